@@ -1,0 +1,58 @@
+//! The form of the metadata log is held still by golden text.
+
+use super::*;
+
+fn golden() -> Vec<(MetadataRecord, &'static str)> {
+    let id = TopicId::from_random(1, 2);
+    vec![
+        (
+            MetadataRecord::BrokerRegistered { broker: BrokerId(1), host: "h".into(), port: 9092 },
+            r#"{"version":1,"term":3,"index":7,"record":{"type":"broker_registered","broker":1,"host":"h","port":9092}}"#,
+        ),
+        (
+            MetadataRecord::TopicCreated {
+                name: "flights".into(),
+                id,
+                partitions: vec![vec![BrokerId(1)]],
+                configs: BTreeMap::from([("retention.ms".into(), "-1".into())]),
+            },
+            r#"{"version":1,"term":3,"index":7,"record":{"type":"topic_created","name":"flights","id":"00000000000040018000000000000002","partitions":[[1]],"configs":{"retention.ms":"-1"}}}"#,
+        ),
+        (
+            MetadataRecord::TopicRemoved { id },
+            r#"{"version":1,"term":3,"index":7,"record":{"type":"topic_removed","id":"00000000000040018000000000000002"}}"#,
+        ),
+        (
+            MetadataRecord::TopicForgotten { id },
+            r#"{"version":1,"term":3,"index":7,"record":{"type":"topic_forgotten","id":"00000000000040018000000000000002"}}"#,
+        ),
+        (
+            MetadataRecord::ProducerIdsAllocated { broker: BrokerId(1), count: 1000 },
+            r#"{"version":1,"term":3,"index":7,"record":{"type":"producer_ids_allocated","broker":1,"count":1000}}"#,
+        ),
+    ]
+}
+
+#[test]
+fn the_written_form_stays() {
+    for (record, text) in golden() {
+        let entry = MetadataEntry::new(LogPosition { term: 3, index: 7 }, record);
+        assert_eq!(String::from_utf8(entry.encode()).unwrap(), text);
+        assert_eq!(MetadataEntry::decode(text.as_bytes()).unwrap(), entry);
+    }
+}
+
+#[test]
+fn a_newer_form_is_refused_by_its_version() {
+    let newer = br#"{"version":2,"term":"another form"}"#;
+    assert!(matches!(MetadataEntry::decode(newer), Err(DecodeError::Version(2))));
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for (_, text) in golden() {
+        for cut in 0..text.len() {
+            assert!(MetadataEntry::decode(&text.as_bytes()[..cut]).is_err(), "{cut} of {text}");
+        }
+    }
+}
