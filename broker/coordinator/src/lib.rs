@@ -1,5 +1,5 @@
-//! Pure state machines of the coordinators: an event comes in, what is to be done goes out. Nothing here knows a socket, a
-//! disk or a clock.
+//! Pure state machines of the coordinators: an event comes in, what is to be done goes out. Nothing
+//! here knows a socket, a disk or a clock.
 
 mod producer_ids;
 

@@ -1,6 +1,7 @@
 //! Hands out producer ids from blocks that the cluster's metadata grants (as Kafka does, KIP-730).
 
-/// How many ids a broker takes at once: what is unused of a block is lost at a restart, and 2^63 are plenty.
+/// How many ids a broker takes at once: what is unused of a block is lost at a restart, and 2^63
+/// are plenty.
 pub const PRODUCER_ID_BLOCK_SIZE: u32 = 1000;
 
 /// The ids that this holder may still give away. Each id is given once.
@@ -24,7 +25,8 @@ impl ProducerIds {
         })
     }
 
-    /// A block was granted: `count` ids from `first` on. What was left of an older block is used no more.
+    /// A block was granted: `count` ids from `first` on. What was left of an older block is used no
+    /// more.
     ///
     /// # Panics
     /// If the block begins below ids that were given already.

@@ -32,8 +32,8 @@ pub enum Applied {
     },
 }
 
-/// Why a record, though in the log, changed nothing. The rule is part of the metadata: every broker that applies the
-/// log comes to the same answer.
+/// Why a record, though in the log, changed nothing. The rule is part of the metadata: every broker
+/// that applies the log comes to the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The name is taken.
@@ -62,7 +62,8 @@ impl fmt::Display for Refused {
             Refused::Name(e) => e.fmt(f),
             Refused::NameCollides { name, with } => write!(
                 f,
-                "Topic '{name}' collides with existing topic '{with}': '.' and '_' look the same in metric names."
+                "Topic '{name}' collides with existing topic '{with}': '.' and '_' look the same \
+                 in metric names."
             ),
             Refused::UnknownTopic(id) => write!(f, "no topic has the id {id}"),
             Refused::NoPartitions => {
@@ -73,7 +74,8 @@ impl fmt::Display for Refused {
     }
 }
 
-/// What all records up to [`MetadataImage::applied`] add up to. It never changes once it is given out.
+/// What all records up to [`MetadataImage::applied`] add up to. It never changes once it is given
+/// out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetadataImage {
     applied: LogPosition,
@@ -115,13 +117,14 @@ impl MetadataImage {
         self.topics.get(self.names.get(id)?)
     }
 
-    /// Topics that are gone for clients but may still have something on disk, and how many partitions they had.
+    /// Topics that are gone for clients but may still have something on disk, and how many
+    /// partitions they had.
     pub fn removed_topics(&self) -> impl Iterator<Item = (TopicId, u32)> + '_ {
         self.removed.iter().map(|(id, partitions)| (*id, *partitions))
     }
 
-    /// Changes the image by one record. It is [`Refused`], and nothing changes but the position, where the record
-    /// does not fit what came before it.
+    /// Changes the image by one record. It is [`Refused`], and nothing changes but the position,
+    /// where the record does not fit what came before it.
     ///
     /// # Panics
     /// If the record is not the next one: the log would have a gap.

@@ -1,5 +1,5 @@
-//! The cluster's metadata as a value, and the records that change it: pure, the same on every broker that applies the
-//! same records in the same order.
+//! The cluster's metadata as a value, and the records that change it: pure, the same on every
+//! broker that applies the same records in the same order.
 
 mod types;
 

@@ -1,9 +1,11 @@
-//! The thin coordinator's one rule, used twice: spread partitions over brokers, and on each broker over shards.
+//! The thin coordinator's one rule, used twice: spread partitions over brokers, and on each broker
+//! over shards.
 
 use crate::types::BrokerId;
 
-/// Gives each of `partition_count` partitions `replication_factor` brokers, the leaders spread evenly. `start` shifts
-/// the first leader, so that many small topics do not all lead on the same broker.
+/// Gives each of `partition_count` partitions `replication_factor` brokers, the leaders spread
+/// evenly. `start` shifts the first leader, so that many small topics do not all lead on the same
+/// broker.
 ///
 /// Returns none if there are fewer brokers than copies wanted.
 pub fn spread_over_brokers(
@@ -23,8 +25,8 @@ pub fn spread_over_brokers(
     Some((0..partition_count as usize).map(replicas).collect())
 }
 
-/// Gives each new partition to the shard that has the fewest. `loads` is the number of partitions of each shard and
-/// is brought up to date; ties go to the lower number.
+/// Gives each new partition to the shard that has the fewest. `loads` is the number of partitions
+/// of each shard and is brought up to date; ties go to the lower number.
 ///
 /// # Panics
 /// Without shards.

@@ -1,8 +1,8 @@
 //! The records of the metadata log: each a change that was decided, with its place in the log.
 //!
-//! They are JSON, so that an operator can read the log with any consumer. A field that is added later needs
-//! a default; a field is never given another meaning. The version rises when a reader that does not know the new form
-//! would go wrong by ignoring it.
+//! They are JSON, so that an operator can read the log with any consumer. A field that is added
+//! later needs a default; a field is never given another meaning. The version rises when a reader
+//! that does not know the new form would go wrong by ignoring it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,8 +27,8 @@ pub struct LogPosition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum MetadataRecord {
-    /// A broker started. Every partition that it leads gets a new leader epoch: what it had not acknowledged before
-    /// it stopped may live on elsewhere.
+    /// A broker started. Every partition that it leads gets a new leader epoch: what it had not
+    /// acknowledged before it stopped may live on elsewhere.
     BrokerRegistered {
         /// Who.
         broker: BrokerId,
@@ -93,7 +93,8 @@ impl fmt::Display for DecodeError {
             DecodeError::Malformed(e) => write!(f, "not a metadata record: {e}"),
             DecodeError::Version(v) => write!(
                 f,
-                "metadata of format {v}, this broker reads up to {FORMAT_VERSION}: start the newer broker again"
+                "metadata of format {v}, this broker reads up to {FORMAT_VERSION}: start the \
+                 newer broker again"
             ),
         }
     }

@@ -87,7 +87,8 @@ pub fn check_topic_name(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// Whether two different names fall together where tools write `_` for `.` (Kafka refuses the second).
+/// Whether two different names fall together where tools write `_` for `.` (Kafka refuses the
+/// second).
 pub fn names_collide(a: &str, b: &str) -> bool {
     let same = |(x, y): (u8, u8)| x == y || (matches!(x, b'.' | b'_') && matches!(y, b'.' | b'_'));
     a != b && a.len() == b.len() && a.bytes().zip(b.bytes()).all(same)

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[serde(transparent)]
 pub struct BrokerId(pub i32);
 
-/// What a topic is, as opposed to what it is called: a name may be used again, an id never is (KIP-516).
+/// What a topic is, as opposed to what it is called: a name may be used again, an id never is
+/// (KIP-516).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicId(pub [u8; 16]);
 
@@ -17,8 +18,8 @@ impl TopicId {
     /// On the wire: "no id". Kafka reserves it.
     pub const ZERO: TopicId = TopicId([0; 16]);
 
-    /// Makes an id of 128 random bits, with the version and variant of a random UUID (RFC 9562), so that neither of
-    /// the ids that Kafka reserves (zero and one) can come out.
+    /// Makes an id of 128 random bits, with the version and variant of a random UUID (RFC 9562), so
+    /// that neither of the ids that Kafka reserves (zero and one) can come out.
     pub fn from_random(high: u64, low: u64) -> TopicId {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&high.to_be_bytes());

@@ -2,12 +2,16 @@
 
 use super::*;
 
-fn golden() -> Vec<(MetadataRecord, &'static str)> {
+fn at_3_7(record: &str) -> String {
+    format!(r#"{{"version":1,"term":3,"index":7,"record":{record}"#)
+}
+
+fn golden() -> Vec<(MetadataRecord, String)> {
     let id = TopicId::from_random(1, 2);
     vec![
         (
             MetadataRecord::BrokerRegistered { broker: BrokerId(1), host: "h".into(), port: 9092 },
-            r#"{"version":1,"term":3,"index":7,"record":{"type":"broker_registered","broker":1,"host":"h","port":9092}}"#,
+            at_3_7(r#"{"type":"broker_registered","broker":1,"host":"h","port":9092}}"#),
         ),
         (
             MetadataRecord::TopicCreated {
@@ -16,19 +20,23 @@ fn golden() -> Vec<(MetadataRecord, &'static str)> {
                 partitions: vec![vec![BrokerId(1)]],
                 configs: BTreeMap::from([("retention.ms".into(), "-1".into())]),
             },
-            r#"{"version":1,"term":3,"index":7,"record":{"type":"topic_created","name":"flights","id":"00000000000040018000000000000002","partitions":[[1]],"configs":{"retention.ms":"-1"}}}"#,
+            at_3_7(concat!(
+                r#"{"type":"topic_created","name":"flights","#,
+                r#""id":"00000000000040018000000000000002","#,
+                r#""partitions":[[1]],"configs":{"retention.ms":"-1"}}}"#
+            )),
         ),
         (
             MetadataRecord::TopicRemoved { id },
-            r#"{"version":1,"term":3,"index":7,"record":{"type":"topic_removed","id":"00000000000040018000000000000002"}}"#,
+            at_3_7(r#"{"type":"topic_removed","id":"00000000000040018000000000000002"}}"#),
         ),
         (
             MetadataRecord::TopicForgotten { id },
-            r#"{"version":1,"term":3,"index":7,"record":{"type":"topic_forgotten","id":"00000000000040018000000000000002"}}"#,
+            at_3_7(r#"{"type":"topic_forgotten","id":"00000000000040018000000000000002"}}"#),
         ),
         (
             MetadataRecord::ProducerIdsAllocated { broker: BrokerId(1), count: 1000 },
-            r#"{"version":1,"term":3,"index":7,"record":{"type":"producer_ids_allocated","broker":1,"count":1000}}"#,
+            at_3_7(r#"{"type":"producer_ids_allocated","broker":1,"count":1000}}"#),
         ),
     ]
 }
