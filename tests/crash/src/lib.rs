@@ -1,1 +1,8 @@
-//! Placeholder while the workspace is laid out.
+//! Proves that acknowledged records survive: a checker of client histories, and a harness that kills
+//! a real broker under load and hands the checker what real clients saw.
+
+// A harness measures real time and starts real processes: it is no part of the broker.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod checker;
+pub mod history;
