@@ -1,2 +1,53 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! The project's tasks: everything that a developer or CI runs, by one command, `cargo xtask`.
+#![allow(clippy::disallowed_methods, reason = "a task runs outside the broker: it exits and waits")]
+
+mod ci;
+mod fix;
+mod peers;
+mod test;
+mod tidy;
+
+mod steps;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Ringmain's tasks", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check everything that CI checks; changes no file outside target
+    Ci,
+    /// Install the peers, then run all tests
+    Test,
+    /// Format the code
+    Fix,
+    /// Check the house rules
+    Tidy,
+    /// Install the clients and brokers that the tests run beside Ringmain, under target/peers
+    Peers,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Ci => ci::run(),
+        Task::Test => test::run(),
+        Task::Fix => fix::run(),
+        Task::Tidy => tidy::run(),
+        Task::Peers => peers::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `cargo xtask codegen`: writes net/protocol/src/generated from the schemas of Kafka's messages.
+//!
+//! The schemas are read out of a published client artifact of a known checksum. Facts are kept
+//! (names, types, versions, defaults, tags), prose is not. The output is committed, so that
+//! building needs neither the artifact nor this program.
+
+mod artifact;
+mod facts;
+
+mod codec;
+mod json;
+mod tables;
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::steps::StepError;
+use crate::workspace;
+use facts::{FactsError, Message};
+
+/// Who reads requests of an API and writes its responses on a server. Every message has its
+/// generated struct all the same, for clients and tools.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Server {
+    /// The generated structs do.
+    Generated,
+    /// A module of `protocol` with the API's name does, borrowing from the frame.
+    ByHand,
+}
+
+/// The APIs that the broker serves. To serve another one, add its line and run the task.
+const APIS: &[(&str, Server)] = &[
+    ("Produce", Server::ByHand),
+    ("Fetch", Server::ByHand),
+    ("ListOffsets", Server::Generated),
+    ("Metadata", Server::Generated),
+    ("ApiVersions", Server::Generated),
+    ("CreateTopics", Server::Generated),
+    ("DeleteTopics", Server::Generated),
+    ("InitProducerId", Server::Generated),
+];
+
+/// What to do with the generated files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Write them.
+    Write,
+    /// Say which of them differ from what would be written, and write nothing.
+    Check,
+}
+
+/// Why the code could not be generated, or is not fresh.
+#[derive(Debug)]
+pub enum CodegenError {
+    /// A program that it needs failed.
+    Step(StepError),
+    /// The artifact is not the one whose schemas we follow.
+    Checksum { path: PathBuf, expected: &'static str, found: String },
+    /// A schema has something that the generator does not know.
+    Schema { message: String, source: FactsError },
+    /// A file could not be read or written.
+    File { path: PathBuf, source: io::Error },
+    /// The committed files differ from the generated ones.
+    Stale { paths: Vec<String> },
+}
+
+impl From<StepError> for CodegenError {
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
+    }
+}
+
+impl fmt::Display for CodegenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(error) => error.fmt(f),
+            Self::Checksum { path, expected, found } => write!(
+                f,
+                "{} has checksum {found}, not {expected}: delete it and try again",
+                path.display()
+            ),
+            Self::Schema { message, source } => {
+                write!(f, "the schema of {message}: {source}; teach the generator")
+            }
+            Self::File { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Stale { paths } => {
+                write!(f, "not fresh: {}; run `cargo xtask codegen`", paths.join(", "))
+            }
+        }
+    }
+}
+
+/// A request and its response.
+struct Api {
+    name: &'static str,
+    server: Server,
+    request: Message,
+    response: Message,
+}
+
+/// Generates all files and writes or checks them.
+pub fn run(mode: Mode) -> Result<(), CodegenError> {
+    let schemas = artifact::schemas()?;
+    let mut apis = Vec::new();
+    for &(name, server) in APIS {
+        let request = read_facts(&schemas, format!("{name}Request"))?;
+        let mut response = read_facts(&schemas, format!("{name}Response"))?;
+        facts::keep_names_apart(&request, &mut response);
+        apis.push(Api { name, server, request, response });
+    }
+    apis.sort_by_key(|api| api.request.api_key);
+    let files = files(&apis)?;
+    match mode {
+        Mode::Write => write(&files),
+        Mode::Check => check(&files),
+    }
+}
+
+fn read_facts(
+    schemas: &BTreeMap<String, String>,
+    message: String,
+) -> Result<Message, CodegenError> {
+    let facts = match schemas.get(&message) {
+        Some(schema) => facts::read(schema),
+        None => Err(FactsError::NoSchema),
+    };
+    facts.map_err(|source| CodegenError::Schema { message, source })
+}
+
+/// The text of every generated file, by its path below net/protocol/src.
+fn files(apis: &[Api]) -> Result<BTreeMap<String, String>, CodegenError> {
+    let mut files = BTreeMap::new();
+    files.insert("generated.rs".to_string(), tables::modules(apis));
+    files.insert("generated/api_key.rs".to_string(), tables::api_key(apis));
+    files.insert("generated/request_body.rs".to_string(), tables::request_body(apis));
+    files.insert("generated/json.rs".to_string(), tables::json_modules(apis));
+    for api in apis {
+        let module = text::snake_case(api.name);
+        files.insert(format!("generated/{module}.rs"), codec::file(api));
+        files.insert(format!("generated/json/{module}.rs"), json::file(api));
+    }
+    for file in files.values_mut() {
+        *file = text::rustfmt(file)?;
+    }
+    Ok(files)
+}
+
+fn write(files: &BTreeMap<String, String>) -> Result<(), CodegenError> {
+    for path in stray_files(files)? {
+        let path = source_folder().join(path);
+        fs::remove_file(&path).map_err(|source| CodegenError::File { path, source })?;
+    }
+    for (name, file) in files {
+        let path = source_folder().join(name);
+        let folder = path.parent().expect("every generated file lies in a folder");
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, file))
+            .map_err(|source| CodegenError::File { path: path.clone(), source })?;
+    }
+    println!("==> codegen: {} files written", files.len());
+    Ok(())
+}
+
+fn check(files: &BTreeMap<String, String>) -> Result<(), CodegenError> {
+    let mut paths = stray_files(files)?;
+    for (name, file) in files {
+        // A file that cannot be read is as stale as one that differs.
+        if fs::read_to_string(source_folder().join(name)).ok().as_ref() != Some(file) {
+            paths.push(name.clone());
+        }
+    }
+    if !paths.is_empty() {
+        return Err(CodegenError::Stale { paths });
+    }
+    println!("==> codegen: {} files are fresh", files.len());
+    Ok(())
+}
+
+/// Files in the generated folders that nothing generates any more.
+fn stray_files(files: &BTreeMap<String, String>) -> Result<Vec<String>, CodegenError> {
+    let mut strays = Vec::new();
+    for folder in ["generated", "generated/json"] {
+        let path = source_folder().join(folder);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(CodegenError::File { path, source }),
+        };
+        for entry in entries {
+            let entry = entry
+                .map_err(|source| CodegenError::File { path: path.clone(), source })?;
+            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.path().is_file() && !files.contains_key(&name) {
+                strays.push(name);
+            }
+        }
+    }
+    Ok(strays)
+}
+
+fn source_folder() -> PathBuf {
+    workspace::root().join("net/protocol/src")
+}

@@ -1,0 +1,241 @@
+//! Rules about who may use whom, read from the table in docs/architecture.md and every Cargo.toml.
+
+use std::collections::BTreeMap;
+
+use super::tree::{Finding, Package, Tree};
+
+/// The page whose fenced block is the law.
+const PAGE: &str = "docs/architecture.md";
+
+/// The one crate that may be missing from the table: it may use no other crate of the project.
+const OUTSIDE: &str = "xtask";
+
+/// Third-party crates and the only crates that may name them.
+const CONFINED: [(&str, &[&str]); 18] = [
+    ("io-uring", &["runtime"]),
+    ("core_affinity", &["runtime"]),
+    ("libc", &["runtime"]),
+    ("flate2", &["record"]),
+    ("lz4_flex", &["record"]),
+    ("snap", &["record"]),
+    ("zstd", &["record"]),
+    ("openraft", &["quorum"]),
+    ("rkyv", &["replica"]),
+    ("rustls", &["connection"]),
+    ("tokio", &["server", "bench"]),
+    ("glommio", &[]),
+    ("kafka-protocol", &["protocol", "conformance"]),
+    ("rdkafka", &["bench", "conformance", "crash"]),
+    ("hdrhistogram", &["bench"]),
+    ("clap", &["cli", "bench", "xtask", "conformance", "crash", "simulation"]),
+    ("serde", SERDE),
+    ("serde_json", SERDE),
+];
+
+/// Who reads or writes JSON: metadata records, schemas, answers to operators, tests.
+const SERDE: &[&str] =
+    &["metadata", "quorum", "protocol", "cli", "xtask", "conformance", "crash", "simulation"];
+
+/// An edge goes from a line of the table to a lower one, never sideways, never up.
+pub fn edges(tree: &Tree) -> Vec<Finding> {
+    let Some(page) = tree.file(PAGE) else {
+        return vec![finding(PAGE, "it is missing: the layers stand there")];
+    };
+    let levels = levels(&page.text);
+    let mut findings = Vec::new();
+    if levels.is_empty() {
+        findings
+            .push(page.finding(0, "it has no fenced table of lines such as `0  record · runtime`"));
+    }
+    for name in levels.keys().filter(|name| tree.packages().iter().all(|p| p.name != **name)) {
+        findings.push(page.finding(0, format!("`{name}` stands in the table but is no crate")));
+    }
+    for package in tree.packages() {
+        let level = levels.get(package.name.as_str()).copied();
+        if level.is_none() && package.name != OUTSIDE {
+            findings.push(finding(&package.name, "this crate has no place in the table"));
+        }
+        for needed in package.dependencies.iter().filter(|needed| needed.path.is_some()) {
+            let below = levels.get(needed.name.as_str()).copied();
+            let down = matches!((level, below), (Some(level), Some(below)) if below < level);
+            if !down {
+                let message = format!(
+                    "it uses {}: level {} may not use level {}",
+                    needed.name,
+                    level.map_or("?".to_string(), |level| level.to_string()),
+                    below.map_or("?".to_string(), |level| level.to_string()),
+                );
+                findings.push(finding(&package.name, &message));
+            }
+        }
+    }
+    findings
+}
+
+/// Third-party names do not spread: whoever replaces one opens one crate.
+pub fn third_party(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in tree.packages() {
+        for needed in &package.dependencies {
+            let rule = CONFINED.iter().find(|(name, _)| *name == needed.name);
+            if let Some((name, homes)) = rule
+                && !homes.contains(&package.name.as_str())
+            {
+                let message = format!("it uses {name}, which only {homes:?} may");
+                findings.push(finding(&package.name, &message));
+            }
+        }
+    }
+    findings
+}
+
+/// A known-bad build exists to be caught; nobody gets one without asking.
+pub fn known_bad_features(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in tree.packages() {
+        for feature in default_features(package) {
+            if is_known_bad(&feature) {
+                findings.push(finding(&package.name, &format!("`{feature}` is on by default")));
+            }
+        }
+        for needed in &package.dependencies {
+            for feature in needed.features.iter().filter(|feature| is_known_bad(feature)) {
+                let message = format!("it always asks {} for `{feature}`", needed.name);
+                findings.push(finding(&package.name, &message));
+            }
+        }
+    }
+    findings
+}
+
+fn is_known_bad(feature: &str) -> bool {
+    feature.rsplit('/').next().is_some_and(|name| name.starts_with("known-bad"))
+}
+
+/// Everything that the feature `default` switches on, directly or through another feature.
+fn default_features(package: &Package) -> Vec<String> {
+    let mut reached = Vec::new();
+    let mut open = vec!["default".to_string()];
+    while let Some(feature) = open.pop() {
+        for next in package.features.get(&feature).into_iter().flatten() {
+            if !reached.contains(next) {
+                reached.push(next.clone());
+                open.push(next.clone());
+            }
+        }
+    }
+    reached
+}
+
+/// The level of each crate: lines `N  name · name  (remark)  name` of the first fence that has any.
+fn levels(page: &str) -> BTreeMap<&str, u32> {
+    let mut levels = BTreeMap::new();
+    let mut fenced = false;
+    for line in page.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+            if !fenced && !levels.is_empty() {
+                break;
+            }
+            continue;
+        }
+        let Some((number, names)) = line.trim_start().split_once(' ') else { continue };
+        let Ok(level) = number.parse() else { continue };
+        if fenced {
+            levels.extend(crate_names(names).map(|name| (name, level)));
+        }
+    }
+    levels
+}
+
+/// The names in a line of the table; what stands in parentheses is for people.
+fn crate_names(line: &str) -> impl Iterator<Item = &str> {
+    let outside = line.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest));
+    outside.flat_map(|part| part.split(['·', ' '])).filter(|name| !name.is_empty())
+}
+
+fn finding(place: &str, message: &str) -> Finding {
+    Finding { path: place.to_string(), line: 0, message: message.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edges, known_bad_features, third_party};
+    use crate::tidy::tree::Tree;
+
+    const TABLE: &str = "# Layers\n```\n2  cli (the binary) · bench\n\
+                         1  storage\n0  record · protocol  (pure)     runtime  (the world)\n```\n";
+
+    fn package(name: &str, needs: &[&str], features: &str) -> String {
+        let needs: Vec<_> = needs
+            .iter()
+            .map(|need| match need.strip_prefix('@') {
+                Some(ours) => format!(r#"{{"name":"{ours}","path":"x","features":[]}}"#),
+                None => format!(r#"{{"name":"{need}","path":null,"features":[]}}"#),
+            })
+            .collect();
+        let needs = needs.join(",");
+        format!(r#"{{"name":"{name}","dependencies":[{needs}],"features":{features}}}"#)
+    }
+
+    fn tree(page: &str, packages: &[String]) -> Tree {
+        let json = format!(r#"{{"packages":[{}]}}"#, packages.join(","));
+        Tree::of(&[("docs/architecture.md", page)]).with_packages(&json)
+    }
+
+    fn house(more: &[String]) -> Vec<String> {
+        let mut packages =
+            Vec::from(["record", "protocol", "runtime"].map(|name| package(name, &[], "{}")));
+        packages.extend_from_slice(more);
+        packages
+    }
+
+    #[test]
+    fn edges_down_pass_and_edges_sideways_up_or_unknown_are_found() {
+        let storage = package("storage", &["@record", "@runtime"], "{}");
+        let rest = [package("cli", &["@storage"], "{}"), package("bench", &[], "{}")];
+        let good = house(&[storage.clone(), rest[0].clone(), rest[1].clone()]);
+        assert_eq!(edges(&tree(TABLE, &good)), []);
+        for (name, needs) in [("storage", "@cli"), ("bench", "@cli"), ("xtask", "@record")] {
+            let mut packages: Vec<_> = good
+                .iter()
+                .filter(|p| !p.contains(&format!("\"name\":\"{name}\",\"dep")))
+                .cloned()
+                .collect();
+            packages.push(package(name, &[needs], "{}"));
+            let findings = edges(&tree(TABLE, &packages));
+            assert_eq!(findings.len(), 1, "{name} -> {needs}: {findings:?}");
+        }
+    }
+
+    #[test]
+    fn a_crate_outside_the_table_and_a_name_without_a_crate_are_found() {
+        let packages = house(&[package("extra", &[], "{}")]);
+        let messages: Vec<_> =
+            edges(&tree("```\n0  record protocol · runtime · ghost\n```", &packages))
+                .into_iter()
+                .map(|f| f.message)
+                .collect();
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        assert!(messages[0].contains("`ghost`"), "{messages:?}");
+        assert_eq!(edges(&Tree::of(&[])).len(), 1);
+    }
+
+    #[test]
+    fn a_confined_crate_elsewhere_is_found() {
+        let packages =
+            [package("runtime", &["libc"], "{}"), package("server", &["libc", "snap"], "{}")];
+        let findings = third_party(&tree("", &packages));
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(findings.iter().all(|finding| finding.path == "server"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_known_bad_feature_on_by_default_is_found() {
+        let off = package("a", &[], r#"{"default":["x"],"x":[],"known-bad-y":[]}"#);
+        let on = package("b", &[], r#"{"default":["x"],"x":["c/known-bad-y"]}"#);
+        let findings = known_bad_features(&tree("", &[off, on]));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!(findings[0].path, "b");
+    }
+}
