@@ -1,1 +1,36 @@
-//! Placeholder while the workspace is laid out.
+//! Record batches, format 2: checking, stamping, reading and building them as plain bytes.
+//!
+//! A batch is never copied to be looked at: [`BatchView`] borrows it. A leader's path is
+//! [`parse_single`], [`validate_produced`], [`assign`]; whoever must see inside (compaction,
+//! timestamp lookup, tools) asks [`records`], which decompresses under a limit. No clock, no I/O.
+
+mod batch;
+mod builder;
+mod compression;
+mod crc;
+mod error;
+mod lookup;
+mod produced;
+mod records;
+mod split;
+mod stamp;
+mod types;
+mod varint;
+
+#[cfg(test)]
+mod testing;
+
+pub use batch::{BatchFacts, BatchView, HEADER_SIZE_BYTES, MAGIC, ProducerFacts, parse_single};
+pub use builder::{BatchBuilder, Record};
+pub use compression::Compression;
+pub use error::{BatchError, BuildError, ErrorClass, RecordFault, RecordsError};
+pub use lookup::{TimestampAndOffset, offset_for_timestamp};
+pub use produced::{ProducedLimits, check_records, validate_produced};
+pub use records::{
+    Header, Headers, HeadersIter, ReadLimits, RecordView, Records, RecordsIter, records,
+};
+pub use split::{Split, split};
+pub use stamp::{assign, stamp_log_append_time};
+pub use types::{
+    LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp, TimestampType,
+};

@@ -1,0 +1,207 @@
+//! Every rule of a produced batch, each broken alone.
+
+use super::*;
+use crate::batch::{
+    ATTRIBUTES_AT, BASE_SEQUENCE_AT, BASE_TIMESTAMP_AT, CONTROL_BIT, CRC_AT, LAST_OFFSET_DELTA_AT,
+    LOG_APPEND_TIME_BIT, MAX_TIMESTAMP_AT, PRODUCER_EPOCH_AT, PRODUCER_ID_AT, RECORD_COUNT_AT,
+    TRANSACTIONAL_BIT,
+};
+use crate::testing::{ALL_CODECS, Random, sample_batch};
+use crate::{BatchBuilder, Compression, ErrorClass, Record, crc, parse_single};
+
+const LIMITS: ProducedLimits = ProducedLimits { batch_size_max_bytes: 1 << 20 };
+const READ_LIMITS: ReadLimits = ReadLimits { decompressed_size_max_bytes: 1 << 20 };
+
+fn idempotent(base_sequence: i32) -> Vec<u8> {
+    let mut builder =
+        BatchBuilder::new().producer(ProducerId(9), ProducerEpoch(0), Sequence(base_sequence));
+    for timestamp in [30, 10, 20] {
+        let timestamp = Timestamp(timestamp);
+        builder.push(&Record { timestamp, value: Some(b"v"), ..Record::default() });
+    }
+    builder.build().expect("small")
+}
+
+fn validate(bytes: &[u8]) -> Result<BatchFacts, BatchError> {
+    validate_produced(&parse_single(bytes)?, &LIMITS)
+}
+
+/// Overwrites bytes and makes the CRC right again.
+fn patched(mut bytes: Vec<u8>, at: usize, patch: &[u8]) -> Vec<u8> {
+    bytes[at..at + patch.len()].copy_from_slice(patch);
+    let crc = crc::crc32c(&bytes[ATTRIBUTES_AT..]);
+    bytes[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
+    bytes
+}
+
+fn check(at: usize, patch: &[u8], expect: BatchError, class: ErrorClass) {
+    assert_eq!(validate(&patched(idempotent(0), at, patch)), Err(expect));
+    assert_eq!(expect.class(), class);
+    assert!(!expect.to_string().is_empty());
+}
+
+#[test]
+fn honest_batches_of_every_codec_pass() {
+    for &codec in ALL_CODECS {
+        for count in [1, 2, 50] {
+            let bytes = sample_batch(codec, count);
+            let facts = validate(&bytes).expect("an honest batch");
+            assert_eq!(facts.compression, codec);
+            assert_eq!(facts.producer, None);
+            assert_eq!(usize::try_from(facts.record_count), Ok(count));
+            let batch = parse_single(&bytes).expect("whole");
+            check_records(&batch, &READ_LIMITS).expect("honest records");
+        }
+    }
+    let facts = validate(&idempotent(i32::MAX)).expect("a wrapping batch");
+    let producer = facts.producer.expect("it has one");
+    assert_eq!(
+        (producer.first_sequence, producer.last_sequence),
+        (Sequence(i32::MAX), Sequence(1))
+    );
+    assert_eq!((facts.base_timestamp, facts.max_timestamp), (Timestamp(30), Timestamp(30)));
+}
+
+#[test]
+fn size_limit_is_inclusive_and_comes_before_the_crc() {
+    let mut bytes = idempotent(0);
+    let size_bytes = bytes.len();
+    let batch = parse_single(&bytes).expect("whole");
+    let exact = ProducedLimits { batch_size_max_bytes: size_bytes };
+    assert!(validate_produced(&batch, &exact).is_ok());
+    bytes[70] ^= 1;
+    let batch = parse_single(&bytes).expect("whole");
+    let less = ProducedLimits { batch_size_max_bytes: size_bytes - 1 };
+    let expect = BatchError::TooLarge { size_bytes, max_bytes: size_bytes - 1 };
+    assert_eq!(validate_produced(&batch, &less), Err(expect));
+    assert_eq!(expect.class(), ErrorClass::TooLarge);
+    let error = validate_produced(&batch, &exact).expect_err("damaged");
+    assert_eq!(error.class(), ErrorClass::Corrupt);
+}
+
+#[test]
+fn count_must_be_the_offsets() {
+    let record_count =
+        |count, last_offset_delta| BatchError::RecordCount { count, last_offset_delta };
+    for count in [2, 4, 0, -1, i32::MAX, i32::MIN] {
+        let error = record_count(count, 2);
+        check(RECORD_COUNT_AT, &count.to_be_bytes(), error, ErrorClass::InvalidRecord);
+    }
+    for delta in [1, 3, -1, i32::MAX, i32::MIN] {
+        let error = record_count(3, delta);
+        check(LAST_OFFSET_DELTA_AT, &delta.to_be_bytes(), error, ErrorClass::InvalidRecord);
+    }
+    let empty = BatchBuilder::new().build().expect("small");
+    assert_eq!(validate(&empty), Err(record_count(0, 0)));
+}
+
+#[test]
+fn marks_that_only_a_broker_sets_are_refused() {
+    let attributes = |bits: i16| bits.to_be_bytes();
+    check(
+        ATTRIBUTES_AT,
+        &attributes(CONTROL_BIT | TRANSACTIONAL_BIT),
+        BatchError::ControlFromClient,
+        ErrorClass::InvalidRecord,
+    );
+    check(
+        ATTRIBUTES_AT,
+        &attributes(DELETE_HORIZON_BIT),
+        BatchError::DeleteHorizonFromClient,
+        ErrorClass::InvalidRecord,
+    );
+    check(
+        ATTRIBUTES_AT,
+        &attributes(LOG_APPEND_TIME_BIT),
+        BatchError::LogAppendTimeFromClient,
+        ErrorClass::InvalidTimestamp,
+    );
+    for id in [5, 6, 7] {
+        check(
+            ATTRIBUTES_AT,
+            &attributes(i16::from(id)),
+            BatchError::UnknownCompression { id },
+            ErrorClass::UnsupportedCompression,
+        );
+    }
+}
+
+#[test]
+fn timestamps_below_minus_one_are_refused_and_a_low_max_is_not() {
+    for (at, base_timestamp, max_timestamp) in
+        [(BASE_TIMESTAMP_AT, -2, 30), (MAX_TIMESTAMP_AT, 30, i64::MIN)]
+    {
+        let value = base_timestamp.min(max_timestamp);
+        let error = BatchError::TimestampOutOfRange { base_timestamp, max_timestamp };
+        check(at, &value.to_be_bytes(), error, ErrorClass::InvalidTimestamp);
+    }
+    let low = patched(idempotent(0), MAX_TIMESTAMP_AT, &(-1i64).to_be_bytes());
+    assert_eq!(validate(&low).expect("let through").max_timestamp, Timestamp(30));
+}
+
+#[test]
+fn producer_id_needs_epoch_and_sequence() {
+    check(
+        PRODUCER_ID_AT,
+        &(-2i64).to_be_bytes(),
+        BatchError::ProducerIdOutOfRange { producer_id: -2 },
+        ErrorClass::InvalidRecord,
+    );
+    check(
+        PRODUCER_EPOCH_AT,
+        &(-1i16).to_be_bytes(),
+        BatchError::ProducerEpochMissing { producer_epoch: -1 },
+        ErrorClass::InvalidRecord,
+    );
+    check(
+        BASE_SEQUENCE_AT,
+        &(-1i32).to_be_bytes(),
+        BatchError::SequenceMissing { base_sequence: -1 },
+        ErrorClass::InvalidRecord,
+    );
+    let transactional = patched(
+        sample_batch(Compression::None, 2),
+        ATTRIBUTES_AT,
+        &TRANSACTIONAL_BIT.to_be_bytes(),
+    );
+    assert_eq!(validate(&transactional), Err(BatchError::TransactionalWithoutProducerId));
+}
+
+#[test]
+fn gap_between_offset_deltas_is_found() {
+    let mut builder = BatchBuilder::new();
+    builder.push_at(0, &Record::default());
+    builder.push_at(2, &Record::default());
+    let bytes = builder.build().expect("small");
+    assert_eq!(
+        check_records(&parse_single(&bytes).expect("whole"), &READ_LIMITS),
+        Err(RecordsError::Record {
+            index: 1,
+            fault: RecordFault::NotContiguous { delta: 2, expected: 1 }
+        })
+    );
+    let mut short = BatchBuilder::new().last_offset_delta(1);
+    short.push(&Record::default());
+    let bytes = short.build().expect("small");
+    assert_eq!(
+        check_records(&parse_single(&bytes).expect("whole"), &READ_LIMITS),
+        Err(RecordsError::LastOffsetDelta { header: 1, last_record: 0 })
+    );
+}
+
+#[test]
+fn mutated_batches_never_panic_and_never_pass_the_crc() {
+    let mut random = Random::new(3);
+    for round in 0..40_000 {
+        let mut bytes = sample_batch(ALL_CODECS[round % ALL_CODECS.len()], 1 + round % 7);
+        let whole = bytes.clone();
+        for _ in 0..=random.below(3) {
+            let at = random.below(bytes.len());
+            bytes[at] = random.byte();
+        }
+        let Ok(batch) = parse_single(&bytes) else { continue };
+        // The bytes outside the CRC may say anything; all others must be found out.
+        let same = bytes[CRC_AT..] == whole[CRC_AT..];
+        assert_eq!(validate_produced(&batch, &LIMITS).is_ok(), same, "round {round}");
+    }
+}
