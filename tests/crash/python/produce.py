@@ -2,7 +2,8 @@
 
 Standard input takes lines: `mark N` asks for a word once every partition has acknowledged a record
 that was sent after the mark; `stop` (or the end of input) ends the writing. Standard output answers
-`marked N`, and `stopped` when nothing is outstanding any more.
+`marked N`, `stopped` when nothing is outstanding any more, and `broken` when the client declares
+that it can never go on (it then waits for `stop`).
 
 The log, a line an event:
     S at_ms partition counter              sent
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from payload import name, payload
 
@@ -46,6 +47,7 @@ class Writer:
         self.mark = None  # the mark that is being waited for
         self.missing: dict[int, int] = {}  # partition -> first counter after the mark
         self.stopping = threading.Event()
+        self.broken = False
         self.log = open(given.log, "w", buffering=1 << 20, encoding="ascii")
         self.client = Producer({
             "bootstrap.servers": given.bootstrap,
@@ -65,7 +67,13 @@ class Writer:
 
     def on_error(self, error: KafkaError) -> None:
         if error.fatal():
-            self.write("X", error.name(), error.str().replace("\n", " "))
+            self.break_down(error)
+
+    def break_down(self, error: KafkaError) -> None:
+        self.write("X", error.name(), error.str().replace("\n", " "))
+        if not self.broken:
+            self.broken = True
+            print("broken", flush=True)
 
     def write(self, *fields: object) -> None:
         kind, *rest = fields
@@ -99,7 +107,7 @@ class Writer:
         turn = 0
         while not self.stopping.is_set():
             self.begin_mark()
-            if self.outstanding >= self.given.window:
+            if self.broken or self.outstanding >= self.given.window:
                 self.client.poll(0.02)
                 continue
             partition = self.partitions[turn // RUN_LENGTH % len(self.partitions)]
@@ -107,12 +115,18 @@ class Writer:
             turn += 1
             self.counters[partition] += 1
             self.write("S", partition, counter)
-            self.client.produce(
-                self.given.topic,
-                payload(self.given.producer, partition, counter),
-                partition=partition,
-                on_delivery=self.on_delivery,
-            )
+            try:
+                self.client.produce(
+                    self.given.topic,
+                    payload(self.given.producer, partition, counter),
+                    partition=partition,
+                    on_delivery=self.on_delivery,
+                )
+            except KafkaException as refusal:
+                # Only a broken client refuses: the window keeps its queue from being full.
+                self.write("F", partition, counter, refusal.args[0].name())
+                self.break_down(refusal.args[0])
+                continue
             self.outstanding += 1
             self.client.poll(0)
 

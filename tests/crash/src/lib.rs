@@ -6,3 +6,14 @@
 
 pub mod checker;
 pub mod history;
+
+pub mod campaign;
+pub mod environment;
+
+mod broker;
+mod client;
+mod dice;
+mod history_file;
+pub mod kafka;
+
+pub use broker::Subject;

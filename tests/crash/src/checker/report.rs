@@ -8,7 +8,7 @@ use super::{Verdict, Violation};
 use crate::history::{Event, History, Place, Value};
 
 /// Violations that are printed in full, of each kind: the first few tell the story.
-const SHOWN_PER_KIND: usize = 5;
+const SHOWN_PER_KIND: usize = 3;
 /// Offsets that are shown before and after a violation's place.
 const AROUND: i64 = 3;
 /// Places that are shown of one violation.

@@ -1,0 +1,121 @@
+//! The broker under test as a process: started on a folder and a port, killed with SIGKILL.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::kafka::{self, ProducerMemory};
+
+/// Which broker is tested.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// Ringmain, from this binary.
+    Ringmain {
+        /// The binary `ringmain`.
+        binary: PathBuf,
+    },
+    /// Apache Kafka, from a folder of jars; `java` must be on the path.
+    Kafka {
+        /// The folder with Kafka's jars and all that they need.
+        jars: PathBuf,
+        /// Whether it is made to forget its producers.
+        memory: ProducerMemory,
+    },
+}
+
+/// Where a broker lives; the same over all restarts.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) folder: PathBuf,
+    /// The clients' port.
+    pub(crate) port: u16,
+    /// For a broker that needs another port for itself.
+    pub(crate) second_port: u16,
+}
+
+impl Site {
+    pub(crate) fn new(folder: &Path) -> io::Result<Site> {
+        let (port, second_port) = free_ports()?;
+        Ok(Site { folder: folder.into(), port, second_port })
+    }
+
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.folder.join("broker.log")
+    }
+
+    /// The broker's output, all starts after one another.
+    pub(crate) fn log(&self) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).open(self.log_path())
+    }
+}
+
+/// Two ports that nobody listens on. They lie below Linux's range for outgoing connections (from
+/// 32768): a client that keeps dialling a dead broker could otherwise be given the very port it
+/// dials, meet itself, and keep the restarted broker out.
+fn free_ports() -> io::Result<(u16, u16)> {
+    let first = 20_000 + (std::process::id() % 5_000) as u16 * 2;
+    for port in (first..32_000).step_by(2) {
+        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if free(port) && free(port + 1) {
+            return Ok((port, port + 1));
+        }
+    }
+    Err(io::Error::other(format!("no two free ports between {first} and 32000")))
+}
+
+/// A running broker; dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    child: Child,
+}
+
+impl Broker {
+    /// Starts the broker and returns at once: clients find out when it serves.
+    pub(crate) fn start(subject: &Subject, site: &Site) -> io::Result<Broker> {
+        let mut command = match subject {
+            Subject::Ringmain { binary } => ringmain(binary, site),
+            Subject::Kafka { jars, memory } => kafka::command(jars, *memory, site)?,
+        };
+        command.stdin(Stdio::null()).stdout(site.log()?).stderr(site.log()?);
+        Ok(Broker { child: command.spawn()? })
+    }
+
+    /// How the broker ended, if it ended by itself.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Sends SIGKILL and waits until the process is gone: its port is free then.
+    pub(crate) fn kill(mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(|_| ())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // Both fail only if the process is gone already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ringmain(binary: &Path, site: &Site) -> Command {
+    let mut command = Command::new(binary);
+    command.arg("serve");
+    for setting in [
+        format!("listeners=PLAINTEXT://127.0.0.1:{}", site.port),
+        format!("log.dirs={}", site.data_folder().display()),
+        "ringmain.shards=2".into(),
+    ] {
+        command.args(["--set", &setting]);
+    }
+    command.env("RUST_BACKTRACE", "1");
+    command
+}

@@ -1,0 +1,64 @@
+//! Runs one campaign from the command line, also against Apache Kafka: `crash SUBJECT`, where the
+//! subject is `ringmain`, `ringmain-forgetful`, `kafka` or `kafka-forgetful`.
+
+use std::process::ExitCode;
+
+use crash::Subject;
+use crash::campaign::Campaign;
+use crash::environment::{self, Build, EnvironmentError};
+use crash::kafka::ProducerMemory;
+
+/// Kafka takes seconds to start, Ringmain milliseconds; a run should take about a minute.
+const KAFKA_CYCLES: u32 = 5;
+const RINGMAIN_CYCLES: u32 = 25;
+
+fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_else(|| "ringmain".into());
+    let campaign = match campaign(&name) {
+        Ok(Some(campaign)) => campaign,
+        Ok(None) => {
+            eprintln!("{name:?} is none of ringmain, ringmain-forgetful, kafka, kafka-forgetful");
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{name}: {} cycles, RINGMAIN_SEED={}", campaign.cycles, campaign.seed);
+    let clean = match campaign.run() {
+        Ok(outcome) => {
+            println!("{}", outcome.report());
+            outcome.verdict.is_clean()
+        }
+        Err(error) => {
+            println!("{error}");
+            false
+        }
+    };
+    if clean {
+        return ExitCode::SUCCESS;
+    }
+    println!("everything that was seen is kept in {}", campaign.folder.display());
+    ExitCode::FAILURE
+}
+
+/// The campaign against the subject of this name, if there is one.
+fn campaign(name: &str) -> Result<Option<Campaign>, EnvironmentError> {
+    let kafka = |memory| environment::kafka_jars().map(|jars| Subject::Kafka { jars, memory });
+    let ringmain = |build| environment::ringmain(build).map(|binary| Subject::Ringmain { binary });
+    let (subject, cycles) = match name {
+        "ringmain" => (ringmain(Build::Good)?, RINGMAIN_CYCLES),
+        "ringmain-forgetful" => (ringmain(Build::Forgetful)?, RINGMAIN_CYCLES),
+        "kafka" => (kafka(ProducerMemory::Kept)?, KAFKA_CYCLES),
+        "kafka-forgetful" => (kafka(ProducerMemory::Lost)?, KAFKA_CYCLES),
+        _ => return Ok(None),
+    };
+    Ok(Some(Campaign {
+        subject,
+        cycles: environment::kill_cycles(cycles)?,
+        seed: environment::seed()?,
+        python: environment::python()?,
+        folder: environment::folder(name),
+    }))
+}

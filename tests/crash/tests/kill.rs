@@ -1,0 +1,32 @@
+//! kill -9 of the real broker under real clients: what it acknowledged is there, once and in order.
+
+use crash::Subject;
+use crash::campaign::Campaign;
+use crash::environment::{self, Build};
+
+/// Each cycle loads the broker for about a second, so that this takes about a minute.
+const CYCLES: u32 = 25;
+
+#[test]
+fn acknowledged_records_survive_kill_nine() {
+    let ready = || {
+        Ok::<_, environment::EnvironmentError>(Campaign {
+            cycles: environment::kill_cycles(CYCLES)?,
+            seed: environment::seed()?,
+            python: environment::python()?,
+            folder: environment::folder("kill"),
+            subject: Subject::Ringmain { binary: environment::ringmain(Build::Good)? },
+        })
+    };
+    let campaign = ready().unwrap_or_else(|error| panic!("{error}"));
+    println!("{} cycles, RINGMAIN_SEED={}", campaign.cycles, campaign.seed);
+    let kept = campaign.folder.display();
+    match campaign.run() {
+        Err(error) => panic!("{error}\neverything that was seen is kept in {kept}"),
+        Ok(outcome) => {
+            let report = outcome.report();
+            assert!(outcome.verdict.is_clean(), "{report}\neverything is kept in {kept}");
+            println!("{report}");
+        }
+    }
+}
