@@ -1,1 +1,17 @@
-//! Placeholder while the workspace is laid out.
+//! One shard's storage: what is appended is laid into memory once, written to the shard's journal
+//! and synced, and only then acknowledged; later it settles in bulk into Kafka's segment files.
+//!
+//! The bytes are described in `docs/storage-format.md`. All I/O goes through `runtime`, so the same
+//! code runs in the simulator. The crate knows logs by [`LogId`]; a topic's name is only a label.
+
+mod log_id;
+
+mod config;
+
+mod journal;
+
+mod block;
+mod fields;
+
+pub use config::{ConfigError, JournalConfig, StoreConfig};
+pub use log_id::LogId;
