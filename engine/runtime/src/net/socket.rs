@@ -1,0 +1,128 @@
+//! A connected stream: receives into pooled or own memory, sends leases.
+
+use super::message::{Message, STEP_BYTES};
+use crate::buffer::Buffer;
+use crate::disk::SharedFile;
+use crate::lease::Lease;
+use crate::op::{Fd, Op, Payload, check};
+use crate::ring::{Holder, Keep, Ticket};
+use crate::shard::Core;
+use std::io;
+use std::rc::Rc;
+
+/// What is received when the driver's own memory has run out.
+const FALLBACK_BYTES: usize = 4096;
+
+/// A stream without Nagle's delay. Clones are the same socket; it closes, through the ring, when
+/// the last clone and the last operation on it are gone.
+#[derive(Clone)]
+pub struct Socket(Rc<Stream>);
+
+pub(super) struct Stream {
+    pub(super) core: Rc<Core>,
+    pub(super) fd: Fd,
+}
+
+impl Socket {
+    pub(super) fn new(core: &Rc<Core>, fd: Fd) -> Socket {
+        Socket(Rc::new(Stream { core: core.clone(), fd }))
+    }
+
+    /// Receives a little (at most a few KiB) once something is there. While nothing is, no memory
+    /// is held. Empty at the end of the stream. If this future is dropped, close the connection:
+    /// bytes may be lost.
+    pub async fn recv_pooled(&self) -> io::Result<Lease> {
+        let outcome = self.submit(Op::RecvPooled { fd: self.0.fd }, Keep::Nothing).await;
+        match (check(outcome.results[0]), outcome.payload) {
+            (Ok(0), _) => Ok(Lease::empty()),
+            (Ok(n), Payload::Bytes(bytes)) => {
+                assert_eq!(n, bytes.len(), "the driver's count and its bytes");
+                Ok(bytes)
+            }
+            (Ok(n), other) => unreachable!("{n} bytes received, but {other:?} came"),
+            (Err(e), _) if e.raw_os_error() == Some(libc::ENOBUFS) => self.recv_fallback().await,
+            (Err(e), _) => Err(e),
+        }
+    }
+
+    /// Receives into `buf[at..]`, as much as is there; 0 at the end of the stream. If this future
+    /// is dropped, close the connection: bytes may be lost.
+    pub async fn recv(&self, buf: Buffer, at: usize) -> (io::Result<usize>, Buffer) {
+        let mut buf = buf;
+        let room = &mut buf[at..];
+        assert!(!room.is_empty(), "a receive into no room would look like the stream's end");
+        let len = room.len().min(1 << 30) as u32;
+        let op = Op::Recv { fd: self.0.fd, memory: room.as_mut_ptr(), len };
+        let outcome = self.submit(op, Keep::Buffer(buf)).await;
+        (check(outcome.results[0]), outcome.keep.buffer())
+    }
+
+    /// Sends all of `bytes`. After an error, or a dropped future, an unknown part of them is sent.
+    pub async fn send(&self, bytes: Lease) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let len = rest.len().min(STEP_BYTES) as u32;
+            let op = Op::Send { fd: self.0.fd, memory: rest.as_ptr(), len };
+            let outcome = self.submit(op, Keep::Lease(rest)).await;
+            rest = outcome.keep.lease();
+            let n = sent(outcome.results[0])?;
+            rest = rest.slice(n..rest.len());
+        }
+        Ok(())
+    }
+
+    /// Sends all of `parts`, in order, in steps that borrow at most 256 KiB of them each.
+    pub async fn send_vectored(&self, parts: &[Lease]) -> io::Result<()> {
+        let total: usize = parts.iter().map(|p| p.len()).sum();
+        let mut done = 0;
+        while done < total {
+            let message = Message::step(parts, done);
+            let op = Op::SendMsg { fd: self.0.fd, message: Message::header(&message) };
+            let outcome = self.submit(op, Keep::Message(message)).await;
+            let n = sent(outcome.results[0])?;
+            let step = outcome.keep.message().get().len();
+            assert!(n <= step, "{n} bytes of a step of {step} sent");
+            done += n;
+        }
+        Ok(())
+    }
+
+    /// Sends `len` bytes of a file from `position` on, without copying them through this process.
+    /// An error if the file is shorter. After an error an unknown part of them is sent.
+    pub async fn send_file(&self, file: &SharedFile, position: u64, len: u64) -> io::Result<()> {
+        super::send_file::send_file(self, file, position, len).await
+    }
+
+    /// Stops both directions: whoever waits on the socket, here or at the other end, goes on.
+    pub fn shutdown(&self) {
+        let op = Op::Shutdown { fd: self.0.fd };
+        self.0.core.ring.start_detached(op, Holder::Socket(self.clone()));
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.0
+    }
+
+    pub(super) fn submit(&self, op: Op, keep: Keep) -> Ticket {
+        self.0.core.submit(op, keep, Holder::Socket(self.clone()))
+    }
+
+    async fn recv_fallback(&self) -> io::Result<Lease> {
+        let (got, mut buf) = self.recv(Buffer::plain(FALLBACK_BYTES), 0).await;
+        buf.truncate(got?);
+        Ok(buf.freeze())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.core.close(self.fd);
+    }
+}
+
+fn sent(result: i32) -> io::Result<usize> {
+    match check(result)? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        n => Ok(n),
+    }
+}

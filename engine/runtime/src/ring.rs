@@ -1,0 +1,299 @@
+//! The slots of a shard's operations: the ring owns what the kernel may touch, futures hold tickets.
+//!
+//! Everything unsafe above the drivers rests on one argument, made here: an operation's pointers go
+//! into what its slot's [`Keep`] owns, the slot is released only after the operation's last
+//! completion, and nothing in a `Keep` moves its memory when it moves itself. A future that is
+//! dropped early leaves its slot an orphan and asks for cancellation; the slot is then released by
+//! the last completion, whatever its result. The [`Holder`] keeps the handle alive just as long, so
+//! that a descriptor is never closed, nor its place in the ring's table used again, under an
+//! operation that names it.
+
+use crate::buffer::Buffer;
+use crate::disk::{File, SharedFile};
+use crate::driver::Driver;
+use crate::lease::Lease;
+use crate::memory::Parked;
+use crate::net::{Listener, Message, Socket};
+use crate::op::{Completion, Key, Op, Payload, PeerAddr, Wait};
+use crate::pipe::Pipe;
+use crate::shard::Core;
+use std::cell::{Cell, RefCell};
+use std::ffi::CString;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// What a slot keeps alive until the last completion, and gives back then.
+#[expect(dead_code, reason = "many are only kept, never looked at")]
+pub(crate) enum Keep {
+    Nothing,
+    Buffer(Buffer),
+    Lease(Lease),
+    Message(Parked<Message>),
+    Peer(Parked<PeerAddr>),
+    Path(CString),
+    Paths(CString, CString),
+    Stat(Parked<libc::statx>),
+    Splice(Rc<Pipe>, Option<SharedFile>),
+}
+
+/// Whose descriptor the operation uses.
+#[expect(dead_code, reason = "kept alive, never looked at")]
+pub(crate) enum Holder {
+    Nobody,
+    File(File),
+    Socket(Socket),
+    Listener(Listener),
+}
+
+/// How an operation ended.
+pub(crate) struct Outcome {
+    /// The result of each completion, in order; the second is 0 for an operation that has one.
+    pub(crate) results: [i32; 2],
+    pub(crate) payload: Payload,
+    pub(crate) keep: Keep,
+}
+
+struct Slot {
+    generation: u32,
+    /// Completions still to come. A free slot has none and no operation.
+    left: u8,
+    expected: u8,
+    orphan: bool,
+    /// Whether a result that is not negative is a descriptor, which an orphan must close.
+    brings_fd: bool,
+    results: [i32; 2],
+    payload: Payload,
+    waker: Option<Waker>,
+    keep: Keep,
+    holder: Holder,
+}
+
+/// See the module.
+pub(crate) struct Ring {
+    slots: RefCell<Vec<Slot>>,
+    free: RefCell<Vec<u32>>,
+    done: Cell<Vec<Completion>>,
+    pub(crate) driver: RefCell<Driver>,
+}
+
+/// What became of an orphan, to be dropped outside of every borrow.
+type Remains = (Option<i32>, Keep, Holder, Payload);
+
+impl Ring {
+    pub(crate) fn new(driver: Driver) -> Ring {
+        Ring {
+            slots: RefCell::default(),
+            free: RefCell::default(),
+            done: Cell::default(),
+            driver: RefCell::new(driver),
+        }
+    }
+
+    /// Operations that the world still owns, or whose result nobody took yet.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.slots.borrow().len() - self.free.borrow().len()
+    }
+
+    /// Hands an operation to the driver.
+    pub(crate) fn start(&self, op: Op, keep: Keep, holder: Holder) -> Key {
+        let expected = if matches!(op, Op::WriteSync { .. }) { 2 } else { 1 };
+        let brings_fd = matches!(op, Op::Accept { .. } | Op::Open { .. });
+        let mut slots = self.slots.borrow_mut();
+        let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            slots.push(Slot::vacant());
+            u32::try_from(slots.len() - 1).expect("fewer than 2^32 operations in flight")
+        });
+        let slot = &mut slots[index as usize];
+        *slot = Slot {
+            left: expected,
+            expected,
+            brings_fd,
+            keep,
+            holder,
+            generation: slot.generation,
+            ..Slot::vacant()
+        };
+        let key = Key(u64::from(slot.generation) << 32 | u64::from(index));
+        drop(slots);
+        self.driver.borrow_mut().push(key, op);
+        key
+    }
+
+    /// Starts an operation whose end interests nobody.
+    pub(crate) fn start_detached(&self, op: Op, holder: Holder) {
+        let key = self.start(op, Keep::Nothing, holder);
+        self.slots.borrow_mut()[key.0 as u32 as usize].orphan = true;
+    }
+
+    /// One turn of the driver. Returns descriptors that came for nobody: the caller closes them.
+    pub(crate) fn turn(&self, wait: Wait) -> Vec<i32> {
+        let mut done = self.done.take();
+        self.driver.borrow_mut().turn(wait, &mut done);
+        let mut stray = Vec::new();
+        for completion in done.drain(..) {
+            stray.extend(self.complete(completion));
+        }
+        self.done.set(done);
+        stray
+    }
+
+    /// Books one completion. Returns a descriptor that came for nobody.
+    pub(crate) fn complete(&self, completion: Completion) -> Option<i32> {
+        let Completion { key, result, payload } = completion;
+        if key == Key::NOBODY {
+            return None;
+        }
+        let (index, generation) = (key.0 as u32, (key.0 >> 32) as u32);
+        let mut slots = self.slots.borrow_mut();
+        let slot = &mut slots[index as usize];
+        assert!(
+            slot.generation == generation && slot.left > 0,
+            "a completion for {generation}:{index}, but the slot is at {} with {} to come",
+            slot.generation,
+            slot.left
+        );
+        slot.results[usize::from(slot.expected - slot.left)] = result;
+        slot.left -= 1;
+        if !matches!(payload, Payload::None) {
+            slot.payload = payload;
+        }
+        if slot.left > 0 {
+            return None;
+        }
+        if !slot.orphan {
+            let waker = slot.waker.take();
+            drop(slots);
+            waker.inspect(Waker::wake_by_ref);
+            return None;
+        }
+        let remains = self.release(&mut slots, index);
+        drop(slots);
+        remains.0 // what the slot kept is dropped here: it may close files and start operations
+    }
+
+    fn release(&self, slots: &mut [Slot], index: u32) -> Remains {
+        let slot = &mut slots[index as usize];
+        let generation = slot.generation.wrapping_add(1) & 0x7fff_ffff;
+        let old = std::mem::replace(slot, Slot { generation, ..Slot::vacant() });
+        self.free.borrow_mut().push(index);
+        let fd = (old.brings_fd && old.results[0] >= 0).then_some(old.results[0]);
+        (fd, old.keep, old.holder, old.payload)
+    }
+
+    /// Forgets everything at once: only where no kernel holds pointers (a simulated node's end).
+    #[cfg(feature = "sim")]
+    pub(crate) fn abandon(&self) {
+        let slots = std::mem::take(&mut *self.slots.borrow_mut());
+        self.free.borrow_mut().clear();
+        drop(slots);
+    }
+
+    fn poll(&self, key: Key, waker: &Waker) -> Poll<Outcome> {
+        let mut slots = self.slots.borrow_mut();
+        let index = key.0 as u32;
+        let slot = &mut slots[index as usize];
+        if slot.left > 0 {
+            match &mut slot.waker {
+                Some(old) => old.clone_from(waker),
+                none => *none = Some(waker.clone()),
+            }
+            return Poll::Pending;
+        }
+        let results = slot.results;
+        let (_, keep, holder, payload) = self.release(&mut slots, index);
+        drop(slots);
+        drop(holder);
+        Poll::Ready(Outcome { results, payload, keep })
+    }
+
+    /// The ticket is gone: cancel, or drop what came. Returns a descriptor that came for nobody.
+    fn forsake(&self, key: Key) -> Option<i32> {
+        let mut slots = self.slots.borrow_mut();
+        let index = key.0 as u32;
+        let slot = slots.get_mut(index as usize)?;
+        if slot.left > 0 {
+            slot.orphan = true;
+            slot.waker = None;
+            drop(slots);
+            self.driver.borrow_mut().push(Key::NOBODY, Op::Cancel { key });
+            return None;
+        }
+        let remains = self.release(&mut slots, index);
+        drop(slots);
+        remains.0
+    }
+}
+
+impl Slot {
+    fn vacant() -> Slot {
+        Slot {
+            generation: 0,
+            left: 0,
+            expected: 0,
+            orphan: false,
+            brings_fd: false,
+            results: [0; 2],
+            payload: Payload::None,
+            waker: None,
+            keep: Keep::Nothing,
+            holder: Holder::Nobody,
+        }
+    }
+}
+
+/// An operation's future. Dropping it cancels the operation.
+pub(crate) struct Ticket {
+    core: Rc<Core>,
+    key: Option<Key>,
+}
+
+impl Ticket {
+    pub(crate) fn new(core: &Rc<Core>, op: Op, keep: Keep, holder: Holder) -> Ticket {
+        Ticket { core: core.clone(), key: Some(core.ring.start(op, keep, holder)) }
+    }
+}
+
+impl Future for Ticket {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let key = self.key.expect("a ticket is polled until it is ready, and not after");
+        let polled = self.core.ring.poll(key, cx.waker());
+        if polled.is_ready() {
+            self.key = None;
+        }
+        polled
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(fd) = self.key.take().and_then(|key| self.core.ring.forsake(key)) {
+            self.core.close_stray(fd);
+        }
+    }
+}
+
+impl Keep {
+    pub(crate) fn buffer(self) -> Buffer {
+        match self {
+            Keep::Buffer(buffer) => buffer,
+            _ => unreachable!("the slot was given a buffer"),
+        }
+    }
+
+    pub(crate) fn lease(self) -> Lease {
+        match self {
+            Keep::Lease(lease) => lease,
+            _ => unreachable!("the slot was given a lease"),
+        }
+    }
+
+    pub(crate) fn message(self) -> Parked<Message> {
+        match self {
+            Keep::Message(message) => message,
+            _ => unreachable!("the slot was given a message"),
+        }
+    }
+}
