@@ -57,28 +57,23 @@ pub enum Mode {
 /// Why the code could not be generated, or is not fresh.
 #[derive(Debug)]
 pub enum CodegenError {
-    /// A program that it needs failed.
-    Step(StepError),
     /// The artifact is not the one whose schemas we follow.
     Checksum { path: PathBuf, expected: &'static str, found: String },
     /// A schema has something that the generator does not know.
     Schema { message: String, source: FactsError },
-    /// A file could not be read or written.
-    File { path: PathBuf, source: io::Error },
     /// The committed files differ from the generated ones.
     Stale { paths: Vec<String> },
 }
 
-impl From<StepError> for CodegenError {
-    fn from(error: StepError) -> Self {
-        Self::Step(error)
+impl From<CodegenError> for StepError {
+    fn from(error: CodegenError) -> Self {
+        Self::Codegen(error)
     }
 }
 
 impl fmt::Display for CodegenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Step(error) => error.fmt(f),
             Self::Checksum { path, expected, found } => write!(
                 f,
                 "{} has checksum {found}, not {expected}: delete it and try again",
@@ -87,7 +82,6 @@ impl fmt::Display for CodegenError {
             Self::Schema { message, source } => {
                 write!(f, "the schema of {message}: {source}; teach the generator")
             }
-            Self::File { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Stale { paths } => {
                 write!(f, "not fresh: {}; run `cargo xtask codegen`", paths.join(", "))
             }
@@ -104,7 +98,7 @@ struct Api {
 }
 
 /// Generates all files and writes or checks them.
-pub fn run(mode: Mode) -> Result<(), CodegenError> {
+pub fn run(mode: Mode) -> Result<(), StepError> {
     let schemas = artifact::schemas()?;
     let mut apis = Vec::new();
     for &(name, server) in APIS {
@@ -121,19 +115,16 @@ pub fn run(mode: Mode) -> Result<(), CodegenError> {
     }
 }
 
-fn read_facts(
-    schemas: &BTreeMap<String, String>,
-    message: String,
-) -> Result<Message, CodegenError> {
+fn read_facts(schemas: &BTreeMap<String, String>, message: String) -> Result<Message, StepError> {
     let facts = match schemas.get(&message) {
         Some(schema) => facts::read(schema),
         None => Err(FactsError::NoSchema),
     };
-    facts.map_err(|source| CodegenError::Schema { message, source })
+    facts.map_err(|source| CodegenError::Schema { message, source }.into())
 }
 
 /// The text of every generated file, by its path below net/protocol/src.
-fn files(apis: &[Api]) -> Result<BTreeMap<String, String>, CodegenError> {
+fn files(apis: &[Api]) -> Result<BTreeMap<String, String>, StepError> {
     let mut files = BTreeMap::new();
     files.insert("generated.rs".to_string(), tables::modules(apis));
     files.insert("generated/api_key.rs".to_string(), tables::api_key(apis));
@@ -150,23 +141,23 @@ fn files(apis: &[Api]) -> Result<BTreeMap<String, String>, CodegenError> {
     Ok(files)
 }
 
-fn write(files: &BTreeMap<String, String>) -> Result<(), CodegenError> {
+fn write(files: &BTreeMap<String, String>) -> Result<(), StepError> {
     for path in stray_files(files)? {
         let path = source_folder().join(path);
-        fs::remove_file(&path).map_err(|source| CodegenError::File { path, source })?;
+        fs::remove_file(&path).map_err(|source| StepError::File { path, source })?;
     }
     for (name, file) in files {
         let path = source_folder().join(name);
         let folder = path.parent().expect("every generated file lies in a folder");
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, file))
-            .map_err(|source| CodegenError::File { path: path.clone(), source })?;
+            .map_err(|source| StepError::File { path: path.clone(), source })?;
     }
     println!("==> codegen: {} files written", files.len());
     Ok(())
 }
 
-fn check(files: &BTreeMap<String, String>) -> Result<(), CodegenError> {
+fn check(files: &BTreeMap<String, String>) -> Result<(), StepError> {
     let mut paths = stray_files(files)?;
     for (name, file) in files {
         // A file that cannot be read is as stale as one that differs.
@@ -175,25 +166,24 @@ fn check(files: &BTreeMap<String, String>) -> Result<(), CodegenError> {
         }
     }
     if !paths.is_empty() {
-        return Err(CodegenError::Stale { paths });
+        return Err(CodegenError::Stale { paths }.into());
     }
     println!("==> codegen: {} files are fresh", files.len());
     Ok(())
 }
 
 /// Files in the generated folders that nothing generates any more.
-fn stray_files(files: &BTreeMap<String, String>) -> Result<Vec<String>, CodegenError> {
+fn stray_files(files: &BTreeMap<String, String>) -> Result<Vec<String>, StepError> {
     let mut strays = Vec::new();
     for folder in ["generated", "generated/json"] {
         let path = source_folder().join(folder);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(CodegenError::File { path, source }),
+            Err(source) => return Err(StepError::File { path, source }),
         };
         for entry in entries {
-            let entry = entry
-                .map_err(|source| CodegenError::File { path: path.clone(), source })?;
+            let entry = entry.map_err(|source| StepError::File { path: path.clone(), source })?;
             let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
             if entry.path().is_file() && !files.contains_key(&name) {
                 strays.push(name);

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a task runs outside the broker: it exits and waits")]
 
 mod ci;
+mod codegen;
 mod fix;
 mod peers;
 mod test;
@@ -33,6 +34,12 @@ enum Task {
     Tidy,
     /// Install the clients and brokers that the tests run beside Ringmain, under target/peers
     Peers,
+    /// Write the protocol's messages from the schemas of Kafka's
+    Codegen {
+        /// Only say whether the committed files are fresh
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
         Task::Fix => fix::run(),
         Task::Tidy => tidy::run(),
         Task::Peers => peers::run(),
+        Task::Codegen { check: false } => codegen::run(codegen::Mode::Write),
+        Task::Codegen { check: true } => codegen::run(codegen::Mode::Check),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
+use crate::codegen::CodegenError;
+
 /// Why a task ended early.
 #[derive(Debug)]
 pub enum StepError {
@@ -21,6 +23,8 @@ pub enum StepError {
     Missing { what: &'static str, install: &'static str },
     /// House rules are broken; each place has been printed.
     Untidy { count: usize },
+    /// The generated code is not fresh, or cannot be made.
+    Codegen(CodegenError),
     /// Tests were skipped: a test that does not run shows nothing.
     Ignored { count: u64 },
 }
@@ -44,6 +48,7 @@ impl fmt::Display for StepError {
                 write!(f, "{what} is missing; install it: {install}")
             }
             Self::Untidy { count } => write!(f, "{count} house rules are broken; mend each place"),
+            Self::Codegen(error) => write!(f, "codegen: {error}"),
             Self::Ignored { count } => write!(f, "{count} tests are ignored; mend or remove them"),
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::codegen::CodegenError;
-use crate::steps::{answer, step};
+use crate::steps::{StepError, answer, step};
 use crate::workspace;
 
 const ARTIFACT: &str = "org.apache.kafka:kafka-clients:4.3.1";
@@ -18,10 +18,10 @@ const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 const SCHEMA_FOLDER: &str = "common/message";
 
 /// The text of every schema, by the message's name.
-pub fn schemas() -> Result<BTreeMap<String, String>, CodegenError> {
+pub fn schemas() -> Result<BTreeMap<String, String>, StepError> {
     let jar = jar()?;
     let folder = workspace::peers().join("schemas");
-    let error = |path: &Path, source| CodegenError::File { path: path.to_path_buf(), source };
+    let error = |path: &Path, source| StepError::File { path: path.to_path_buf(), source };
     fs::create_dir_all(&folder).map_err(|source| error(&folder, source))?;
     let mut extract = Command::new("jar");
     extract.arg("--extract").arg("--file").arg(&jar).arg(SCHEMA_FOLDER).current_dir(&folder);
@@ -41,7 +41,7 @@ pub fn schemas() -> Result<BTreeMap<String, String>, CodegenError> {
 }
 
 /// The artifact on this machine, fetched if it is not there yet, and checked.
-fn jar() -> Result<PathBuf, CodegenError> {
+fn jar() -> Result<PathBuf, StepError> {
     let folder = workspace::peers().join("jars");
     let path = folder.join(FILE_NAME);
     if !path.exists() {
@@ -54,7 +54,7 @@ fn jar() -> Result<PathBuf, CodegenError> {
     let sum = answer("check the artifact", Command::new("sha256sum").arg(&path))?;
     let found = sum.split_whitespace().next().unwrap_or_default().to_string();
     if found != SHA256 {
-        return Err(CodegenError::Checksum { path, expected: SHA256, found });
+        return Err(CodegenError::Checksum { path, expected: SHA256, found }.into());
     }
     Ok(path)
 }

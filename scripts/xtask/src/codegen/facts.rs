@@ -38,8 +38,7 @@ impl Versions {
     }
 
     pub fn and(self, other: Self) -> Self {
-        let both =
-            Self { first: self.first.max(other.first), last: self.last.min(other.last) };
+        let both = Self { first: self.first.max(other.first), last: self.last.min(other.last) };
         if both.is_empty() { Self::NONE } else { both }
     }
 
@@ -148,8 +147,20 @@ impl Message {
             Type::Integer("i32" | "u32") => 4,
             Type::Integer(_) | Type::Float => 8,
             Type::Uuid => 16,
-            Type::String => if is_flexible { 1 } else { 2 },
-            Type::Bytes | Type::Array(_) => if is_flexible { 1 } else { 4 },
+            Type::String => {
+                if is_flexible {
+                    1
+                } else {
+                    2
+                }
+            }
+            Type::Bytes | Type::Array(_) => {
+                if is_flexible {
+                    1
+                } else {
+                    4
+                }
+            }
             Type::Struct(name) => {
                 let fields = self.find(name).fields.iter();
                 let carried = fields.filter(|f| f.tag.is_none() && f.versions.contains(version));

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::codegen::CodegenError;
 use crate::steps::{StepError, cannot_start};
 use crate::workspace;
 
@@ -34,7 +33,7 @@ pub fn camel_case(name: &str) -> String {
 }
 
 /// The text as rustfmt lays it out by the workspace's rules.
-pub fn rustfmt(text: &str) -> Result<String, CodegenError> {
+pub fn rustfmt(text: &str) -> Result<String, StepError> {
     let mut command = Command::new("rustfmt");
     command.args(["--edition", "2024", "--config-path"]).arg(workspace::root());
     command.current_dir(workspace::root()).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -47,14 +46,13 @@ pub fn rustfmt(text: &str) -> Result<String, CodegenError> {
     let output =
         child.wait_with_output().map_err(|source| cannot_start(title, &command, source))?;
     if written.is_err() || !output.status.success() {
-        let failed = StepError::Failed { title: title.to_string(), status: output.status };
-        return Err(failed.into());
+        return Err(StepError::Failed { title: title.to_string(), status: output.status });
     }
     let answer = |error: std::string::FromUtf8Error| StepError::Answer {
         title: title.to_string(),
         reason: error.to_string(),
     };
-    Ok(String::from_utf8(output.stdout).map_err(answer)?)
+    String::from_utf8(output.stdout).map_err(answer)
 }
 
 #[cfg(test)]

@@ -71,9 +71,7 @@ fn non_null(message: &Message, ty: &Type, field: &Field) -> String {
 fn nullable(message: &Message, field: &Field) -> String {
     match &field.ty {
         Type::String => "reader.nullable_string()".to_string(),
-        Type::Bytes => {
-            "reader.nullable_bytes().map(|bytes| bytes.map(<[u8]>::to_vec))".to_string()
-        }
+        Type::Bytes => "reader.nullable_bytes().map(|bytes| bytes.map(<[u8]>::to_vec))".to_string(),
         Type::Struct(_) => {
             format!("reader.nullable_struct(|reader| {})", non_null(message, &field.ty, field))
         }
