@@ -1,1 +1,23 @@
-//! Placeholder while the workspace is laid out.
+//! Ringmain beside its peers: the same clients against Ringmain and against Apache Kafka.
+//!
+//! What a test starts, it starts as a user would: the binary, real clients, a folder, a free port.
+//! Functions here panic with what a reader of a test's output needs, because their callers are
+//! tests.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests run outside of the broker: they start processes and wait for them"
+)]
+
+pub mod broker;
+pub mod kafka;
+pub mod ringmain;
+
+pub mod client;
+pub mod equality;
+pub mod flights;
+pub mod look_up;
+pub mod settled;
+
+pub mod wait;
+pub mod workspace;

@@ -1,0 +1,29 @@
+"""Creates a topic that keeps its records for ever, and waits until every partition has a leader.
+
+usage: create_topic.py ADDRESS TOPIC PARTITIONS
+"""
+
+import sys
+import time
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+DEADLINE_S = 60
+
+
+def main(address: str, topic: str, partitions: int) -> None:
+    admin = AdminClient({"bootstrap.servers": address})
+    wanted = NewTopic(
+        topic, num_partitions=partitions, replication_factor=1, config={"retention.ms": "-1"}
+    )
+    admin.create_topics([wanted], request_timeout=DEADLINE_S)[topic].result(DEADLINE_S)
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        found = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+        if len(found) == partitions and all(p.leader >= 0 for p in found.values()):
+            return
+        assert time.monotonic() < deadline, f"{topic}: not every partition has a leader: {found}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,161 @@
+//! A broker as a process: started on a free port with a folder of its own, stopped, started again.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use crate::{kafka, ringmain, wait, workspace};
+
+/// A JVM on a busy machine of two cores needs a while; a sound broker comes far below it.
+const START_DEADLINE: Duration = Duration::from_secs(90);
+const STOP_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Which program is under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The binary of this workspace.
+    Ringmain,
+    /// Apache Kafka, a single node of broker and controller.
+    Kafka,
+}
+
+impl Kind {
+    /// Ringmain, or Kafka where `RINGMAIN_ORACLE=kafka`: a test that Kafka fails is a wrong test.
+    pub fn under_test() -> Self {
+        match std::env::var("RINGMAIN_ORACLE").as_deref() {
+            Ok("kafka") => Self::Kafka,
+            _ => Self::Ringmain,
+        }
+    }
+}
+
+/// A running broker. When it is dropped its process is killed; its folder stays if a test failed.
+#[derive(Debug)]
+pub struct Broker {
+    kind: Kind,
+    folder: PathBuf,
+    port: u16,
+    settings: Vec<(String, String)>,
+    child: Child,
+}
+
+impl Broker {
+    /// Starts a broker on an empty folder and waits until its port is open.
+    ///
+    /// `settings` are Kafka's keys and Ringmain's; Kafka is not told those that begin with
+    /// `ringmain.`.
+    ///
+    /// # Panics
+    ///
+    /// If it ends or does not open its port in time; its last words are part of the message.
+    pub fn start(kind: Kind, name: &str, settings: &[(&str, &str)]) -> Self {
+        let folder = workspace::fresh_folder(name);
+        let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let port = free_port();
+        let settings: Vec<_> = settings;
+        if kind == Kind::Kafka {
+            kafka::format(&folder, port, &settings);
+        }
+        let child = spawn(kind, &folder, port, &settings);
+        let mut broker = Self { kind, folder, port, settings, child };
+        broker.await_port();
+        broker
+    }
+
+    /// `host:port` for clients.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The folder that holds the broker's records.
+    pub fn data_folder(&self) -> PathBuf {
+        data_folder(&self.folder)
+    }
+
+    /// Stops the broker in good order and starts it again on the same folder and port.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.child = spawn(self.kind, &self.folder, self.port, &self.settings);
+        self.await_port();
+    }
+
+    /// Stops the broker by SIGTERM.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in good order and in time.
+    pub fn stop(&mut self) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM: no process {id}");
+        let child = &mut self.child;
+        let status = wait::until("the broker's end after SIGTERM", STOP_DEADLINE, || {
+            child.try_wait().expect("our own child can be waited for")
+        });
+        // A JVM that ends by SIGTERM in good order says 128 + 15.
+        let expected = if self.kind == Kind::Kafka { 143 } else { 0 };
+        let found = status.code();
+        assert!(found == Some(expected), "stopped with {status}\n{}", self.last_words());
+    }
+
+    fn await_port(&mut self) {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let child = &mut self.child;
+        let started: Result<(), ExitStatus> =
+            wait::until("the broker's open port", START_DEADLINE, || {
+                if let Some(status) = child.try_wait().expect("our own child can be waited for") {
+                    return Some(Err(status));
+                }
+                TcpStream::connect(address).is_ok().then_some(Ok(()))
+            });
+        if let Err(status) = started {
+            panic!("the broker ended at its start with {status}\n{}", self.last_words());
+        }
+    }
+
+    /// The end of what the broker wrote to its standard output and error.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.folder.join("log.txt")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to kill.
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("the broker's folder is kept: {}", self.folder.display());
+        } else {
+            fs::remove_dir_all(&self.folder).ok();
+        }
+    }
+}
+
+/// Where the records of the broker that lives in `folder` are.
+pub(crate) fn data_folder(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+fn spawn(kind: Kind, folder: &Path, port: u16, settings: &[(String, String)]) -> Child {
+    let log = File::options().create(true).append(true).open(folder.join("log.txt"));
+    let log = log.expect("a log can be written into a fresh folder");
+    let mut command = match kind {
+        Kind::Ringmain => ringmain::command(&data_folder(folder), port, settings),
+        Kind::Kafka => kafka::command(folder),
+    };
+    let program = command.get_program().to_string_lossy().into_owned();
+    let copy = log.try_clone().expect("an open file can be shared");
+    let child = command.current_dir(folder).stdout(log).stderr(copy).spawn();
+    child.unwrap_or_else(|error| panic!("cannot start {program}: {error}; is it built?"))
+}

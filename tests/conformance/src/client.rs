@@ -1,0 +1,70 @@
+//! Real clients as processes: started, ended within a deadline, their output kept.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use crate::{wait, workspace};
+
+/// Longer than any client of these tests takes on a busy machine of two cores.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// A client that runs. Its output goes to files, so that it never waits for its reader.
+#[derive(Debug)]
+pub struct Client {
+    name: String,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Client {
+    /// Starts one of the programs in `tests/conformance/python`; its output goes below `folder`.
+    pub fn python(folder: &Path, program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(workspace::peer("venv/bin/python"));
+        command.arg(format!("{}/python/{program}.py", env!("CARGO_MANIFEST_DIR")));
+        Self::start(folder, program, command.args(arguments))
+    }
+
+    /// Starts kcat.
+    pub fn kcat(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start(folder, "kcat", Command::new("kcat").args(arguments))
+    }
+
+    fn start(folder: &Path, name: &str, command: &mut Command) -> Self {
+        let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
+        fs::create_dir_all(folder).expect("a folder below target can be made");
+        command.stdout(File::create(&stdout).expect("a fresh folder can be written"));
+        command.stderr(File::create(&stderr).expect("a fresh folder can be written"));
+        let child = command.spawn();
+        let child = child.unwrap_or_else(|error| panic!("{name}: {error}; see cargo xtask peers"));
+        Self { name: name.to_string(), child, stdout, stderr }
+    }
+
+    /// Waits for its end and returns its standard output.
+    ///
+    /// # Panics
+    ///
+    /// If it fails or takes too long.
+    pub fn output(mut self) -> Vec<u8> {
+        let child = &mut self.child;
+        let status = wait::until(&self.name, DEADLINE, || {
+            child.try_wait().expect("our own child can be waited for")
+        });
+        let errors = fs::read(&self.stderr).unwrap_or_default();
+        let errors = String::from_utf8_lossy(&errors);
+        assert!(status.success(), "{}: {status}\n{errors}", self.name);
+        let output = fs::read(&self.stdout).expect("it was created for the client");
+        fs::remove_file(&self.stdout).expect("it was just read");
+        output
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // After its end there is nothing to kill.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,120 @@
+//! The records of the flights test: 336,776 departures of New York's airports in 2013.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::client::Client;
+use crate::workspace;
+
+/// How many flights there are.
+pub const ALL: usize = 336_776;
+
+/// One record as its writer has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flight {
+    /// The scheduled departure, in ms since 1970 UTC.
+    pub timestamp_ms: i64,
+    /// A header.
+    pub carrier: String,
+    /// A header.
+    pub origin: String,
+    /// The tail number; 2,512 flights have none.
+    pub key: Option<String>,
+    /// All columns as JSON; no two flights have the same.
+    pub value: String,
+}
+
+/// The first flights of the year, and the files that writers read them from.
+#[derive(Debug)]
+pub struct Flights {
+    rows: Vec<Flight>,
+    places: HashMap<String, usize>,
+    /// Lines of timestamp, carrier, origin, key and value.
+    pub full_file: PathBuf,
+    /// Lines of key and value: all that kcat can take from a file.
+    pub keyed_file: PathBuf,
+}
+
+impl Flights {
+    /// All flights; they are made once a machine and read once a process.
+    pub fn all() -> &'static Self {
+        static FLIGHTS: OnceLock<Flights> = OnceLock::new();
+        FLIGHTS.get_or_init(|| Self::load(ALL))
+    }
+
+    /// The first `count` flights.
+    ///
+    /// # Panics
+    ///
+    /// If the peers are not installed, or the data is not what it was when this test was written.
+    pub fn load(count: usize) -> Self {
+        let full_file = made_once("flights.tsv", |path| {
+            let folder = workspace::fresh_folder("flights");
+            let path = path.to_str().expect("paths of the workspace are UTF-8");
+            Client::python(&folder, "flights", &[path]).output();
+        });
+        let text = fs::read_to_string(&full_file).expect("it was made or found");
+        let rows: Vec<Flight> = text.lines().take(count).map(flight).collect();
+        assert_eq!(rows.len(), count, "there are fewer flights in {}", full_file.display());
+        if count == ALL {
+            assert_eq!(rows.iter().filter(|row| row.key.is_none()).count(), 2_512);
+        }
+        let keyed_file = made_once(&format!("flights-keyed-{count}.tsv"), |path| {
+            let mut file = fs::File::create(path).expect("target can be written");
+            let mut lines = Vec::new();
+            for row in &rows {
+                let key = row.key.as_deref().unwrap_or("");
+                lines.extend_from_slice(format!("{key}\t{}\n", row.value).as_bytes());
+            }
+            file.write_all(&lines).expect("target can be written");
+        });
+        Self::of(rows, full_file, keyed_file)
+    }
+
+    /// These flights, which lie in these files.
+    pub fn of(rows: Vec<Flight>, full_file: PathBuf, keyed_file: PathBuf) -> Self {
+        let places = rows.iter().enumerate().map(|(place, row)| (row.value.clone(), place));
+        let places: HashMap<_, _> = places.collect();
+        assert_eq!(places.len(), rows.len(), "two flights have the same value");
+        Self { rows, places, full_file, keyed_file }
+    }
+
+    /// The records in the order in which they are written.
+    pub fn rows(&self) -> &[Flight] {
+        &self.rows
+    }
+
+    /// The place in that order of the record with this value.
+    pub fn place(&self, value: &str) -> Option<usize> {
+        self.places.get(value).copied()
+    }
+}
+
+/// The file below the peers with this name; `make` is called with another name if it is missing,
+/// so that an interrupted run leaves no half of it.
+fn made_once(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let path = workspace::peer("").join(name);
+    if !path.exists() {
+        let unfinished = path.with_extension(format!("{}", std::process::id()));
+        make(&unfinished);
+        fs::rename(&unfinished, &path).expect("both names are in one folder");
+    }
+    path
+}
+
+fn flight(line: &str) -> Flight {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [timestamp, carrier, origin, key, value] = fields[..] else {
+        panic!("not a flight: {line}");
+    };
+    Flight {
+        timestamp_ms: timestamp.parse().expect("flights.py writes an integer"),
+        carrier: carrier.to_string(),
+        origin: origin.to_string(),
+        key: (!key.is_empty()).then(|| key.to_string()),
+        value: value.to_string(),
+    }
+}

@@ -1,0 +1,32 @@
+//! How Ringmain is started.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The command that serves the records in `data` on `port`.
+pub fn command(data: &Path, port: u16, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary());
+    command.arg("serve");
+    command.arg("--set").arg(format!("listeners=PLAINTEXT://127.0.0.1:{port}"));
+    command.arg("--set").arg(format!("log.dirs={}", data.display()));
+    for (key, value) in settings {
+        command.arg("--set").arg(format!("{key}={value}"));
+    }
+    command
+}
+
+/// The broker that the test command built: `RINGMAIN_BIN`, or the one of the tests' own profile.
+///
+/// # Panics
+///
+/// If there is none.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("RINGMAIN_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a running program has a path");
+    let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+    let binary = profile.join("ringmain");
+    assert!(binary.exists(), "{} is missing: run `cargo build -p cli`", binary.display());
+    binary
+}
