@@ -53,9 +53,10 @@ def bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
 
 
 def dump(message, out) -> None:
-    found = name(message.value() or b"")
+    value = message.value() or b""
+    found = name(value)
     if found is None:
-        print("G", message.partition(), message.offset(), (message.value() or b"")[:48].hex(), file=out)
+        print("G", message.partition(), message.offset(), value[:48].hex(), file=out)
     else:
         print("R", message.partition(), message.offset(), *found, file=out)
 

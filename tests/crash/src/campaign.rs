@@ -20,7 +20,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::broker::Subject;
-use crate::checker::{Floor, Verdict, check};
+use crate::checker::floor::Floor;
+use crate::checker::{Verdict, check};
 use crate::dice::Dice;
 use crate::history::History;
 use crate::history_file::HistoryFileError;

@@ -6,14 +6,15 @@
 //! every offset is taken; every read saw the same; and enough was acknowledged for this to mean
 //! something.
 
+pub mod floor;
+pub mod violation;
+
 mod facts;
-mod violation;
 
 mod aborted_read;
 mod ack;
 mod complaint;
 mod duplicate;
-mod floor;
 mod gap;
 mod invented;
 mod live;
@@ -28,8 +29,8 @@ use std::collections::BTreeMap;
 use crate::history::History;
 use facts::Facts;
 
-pub use floor::Floor;
-pub use violation::Violation;
+use floor::Floor;
+use violation::Violation;
 
 /// A rule: reads the facts, adds what it finds.
 type Rule = fn(&Facts<'_>, &mut Vec<Violation>);

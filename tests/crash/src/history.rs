@@ -110,7 +110,8 @@ pub enum Extent {
     Live,
 }
 
-/// The offsets between which a partition's records stood when a read began: start included, end not.
+/// The offsets between which a partition's records stood when a read began: start included, end
+/// not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// The log start offset.

@@ -28,7 +28,8 @@ impl fmt::Display for HistoryFileError {
             }
             HistoryFileError::Line(path, number, line) => write!(
                 f,
-                "{}:{number}: {line:?} is no line of a client log: compare the script that wrote it",
+                "{}:{number}: {line:?} is no line of a client log: compare the script that wrote \
+                 it",
                 path.display()
             ),
         }

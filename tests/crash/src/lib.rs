@@ -1,5 +1,5 @@
-//! Proves that acknowledged records survive: a checker of client histories, and a harness that kills
-//! a real broker under load and hands the checker what real clients saw.
+//! Proves that acknowledged records survive: a checker of client histories, and a harness that
+//! kills a real broker under load and hands the checker what real clients saw.
 
 // A harness measures real time and starts real processes: it is no part of the broker.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -17,3 +17,5 @@ mod history_file;
 pub mod kafka;
 
 pub use broker::Subject;
+pub use checker::floor::Floor;
+pub use checker::violation::Violation;

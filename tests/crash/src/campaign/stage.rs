@@ -30,8 +30,8 @@ struct Part {
     partitions: std::ops::Range<u32>,
 }
 
-/// Two idempotent producers write everywhere; one writes to two partitions only, so that five of its
-/// requests in flight meet in one log; the plain ones wait for all replicas or for the leader.
+/// Two idempotent producers write everywhere; one writes to two partitions only, so that five of
+/// its requests in flight meet in one log; the plain ones wait for all replicas or for the leader.
 const CAST: [Part; 5] = [
     Part { promise: Promise::Idempotent, argument: "idempotent", partitions: 0..PARTITIONS },
     Part { promise: Promise::Idempotent, argument: "idempotent", partitions: 0..PARTITIONS },
@@ -147,7 +147,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Tells the producers to finish what is outstanding, and waits for it; then stops the live reader.
+    /// Tells the producers to finish what is outstanding, and waits for it; then stops the live
+    /// reader.
     pub(super) fn finish_producers(&mut self) -> Result<(), CampaignError> {
         let mut producers = std::mem::take(&mut self.producers);
         for producer in &mut producers {

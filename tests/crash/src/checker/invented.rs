@@ -1,4 +1,4 @@
-//! Rule: the log holds nothing but records that were sent, whole, in the partition they were sent to.
+//! Rule: the log holds only records that were sent, whole, in the partition they were sent to.
 
 use super::Violation;
 use super::facts::Facts;
