@@ -70,13 +70,19 @@ class Writer:
             self.break_down(error)
 
     def break_down(self, error: KafkaError) -> None:
-        self.write("X", error.name(), error.str().replace("\n", " "))
         if not self.broken:
             self.broken = True
+            self.write("X", error.name(), error.str().replace("\n", " "))
             print("broken", flush=True)
 
-    def write(self, *fields: object) -> None:
-        kind, *rest = fields
+    def poll(self, timeout_s: float) -> None:
+        """Serves delivery reports. A fatal error also comes out of the client's own poll."""
+        try:
+            self.client.poll(timeout_s)
+        except KafkaException as error:
+            self.break_down(error.args[0])
+
+    def write(self, kind: str, *rest: object) -> None:
         print(kind, int(time.time() * 1000), *rest, file=self.log)
 
     def on_delivery(self, error: KafkaError | None, message) -> None:
@@ -108,7 +114,7 @@ class Writer:
         while not self.stopping.is_set():
             self.begin_mark()
             if self.broken or self.outstanding >= self.given.window:
-                self.client.poll(0.02)
+                self.poll(0.02)
                 continue
             partition = self.partitions[turn // RUN_LENGTH % len(self.partitions)]
             counter = self.counters[partition]
@@ -128,15 +134,22 @@ class Writer:
                 self.break_down(refusal.args[0])
                 continue
             self.outstanding += 1
-            self.client.poll(0)
+            self.poll(0)
 
     def finish(self) -> int:
-        left = self.client.flush(FLUSH_S)
+        left = self.flush()
         self.log.close()
         print("stopped", flush=True)
         if left:
             print(f"{left} records are unresolved after {FLUSH_S} s", file=sys.stderr)
         return 1 if left else 0
+
+    def flush(self) -> int:
+        """Resolves what is outstanding; returns what is left at the deadline."""
+        deadline = time.monotonic() + FLUSH_S
+        while self.outstanding and time.monotonic() < deadline:
+            self.poll(0.1)
+        return self.outstanding
 
     def obey(self) -> None:
         """Runs on a thread of its own: follows standard input until it ends."""
