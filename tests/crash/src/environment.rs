@@ -54,7 +54,11 @@ impl fmt::Display for EnvironmentError {
             ),
             EnvironmentError::Cargo(error) => write!(f, "cannot start cargo: {error}"),
             EnvironmentError::Build(status, build) => {
-                write!(f, "`cargo build -p cli` of the {build:?} broker ended with {status}")
+                let features = match build {
+                    Build::Good => String::new(),
+                    Build::Forgetful => format!(" --features {FORGETFUL}"),
+                };
+                write!(f, "`cargo build -p cli{features}` ended with {status}: see its output")
             }
         }
     }
