@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::peers;
 use crate::steps::{StepError, announce, cannot_start, cargo, finish, step};
+use crate::workspace;
 
 /// Installs the peers and runs all tests.
 pub fn run() -> Result<(), StepError> {
@@ -15,14 +16,18 @@ pub fn run() -> Result<(), StepError> {
 
 /// Builds the broker that the whole-system tests start, then runs all tests.
 ///
+/// It is the product as users build it: a build of the whole workspace would give it the simulator,
+/// too.
+///
 /// The last line is the sum of what the test programs report themselves. A test program that dies
 /// reports nothing: the step fails all the same, by its exit code.
 pub fn run_tests() -> Result<(), StepError> {
-    step("build the broker", &mut cargo(&["build", "--package", "cli"]))?;
+    step("build the broker", &mut cargo(&["build", "--release", "--package", "cli"]))?;
     let title = "test";
     announce(title);
     let started = Instant::now();
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    command.env("RINGMAIN_BIN", workspace::target().join("release/ringmain"));
     let spawned = command.stdout(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|source| cannot_start(title, &command, source))?;
     let stdout = child.stdout.take().expect("it was asked to be piped");

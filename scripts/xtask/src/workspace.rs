@@ -9,6 +9,12 @@ pub fn root() -> PathBuf {
     root.expect("this crate lies two folders below the root").to_path_buf()
 }
 
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    let elsewhere = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    elsewhere.unwrap_or_else(|| root().join("target"))
+}
+
 /// The folder of everything that `cargo xtask peers` installs.
 ///
 /// It is in the workspace even where CARGO_TARGET_DIR points elsewhere, so that tests find it.

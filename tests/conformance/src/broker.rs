@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::{kafka, ringmain, wait, workspace};
@@ -23,10 +24,15 @@ pub enum Kind {
 
 impl Kind {
     /// Ringmain, or Kafka where `RINGMAIN_ORACLE=kafka`: a test that Kafka fails is a wrong test.
+    ///
+    /// # Panics
+    ///
+    /// If the variable holds something else.
     pub fn under_test() -> Self {
         match std::env::var("RINGMAIN_ORACLE").as_deref() {
+            Err(_) => Self::Ringmain,
             Ok("kafka") => Self::Kafka,
-            _ => Self::Ringmain,
+            Ok(other) => panic!("RINGMAIN_ORACLE={other}: only `kafka` is known"),
         }
     }
 }
@@ -52,9 +58,9 @@ impl Broker {
     /// If it ends or does not open its port in time; its last words are part of the message.
     pub fn start(kind: Kind, name: &str, settings: &[(&str, &str)]) -> Self {
         let folder = workspace::fresh_folder(name);
-        let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+        let settings: Vec<_> = settings.collect();
         let port = free_port();
-        let settings: Vec<_> = settings;
         if kind == Kind::Kafka {
             kafka::format(&folder, port, &settings);
         }
@@ -141,10 +147,22 @@ pub(crate) fn data_folder(folder: &Path) -> PathBuf {
     folder.join("data")
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, another one each time.
+///
+/// It lies below those that Linux gives to clients, so that no client takes it while a broker is
+/// restarted.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address").port()
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let step = std::process::id() % COUNT * 64 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + step % COUNT).expect("32,000 fits");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port from {FIRST} on is free");
 }
 
 fn spawn(kind: Kind, folder: &Path, port: u16, settings: &[(String, String)]) -> Child {

@@ -13,7 +13,7 @@ mod tests;
 pub enum Stamps {
     /// Each record's own time, and its carrier and origin as headers.
     OwnTimes,
-    /// The time of sending, in ms since 1970 UTC, and the same headers for all, as kcat prints them.
+    /// The time of sending, in ms since 1970 UTC, and the same headers for all, as kcat prints.
     SendTimes {
         /// From the writer's start to its end.
         between_ms: RangeInclusive<i64>,

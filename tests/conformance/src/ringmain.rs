@@ -15,7 +15,8 @@ pub fn command(data: &Path, port: u16, settings: &[(String, String)]) -> Command
     command
 }
 
-/// The broker that the test command built: `RINGMAIN_BIN`, or the one of the tests' own profile.
+/// The broker that the test command built and names in `RINGMAIN_BIN`; without it, one that lies
+/// beside the tests or in the release profile.
 ///
 /// # Panics
 ///
@@ -26,7 +27,7 @@ pub fn binary() -> PathBuf {
     }
     let test = std::env::current_exe().expect("a running program has a path");
     let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
-    let binary = profile.join("ringmain");
-    assert!(binary.exists(), "{} is missing: run `cargo build -p cli`", binary.display());
-    binary
+    let places = [profile.join("ringmain"), profile.join("../release/ringmain")];
+    let found = places.iter().find(|binary| binary.exists());
+    found.unwrap_or_else(|| panic!("none of {places:?}: run `cargo build -p cli`")).clone()
 }
