@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use crate::steps::StepError;
 use crate::workspace;
-use facts::{FactsError, Message};
+use facts::{FactsError, Message, Versions};
 
 /// Who reads requests of an API and writes its responses on a server. Every message has its
 /// generated struct all the same, for clients and tools.
@@ -102,8 +102,9 @@ pub fn run(mode: Mode) -> Result<(), StepError> {
     let schemas = artifact::schemas()?;
     let mut apis = Vec::new();
     for &(name, server) in APIS {
-        let request = read_facts(&schemas, format!("{name}Request"))?;
-        let mut response = read_facts(&schemas, format!("{name}Response"))?;
+        let request = read_facts(&schemas, format!("{name}Request"), Versions::ALL)?;
+        // Only a request's schema says that its last version is unstable.
+        let mut response = read_facts(&schemas, format!("{name}Response"), request.versions)?;
         facts::keep_names_apart(&request, &mut response);
         apis.push(Api { name, server, request, response });
     }
@@ -115,9 +116,13 @@ pub fn run(mode: Mode) -> Result<(), StepError> {
     }
 }
 
-fn read_facts(schemas: &BTreeMap<String, String>, message: String) -> Result<Message, StepError> {
+fn read_facts(
+    schemas: &BTreeMap<String, String>,
+    message: String,
+    versions: Versions,
+) -> Result<Message, StepError> {
     let facts = match schemas.get(&message) {
-        Some(schema) => facts::read(schema),
+        Some(schema) => facts::read(schema, versions),
         None => Err(FactsError::NoSchema),
     };
     facts.map_err(|source| CodegenError::Schema { message, source }.into())

@@ -21,3 +21,5 @@ pub mod settled;
 
 pub mod wait;
 pub mod workspace;
+
+pub mod oracle;

@@ -66,7 +66,7 @@ impl Message for InitProducerIdRequest {
     }
 }
 
-/// `InitProducerIdResponse`, versions 0 to 6.
+/// `InitProducerIdResponse`, versions 0 to 5.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InitProducerIdResponse {
     /// `ThrottleTimeMs`.
@@ -77,29 +77,18 @@ pub struct InitProducerIdResponse {
     pub producer_id: i64,
     /// `ProducerEpoch`.
     pub producer_epoch: i16,
-    /// `OngoingTxnProducerId`, version 6, default -1.
-    pub ongoing_txn_producer_id: i64,
-    /// `OngoingTxnProducerEpoch`, version 6, default -1.
-    pub ongoing_txn_producer_epoch: i16,
 }
 
 impl Default for InitProducerIdResponse {
     fn default() -> Self {
-        Self {
-            throttle_time_ms: 0,
-            error_code: 0,
-            producer_id: -1,
-            producer_epoch: 0,
-            ongoing_txn_producer_id: -1,
-            ongoing_txn_producer_epoch: -1,
-        }
+        Self { throttle_time_ms: 0, error_code: 0, producer_id: -1, producer_epoch: 0 }
     }
 }
 
 impl Message for InitProducerIdResponse {
     const NAME: &'static str = "InitProducerIdResponse";
     const MIN_VERSION: i16 = 0;
-    const MAX_VERSION: i16 = 6;
+    const MAX_VERSION: i16 = 5;
     const FLEXIBLE_FROM: i16 = 2;
 
     fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, Malformed> {
@@ -109,8 +98,6 @@ impl Message for InitProducerIdResponse {
             error_code: reader.i16()?,
             producer_id: reader.i64()?,
             producer_epoch: reader.i16()?,
-            ongoing_txn_producer_id: if version >= 6 { reader.i64()? } else { -1 },
-            ongoing_txn_producer_epoch: if version >= 6 { reader.i16()? } else { -1 },
         };
         reader.skip_tagged_fields()?;
         Ok(this)
@@ -122,16 +109,6 @@ impl Message for InitProducerIdResponse {
         writer.i16(self.error_code);
         writer.i64(self.producer_id);
         writer.i16(self.producer_epoch);
-        if version >= 6 {
-            writer.i64(self.ongoing_txn_producer_id);
-        } else if self.ongoing_txn_producer_id != -1 {
-            writer.refuse(EncodeError::NotInVersion { field: "ongoing_txn_producer_id" });
-        }
-        if version >= 6 {
-            writer.i16(self.ongoing_txn_producer_epoch);
-        } else if self.ongoing_txn_producer_epoch != -1 {
-            writer.refuse(EncodeError::NotInVersion { field: "ongoing_txn_producer_epoch" });
-        }
         writer.tagged_field_count(0);
     }
 }

@@ -15,6 +15,7 @@ pub struct Versions {
 }
 
 impl Versions {
+    pub const ALL: Self = Self { first: 0, last: i16::MAX };
     pub const NONE: Self = Self { first: i16::MAX, last: -1 };
 
     /// Reads `3+`, `0-12`, `6` or `none`.
@@ -200,16 +201,17 @@ impl fmt::Display for FactsError {
     }
 }
 
-/// Reads one schema: JSON with comments of whole lines.
-pub fn read(schema: &str) -> Result<Message, FactsError> {
+/// Reads one schema, JSON with comments of whole lines, as far as it is about `versions`.
+pub fn read(schema: &str, versions: Versions) -> Result<Message, FactsError> {
     let is_comment = |line: &&str| line.trim_start().starts_with("//");
     let json: String = schema.lines().filter(|line| !is_comment(line)).collect();
     let json: Value = serde_json::from_str(&json).map_err(FactsError::Json)?;
 
-    let mut versions = read_versions(&json, "validVersions")?;
+    let mut stable = read_versions(&json, "validVersions")?;
     if json["latestVersionUnstable"] == Value::Bool(true) {
-        versions.last -= 1;
+        stable.last -= 1;
     }
+    let versions = stable.and(versions);
     let api_key = json["apiKey"].as_i64().ok_or(FactsError::Missing { what: "apiKey" })? as i16;
     let flexible = read_versions(&json, "flexibleVersions")?.and(versions);
     let mut structs = Structs { common: BTreeMap::new(), found: Vec::new() };
@@ -386,7 +388,7 @@ mod tests {
             "latestVersionUnstable": true, "flexibleVersions": "2+", "fields": [
             { "name": "B", "type": "int32", "versions": "1+" },
             { "name": "C", "type": "int32", "versions": "3+" } ] }"#;
-        let message = read(schema).expect("the schema is whole");
+        let message = read(schema, Versions::ALL).expect("the schema is whole");
         assert_eq!(message.versions, Versions { first: 0, last: 2 });
         let names: Vec<_> = message.structs[0].fields.iter().map(|f| f.name.as_str()).collect();
         assert_eq!(names, ["B"]);
@@ -400,8 +402,9 @@ mod tests {
                 "fields": [ {{ "name": "B", "versions": "0+", {field} }} ] }}"#
             )
         };
-        assert!(read(&schema(r#""type": "int32", "default": "7""#)).is_ok());
-        assert!(read(&schema(r#""type": "int32", "default": "seven""#)).is_err());
-        assert!(read(&schema(r#""type": "decimal""#)).is_err());
+        let read_all = |schema: &str| read(schema, Versions::ALL);
+        assert!(read_all(&schema(r#""type": "int32", "default": "7""#)).is_ok());
+        assert!(read_all(&schema(r#""type": "int32", "default": "seven""#)).is_err());
+        assert!(read_all(&schema(r#""type": "decimal""#)).is_err());
     }
 }

@@ -38,16 +38,6 @@ impl Json for InitProducerIdResponse {
             error_code: field(json, "errorCode", default.error_code)?,
             producer_id: field(json, "producerId", default.producer_id)?,
             producer_epoch: field(json, "producerEpoch", default.producer_epoch)?,
-            ongoing_txn_producer_id: field(
-                json,
-                "ongoingTxnProducerId",
-                default.ongoing_txn_producer_id,
-            )?,
-            ongoing_txn_producer_epoch: field(
-                json,
-                "ongoingTxnProducerEpoch",
-                default.ongoing_txn_producer_epoch,
-            )?,
         })
     }
 
@@ -57,8 +47,6 @@ impl Json for InitProducerIdResponse {
             ("errorCode", self.error_code.to_json()),
             ("producerId", self.producer_id.to_json()),
             ("producerEpoch", self.producer_epoch.to_json()),
-            ("ongoingTxnProducerId", self.ongoing_txn_producer_id.to_json()),
-            ("ongoingTxnProducerEpoch", self.ongoing_txn_producer_epoch.to_json()),
         ])
     }
 }
