@@ -266,9 +266,8 @@ fn raw_waker(word: *const ()) -> RawWaker {
 
 fn wake(word: u64) {
     let core = (word >> 52) as u16;
-    let here = HERE.try_with(|here| {
-        here.borrow().get(usize::from(core)).and_then(|exec| exec.clone())
-    });
+    let here =
+        HERE.try_with(|here| here.borrow().get(usize::from(core)).and_then(|exec| exec.clone()));
     if let Ok(Some(exec)) = here {
         exec.wake(word);
     } else if let Some(bell) = Bell::of(core) {

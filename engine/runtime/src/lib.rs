@@ -29,35 +29,35 @@
     reason = "this crate is the one seam to clocks, threads and atomics"
 )]
 
-mod shard;
-mod task;
-mod start;
-mod shutdown;
-mod cpu;
-mod probe;
-mod lock;
-mod time;
-mod log;
-mod disk;
-mod net;
-mod mesh;
 mod buffer;
-mod lease;
 mod chunk;
-mod snapshot;
+mod cpu;
+mod disk;
+mod lease;
+mod lock;
+mod log;
+mod mesh;
+mod net;
 mod permit;
+mod probe;
+mod shard;
+mod shutdown;
+mod snapshot;
+mod start;
 pub mod sync;
+mod task;
+mod time;
 
-mod exec;
-mod timer;
-mod ring;
 mod bell;
-mod memory;
-mod pipe;
-mod op;
 mod driver;
-mod uring;
+mod exec;
 mod helper;
+mod memory;
+mod op;
+mod pipe;
+mod ring;
+mod timer;
+mod uring;
 
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -25,7 +25,7 @@ pub(crate) struct Memory {
 enum Home {
     Heap(Layout),
     Vector { capacity: usize },
-    Pool { ledger: Arc<Ledger>, piece: Piece },
+    Pool { ledger: Arc<Ledger>, piece: Box<Piece> },
 }
 
 /// A pool's piece of memory, free or lent.
@@ -65,7 +65,7 @@ impl Memory {
     /// A piece that goes back to its pool when this region is dropped.
     pub(crate) fn lent(piece: Piece, ledger: Arc<Ledger>) -> Memory {
         let (ptr, len) = (piece.memory.ptr, piece.memory.len);
-        Memory { ptr, len, home: Home::Pool { ledger, piece } }
+        Memory { ptr, len, home: Home::Pool { ledger, piece: Box::new(piece) } }
     }
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
@@ -79,10 +79,10 @@ impl Memory {
     /// The index under which the ring of `core` knows this memory.
     pub(crate) fn fixed_in(&self, core: u16) -> Option<u16> {
         match &self.home {
-            Home::Pool { piece: Piece { fixed: Some((home, index)), .. }, .. } if *home == core => {
-                Some(*index)
+            Home::Pool { piece, .. } => {
+                piece.fixed.filter(|(home, _)| *home == core).map(|(_, index)| index)
             }
-            _ => None,
+            Home::Heap(_) | Home::Vector { .. } => None,
         }
     }
 }
@@ -101,7 +101,7 @@ impl Drop for Memory {
                 // of one that never allocated.
                 drop(unsafe { Vec::from_raw_parts(self.ptr.as_ptr(), 0, capacity) });
             }
-            Home::Pool { ledger, piece } => ledger.give_back(piece),
+            Home::Pool { ledger, piece } => ledger.give_back(*piece),
         }
     }
 }

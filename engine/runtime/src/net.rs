@@ -8,7 +8,7 @@ pub(crate) use message::Message;
 pub use socket::Socket;
 
 use crate::memory::Parked;
-use crate::op::{Fd, Op, PeerAddr, check};
+use crate::op::{CloseKind, Fd, Op, PeerAddr, check};
 use crate::ring::{Holder, Keep};
 use crate::shard::Core;
 use std::io;
@@ -81,6 +81,6 @@ impl Listener {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.core.close(self.fd);
+        self.core.close(self.fd, CloseKind::Quick);
     }
 }

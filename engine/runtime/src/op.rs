@@ -58,50 +58,137 @@ pub(crate) enum UnlinkKind {
     Directory,
 }
 
+/// Whether closing may take long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloseKind {
+    /// A socket or a pipe.
+    Quick,
+    /// A file: if its name is gone, its blocks are given back.
+    MayBlock,
+}
+
 /// One thing that a driver is asked to do. See the module for the contract.
 pub(crate) enum Op {
     /// Result: the new descriptor; the peer's address is written to `peer`.
-    Accept { fd: Fd, peer: *mut PeerAddr },
-    Connect { fd: Fd, peer: *const PeerAddr },
-    Recv { fd: Fd, memory: *mut u8, len: u32 },
+    Accept {
+        fd: Fd,
+        peer: *mut PeerAddr,
+    },
+    Connect {
+        fd: Fd,
+        peer: *const PeerAddr,
+    },
+    Recv {
+        fd: Fd,
+        memory: *mut u8,
+        len: u32,
+    },
     /// Into memory of the driver's: the completion carries [`Payload::Bytes`]. `-ENOBUFS` if the
     /// driver is out of it: nothing was received then.
-    RecvPooled { fd: Fd },
+    RecvPooled {
+        fd: Fd,
+    },
     /// May be short.
-    Send { fd: Fd, memory: *const u8, len: u32 },
+    Send {
+        fd: Fd,
+        memory: *const u8,
+        len: u32,
+    },
     /// May be short.
-    SendMsg { fd: Fd, message: *const libc::msghdr },
+    SendMsg {
+        fd: Fd,
+        message: *const libc::msghdr,
+    },
     /// Completes when the socket takes bytes again, or is broken.
-    PollWritable { fd: Fd },
+    PollWritable {
+        fd: Fd,
+    },
     /// Moves up to `len` bytes between a pipe and something else, short if that has no more.
     /// `position` is the file's; none for a pipe or a socket. `-EAGAIN` if a socket is full.
-    Splice { from: Fd, position: Option<u64>, to: Fd, len: u32 },
+    Splice {
+        from: Fd,
+        position: Option<u64>,
+        to: Fd,
+        len: u32,
+    },
     /// Both directions of a socket end; what waits on it completes.
-    Shutdown { fd: Fd },
+    Shutdown {
+        fd: Fd,
+    },
     /// Result: the new descriptor. `flags` are `open(2)`'s, `path` a C string.
-    Open { path: *const libc::c_char, flags: i32 },
+    Open {
+        path: *const libc::c_char,
+        flags: i32,
+    },
     /// `stx_size` and `stx_mode` are what is wanted.
-    Stat { fd: Fd, into: *mut libc::statx },
-    Read { fd: Fd, memory: *mut u8, len: u32, position: u64 },
+    Stat {
+        fd: Fd,
+        into: *mut libc::statx,
+    },
+    Read {
+        fd: Fd,
+        memory: *mut u8,
+        len: u32,
+        position: u64,
+    },
     /// May be short: the caller treats that as an error. `fixed`: the registered memory's index.
-    Write { fd: Fd, memory: *const u8, len: u32, position: u64, fixed: Option<u16> },
+    Write {
+        fd: Fd,
+        memory: *const u8,
+        len: u32,
+        position: u64,
+        fixed: Option<u16>,
+    },
     /// A write linked to a sync of the file's data; the sync is `-ECANCELED` if the write is short.
-    WriteSync { fd: Fd, memory: *const u8, len: u32, position: u64, fixed: Option<u16> },
-    Sync { fd: Fd, kind: SyncKind },
+    WriteSync {
+        fd: Fd,
+        memory: *const u8,
+        len: u32,
+        position: u64,
+        fixed: Option<u16>,
+    },
+    Sync {
+        fd: Fd,
+        kind: SyncKind,
+    },
     /// `fallocate(2)` with mode 0: the size grows.
-    Allocate { fd: Fd, position: u64, len: u64 },
+    Allocate {
+        fd: Fd,
+        position: u64,
+        len: u64,
+    },
     /// Cached pages of the range are not needed any more.
-    DropCached { fd: Fd, position: u64, len: u64 },
-    Truncate { fd: Fd, len: u64 },
-    MakeDir { path: *const libc::c_char },
-    Rename { from: *const libc::c_char, to: *const libc::c_char },
-    Unlink { path: *const libc::c_char, kind: UnlinkKind },
+    DropCached {
+        fd: Fd,
+        position: u64,
+        len: u64,
+    },
+    Truncate {
+        fd: Fd,
+        len: u64,
+    },
+    MakeDir {
+        path: *const libc::c_char,
+    },
+    Rename {
+        from: *const libc::c_char,
+        to: *const libc::c_char,
+    },
+    Unlink {
+        path: *const libc::c_char,
+        kind: UnlinkKind,
+    },
     /// What only a thread that may block can do.
     Blocking(Blocking),
-    /// Closes the descriptor and frees its place in the table.
-    Close { fd: Fd },
+    /// Closes the descriptor and frees its place in the table. `-EBADF` cannot happen.
+    Close {
+        fd: Fd,
+        kind: CloseKind,
+    },
     /// The operation of that key shall end soon; it still completes (often with `-ECANCELED`).
-    Cancel { key: Key },
+    Cancel {
+        key: Key,
+    },
 }
 
 /// Operations that the ring cannot do without blocking; they own their arguments.

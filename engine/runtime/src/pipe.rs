@@ -1,6 +1,6 @@
 //! A few pipes that splices go through, used again when they are empty.
 
-use crate::op::Fd;
+use crate::op::{CloseKind, Fd};
 use crate::shard::Core;
 use crate::sync::Signal;
 use std::cell::{Cell, RefCell};
@@ -64,8 +64,8 @@ impl Pipes {
 
 impl Drop for Pipe {
     fn drop(&mut self) {
-        self.core.close(self.read);
-        self.core.close(self.write);
+        self.core.close(self.read, CloseKind::Quick);
+        self.core.close(self.write, CloseKind::Quick);
         let pipes = &self.core.pipes;
         pipes.living.set(pipes.living.get() - 1);
         pipes.room.wake_all();

@@ -7,7 +7,7 @@ use crate::exec::Exec;
 use crate::lock::DirLock;
 use crate::log::Level;
 use crate::net::Net;
-use crate::op::{Fd, Op, Wait};
+use crate::op::{CloseKind, Fd, Op, Wait};
 use crate::pipe::Pipes;
 use crate::ring::{Holder, Keep, Ring, Ticket};
 use crate::sync::Signal;
@@ -112,11 +112,7 @@ impl Shard {
 
     /// The future's result, or `Elapsed` after `d`; then the future is dropped, which cancels its
     /// operations. After a receive was cancelled the connection must be closed.
-    pub async fn timeout<T>(
-        &self,
-        d: Duration,
-        f: impl Future<Output = T>,
-    ) -> Result<T, Elapsed> {
+    pub async fn timeout<T>(&self, d: Duration, f: impl Future<Output = T>) -> Result<T, Elapsed> {
         let mut f = pin!(f);
         let mut end = pin!(Sleep::new(&self.core, self.now() + d));
         poll_fn(|cx| {
@@ -259,6 +255,7 @@ impl Core {
     }
 
     /// Whether a turn without waiting could do anything, but for completions.
+    #[cfg(feature = "sim")]
     pub(crate) fn has_work(&self) -> bool {
         self.exec.has_ready() || self.bell.was_rung()
     }
@@ -286,7 +283,7 @@ impl Core {
         for letter in letters {
             match letter {
                 Letter::Wake(word) => self.exec.wake(word),
-                Letter::Close(raw) => self.close(Fd::plain(raw)),
+                Letter::Close(raw) => self.close(Fd::plain(raw), CloseKind::MayBlock),
                 Letter::Done(completion) => {
                     if let Some(fd) = self.ring.complete(completion) {
                         self.close_stray(fd);
@@ -357,13 +354,13 @@ impl Core {
     }
 
     /// Closes through the ring; nobody waits for it.
-    pub(crate) fn close(&self, fd: Fd) {
-        self.ring.start_detached(Op::Close { fd }, Holder::Nobody);
+    pub(crate) fn close(&self, fd: Fd, kind: CloseKind) {
+        self.ring.start_detached(Op::Close { fd, kind }, Holder::Nobody);
     }
 
     /// Closes a descriptor that came for a future that was gone.
     pub(crate) fn close_stray(&self, raw: i32) {
-        self.close(Fd::plain(raw));
+        self.close(Fd::plain(raw), CloseKind::MayBlock);
     }
 }
 

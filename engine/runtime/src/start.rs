@@ -1,0 +1,251 @@
+//! Starts the shards of a process, each on its core, and waits for their end.
+
+use crate::bell::Bell;
+use crate::cpu;
+use crate::driver::Driver;
+use crate::log::{Level, write_line};
+use crate::probe::KernelOffer;
+use crate::shard::{Core, MayWait, Shard, ShardId};
+use crate::shutdown::Shutdown;
+use crate::task::{JoinHandle, TaskClass};
+use crate::uring::{Uring, UringConfig, unix_ms};
+use core_affinity::CoreId;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+mod signals;
+
+use signals::{Signals, eventfd};
+
+/// The exit code of a fail-stop.
+pub(crate) const FATAL_EXIT: i32 = 70;
+
+/// How many shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShardsWanted {
+    /// One for every core that the process may use.
+    Auto,
+    /// So many, whatever cores there are.
+    Exactly(u16),
+}
+
+/// How shards run.
+#[derive(Clone, Debug)]
+pub struct RuntimeConfig {
+    /// How many.
+    pub shards: ShardsWanted,
+    /// Places for submissions in each ring.
+    pub ring_entries: u32,
+    /// A poll that takes longer is named in the log.
+    pub stall_warning: Duration,
+    /// What the chunk pools of all shards may hold together. It is registered if the limit on
+    /// locked memory allows all of it, else none.
+    pub chunk_memory_bytes: u64,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> RuntimeConfig {
+        RuntimeConfig {
+            shards: ShardsWanted::Auto,
+            ring_entries: 512,
+            stall_warning: Duration::from_millis(50),
+            chunk_memory_bytes: 256 << 20,
+        }
+    }
+}
+
+/// Why the shards did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// `init` has not one value for each shard.
+    Init {
+        /// Values given.
+        given: usize,
+        /// Shards to start.
+        shards: u16,
+    },
+    /// The kernel gives no ring.
+    Ring(io::Error),
+    /// The kernel gives no thread, signal or event descriptor.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Init { given, shards } => {
+                write!(f, "{given} values to start {shards} shards with: give one for each")
+            }
+            StartError::Ring(e) => write!(
+                f,
+                "the kernel gives no io_uring ({e}): allow it (sysctl kernel.io_uring_disabled=0, \
+                 the container's seccomp profile) on Linux 6.1 or newer"
+            ),
+            StartError::System(e) => {
+                write!(f, "the kernel refuses a thread or a descriptor ({e}): raise `ulimit -n -u`")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Init { .. } => None,
+            StartError::Ring(e) | StartError::System(e) => Some(e),
+        }
+    }
+}
+
+/// Starts the shards, pinned to their cores; shard `i` runs `main` with `init[i]`. The calling
+/// thread waits: for SIGTERM and SIGINT, which request the shutdown (a second one changes nothing),
+/// and for the shards to end. A shard ends when its `main` does: what still runs then is aborted.
+///
+/// A panic on a shard's thread aborts the process.
+pub fn run_shards<T, F, Fut>(
+    config: RuntimeConfig,
+    shutdown: Shutdown,
+    init: Vec<T>,
+    main: F,
+) -> Result<(), StartError>
+where
+    T: Send + 'static,
+    F: Fn(Shard, T) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    let count = cpu::shard_count(config.shards);
+    if init.len() != usize::from(count) {
+        return Err(StartError::Init { given: init.len(), shards: count });
+    }
+    let offer = KernelOffer::probe();
+    let registers_memory = offer.registers(config.chunk_memory_bytes);
+    announce(&offer, count, registers_memory);
+    let signals = Signals::block().map_err(StartError::System)?;
+    let bells: Arc<[Arc<Bell>]> = (0..count)
+        .map(|_| eventfd().map(|wire| Bell::hang(Some(wire))))
+        .collect::<io::Result<_>>()
+        .map_err(StartError::System)?;
+    let (ready, started) = channel();
+    let uring = UringConfig { entries: config.ring_entries, registers_memory };
+    let cores = cpu::cores();
+    let mut threads = Vec::new();
+    for (at, value) in init.into_iter().enumerate() {
+        let plan = Plan {
+            id: ShardId(at as u16),
+            bells: bells.clone(),
+            uring,
+            stall: config.stall_warning,
+            pin: cores.get(at % cores.len().max(1)).copied(),
+            ready: ready.clone(),
+            ended: signals.end_notice(),
+        };
+        let main = main.clone();
+        let thread = thread::Builder::new().name(format!("shard-{at}"));
+        let thread = thread.spawn(move || abort_on_panic(|| plan.run(|shard| main(shard, value))));
+        threads.push(thread.map_err(StartError::System)?);
+    }
+    drop(ready);
+    let outcome = wait_for_rings(started, count);
+    if outcome.is_ok() {
+        shutdown.tell(&bells);
+        signals.wait_for(threads.len(), &shutdown);
+    }
+    for thread in threads {
+        thread.join().expect("a panic on a shard's thread has ended the process");
+    }
+    shutdown.forget(&bells);
+    outcome
+}
+
+fn announce(offer: &KernelOffer, shards: u16, registers_memory: bool) {
+    let memory = if registers_memory { "registered" } else { "not registered" };
+    let line = format_args!("{offer}; {shards} shards, files registered, memory {memory}");
+    write_line(unix_ms(), Level::Info, &"start", &line);
+}
+
+/// Every shard says whether it has its ring; the first error is the start's. The others then go by
+/// themselves: the word to go on, for which they wait, can never come once this has returned.
+fn wait_for_rings(
+    started: Receiver<Result<Sender<()>, io::Error>>,
+    count: u16,
+) -> Result<(), StartError> {
+    let mut go = Vec::new();
+    for _ in 0..count {
+        match started.recv() {
+            Ok(Ok(sender)) => go.push(sender),
+            Ok(Err(e)) => return Err(StartError::Ring(e)),
+            Err(_) => return Err(StartError::Ring(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+    for sender in go {
+        sender.send(()).expect("a shard that has its ring waits for the word");
+    }
+    Ok(())
+}
+
+/// What one shard's thread is to do.
+struct Plan {
+    id: ShardId,
+    bells: Arc<[Arc<Bell>]>,
+    uring: UringConfig,
+    stall: Duration,
+    pin: Option<CoreId>,
+    ready: Sender<Result<Sender<()>, io::Error>>,
+    ended: signals::EndNotice,
+}
+
+impl Plan {
+    fn run<Fut: Future<Output = ()> + 'static>(self, main: impl FnOnce(Shard) -> Fut) {
+        let pinned = self.pin.is_none_or(cpu::pin);
+        let bell = &self.bells[usize::from(self.id.0)];
+        let uring = match Uring::new(self.id, bell, self.uring) {
+            Ok(uring) => uring,
+            Err(e) => {
+                bell.take_down();
+                // The starter may have given up already, after another shard's error.
+                let _ = self.ready.send(Err(e));
+                return;
+            }
+        };
+        let (go, told) = channel();
+        let _ = self.ready.send(Ok(go));
+        drop(self.ready);
+        if told.recv().is_err() {
+            bell.take_down();
+            return; // another shard got no ring
+        }
+        let driver = Driver::Uring(Box::new(uring));
+        let core = Core::new(self.id, self.bells.clone(), driver, self.stall);
+        let shard = Shard::new(core.clone());
+        if !pinned {
+            shard.log(Level::Warn, format_args!("the kernel refuses to pin this shard to a core"));
+        }
+        let main = JoinHandle::spawn(&core.exec, TaskClass::Foreground, "main", main(shard));
+        while !main.is_finished() {
+            core.poll_some();
+            core.turn(MayWait::Yes);
+        }
+        drop(main);
+        core.end();
+        drop(self.ended);
+    }
+}
+
+fn abort_on_panic(f: impl FnOnce()) {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                // The message is out already; shard state is half changed and nobody may see it.
+                std::process::abort();
+            }
+        }
+    }
+    let bomb = Bomb;
+    f();
+    drop(bomb);
+}

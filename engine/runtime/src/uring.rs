@@ -1,0 +1,369 @@
+//! The io_uring driver: one ring a shard, every operation a submission on it.
+//!
+//! `SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG`: completions run when this thread asks for them,
+//! and the ring says when it is worth asking. Files are registered always, memory if the limit on
+//! locked memory allows. Other shards wake this one by a message to its ring, foreign threads by an
+//! eventfd whose poll stands in the ring. The idle point is one `io_uring_enter` that waits, with
+//! the first timer as its limit; a shard that nobody wants anything from makes no system call.
+
+mod calls;
+mod entry;
+mod recv_pool;
+mod table;
+
+pub(crate) use calls::unix_ms;
+
+use crate::bell::Bell;
+use crate::helper;
+use crate::lock::DirLock;
+use crate::log::{Level, write_line};
+use crate::op::{Completion, Fd, Key, Op, Payload, Wait};
+use crate::shard::ShardId;
+use crate::time::Instant;
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
+use recv_pool::RecvPool;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use table::{FileTable, MemoryTable};
+
+/// Keys with the highest bit are the driver's own; a slot's generation never has it.
+const OWN: u64 = 1 << 63;
+/// The poll of the bell's eventfd.
+const WIRE: u64 = OWN | 1 << 32;
+/// A message from a peer: that it came is all it says.
+const POKE: u64 = OWN | 2 << 32;
+/// A message to the core in the low bits failed.
+const POKE_FAILED: u64 = OWN | 3 << 32;
+
+/// The kernel's workers of one ring: for files (bounded) and for splices (unbounded). A core has no
+/// use for more of them, and each is a thread.
+const WORKERS: [u32; 2] = [8, 16];
+
+const ENTER_GETEVENTS: u32 = 1 << 0;
+const ENTER_EXT_ARG: u32 = 1 << 3;
+
+/// `struct io_uring_getevents_arg`: how a wait is given its limit.
+#[repr(C)]
+struct GetEventsArg {
+    sigmask: u64,
+    sigmask_size: u32,
+    pad: u32,
+    timespec: u64,
+}
+
+/// What a ring is built with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UringConfig {
+    /// Places for submissions; completions have four times as many.
+    pub(crate) entries: u32,
+    /// Whether memory is registered.
+    pub(crate) registers_memory: bool,
+}
+
+/// See the module.
+pub(crate) struct Uring {
+    shard: ShardId,
+    ring: IoUring,
+    bell: Arc<Bell>,
+    files: FileTable,
+    memory: MemoryTable,
+    recv: Option<RecvPool>,
+    entropy: Vec<u64>,
+    truncates: bool,
+    wire_armed: bool,
+    /// Entries since the last submission, and which of them are the second half of a linked pair.
+    queued: u32,
+    seconds: Vec<u32>,
+}
+
+impl Uring {
+    /// A ring for the calling thread, which must be the shard's.
+    pub(crate) fn new(shard: ShardId, bell: &Arc<Bell>, config: UringConfig) -> io::Result<Uring> {
+        let mut builder = IoUring::builder();
+        builder.setup_cqsize(config.entries * 4).setup_clamp().setup_submit_all();
+        builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+        let ring = builder.build(config.entries)?;
+        let submitter = ring.submitter();
+        submitter.register_iowq_max_workers(&mut WORKERS.clone())?;
+        let files = FileTable::new(&submitter)?;
+        let memory = MemoryTable::new(&submitter, config.registers_memory);
+        let recv = RecvPool::new(&submitter);
+        let mut probe = io_uring::Probe::new();
+        submitter.register_probe(&mut probe)?;
+        let truncates = probe.is_supported(opcode::Ftruncate::CODE);
+        bell.ring.store(ring.as_raw_fd(), Ordering::SeqCst);
+        Ok(Uring {
+            shard,
+            bell: bell.clone(),
+            files,
+            memory,
+            recv,
+            entropy: Vec::new(),
+            truncates,
+            wire_armed: false,
+            queued: 0,
+            seconds: Vec::new(),
+            ring,
+        })
+    }
+
+    pub(crate) fn push(&mut self, key: Key, op: Op) {
+        match op {
+            Op::Blocking(what) => helper::run(&self.bell, key, what),
+            Op::Truncate { fd, len } if !self.truncates => {
+                let what = crate::op::Blocking::Truncate { raw: fd.raw, len };
+                helper::run(&self.bell, key, what);
+            }
+            Op::WriteSync { fd, memory, len, position, fixed } => {
+                self.make_room(2); // the pair must not be split over two submissions
+                let write = Op::Write { fd, memory, len, position, fixed };
+                let write = entry::of(write).flags(squeue::Flags::IO_LINK);
+                self.put(write.user_data(key.0));
+                self.seconds.push(self.queued);
+                let kind = crate::op::SyncKind::Data;
+                self.put(entry::of(Op::Sync { fd, kind }).user_data(key.0));
+            }
+            Op::RecvPooled { fd } => {
+                let Some(pool) = &self.recv else {
+                    // A kernel that has no such memory always answers that it has run out.
+                    let completion = Completion::number(key, -libc::ENOBUFS);
+                    let _ = self.bell.post(crate::bell::Letter::Done(completion));
+                    return;
+                };
+                let entry = entry::on(fd, pool.recv());
+                self.make_room(1);
+                self.put(entry.user_data(key.0));
+            }
+            Op::Close { fd, .. } => {
+                // No operation that names the table's place is in flight or queued: their slots
+                // would keep the handle open.
+                self.files.remove(&self.ring.submitter(), fd);
+                self.make_room(1);
+                self.put(entry::of(op).user_data(key.0));
+            }
+            op => {
+                self.make_room(1);
+                self.put(entry::of(op).user_data(key.0));
+            }
+        }
+    }
+
+    pub(crate) fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) {
+        self.arm_wire();
+        let ready = !self.ring.completion().is_empty();
+        let queue = self.ring.submission();
+        let wants = !queue.is_empty() || queue.taskrun() || queue.cq_overflow();
+        drop(queue);
+        let limit = match wait {
+            _ if ready => None,
+            Wait::No => None,
+            Wait::Forever => Some(None),
+            Wait::Until(at) => Some(Some(at)),
+        };
+        if wants || limit.is_some() {
+            self.enter(limit);
+        }
+        self.reap(done);
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        calls::monotonic()
+    }
+
+    pub(crate) fn wall_ms(&self) -> i64 {
+        calls::unix_ms()
+    }
+
+    pub(crate) fn random_u64(&mut self) -> u64 {
+        if self.entropy.is_empty() {
+            match calls::entropy() {
+                Ok(words) => self.entropy = words,
+                Err(e) => self.fatal(&format_args!("the kernel gives no entropy: {e}")),
+            }
+        }
+        self.entropy.pop().expect("filled on the lines above")
+    }
+
+    /// First come, first served.
+    pub(crate) fn choose(&mut self, _ready: usize) -> usize {
+        0
+    }
+
+    pub(crate) fn socket(&mut self, to: &SocketAddr) -> io::Result<Fd> {
+        calls::socket(to).map(|raw| self.adopt(raw))
+    }
+
+    pub(crate) fn listen(&mut self, at: &SocketAddr) -> io::Result<(Fd, SocketAddr)> {
+        calls::listen(at).map(|(raw, local)| (self.adopt(raw), local))
+    }
+
+    pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {
+        calls::pipe().map(|(read, write)| (Fd::plain(read), Fd::plain(write)))
+    }
+
+    pub(crate) fn adopt(&mut self, raw: i32) -> Fd {
+        self.files.add(&self.ring.submitter(), raw)
+    }
+
+    pub(crate) fn disown(&mut self, fd: Fd) {
+        self.files.remove(&self.ring.submitter(), fd);
+    }
+
+    pub(crate) fn wake(&mut self, bell: &Bell) {
+        let ring = bell.ring.load(Ordering::SeqCst);
+        let message = opcode::MsgRingData::new(types::Fd(ring), 0, POKE, None).build();
+        let failed = POKE_FAILED | u64::from(bell.core);
+        self.make_room(1);
+        self.put(message.flags(squeue::Flags::SKIP_SUCCESS).user_data(failed));
+    }
+
+    pub(crate) fn hold(&mut self, lock: &DirLock) -> io::Result<()> {
+        match self.files.add(&self.ring.submitter(), lock.raw()).slot {
+            Some(_) => Ok(()), // never removed: the ring holds it to its end
+            None => Err(io::Error::other("the ring's table of files is full: raise `ulimit -n`")),
+        }
+    }
+
+    pub(crate) fn register(&mut self, memory: *mut u8, len: usize) -> Option<u16> {
+        let submitter = self.ring.submitter();
+        let added = self.memory.add(&submitter, memory, len);
+        added.unwrap_or_else(|e| {
+            let line = format_args!(
+                "registers no more memory, as the kernel refuses it ({e}): raise `ulimit -l`"
+            );
+            self.log(Level::Warn, line);
+            None
+        })
+    }
+
+    pub(crate) fn unregister(&mut self, index: u16) {
+        self.memory.remove(&self.ring.submitter(), index);
+    }
+
+    pub(crate) fn log(&self, level: Level, line: fmt::Arguments<'_>) {
+        write_line(self.wall_ms(), level, &self.shard, &line);
+    }
+
+    pub(crate) fn fatal(&self, reason: &dyn fmt::Display) -> ! {
+        write_line(self.wall_ms(), Level::Error, &self.shard, &format_args!("fatal: {reason}"));
+        calls::exit_now(crate::start::FATAL_EXIT)
+    }
+
+    /// Submits until so many entries fit.
+    fn make_room(&mut self, entries: usize) {
+        loop {
+            let queue = self.ring.submission();
+            if queue.capacity() - queue.len() >= entries {
+                return;
+            }
+            drop(queue);
+            self.enter(None);
+        }
+    }
+
+    fn put(&mut self, entry: squeue::Entry) {
+        // SAFETY: what the entry points to is kept by the operation's slot until its last
+        // completion (`ring.rs`), or the entry points to nothing.
+        unsafe { self.ring.submission().push(&entry) }.expect("`make_room` was called before");
+        self.queued += 1;
+    }
+
+    /// Keeps a poll of the bell's eventfd in the ring, for threads that have no ring themselves.
+    fn arm_wire(&mut self) {
+        if let (false, Some(wire)) = (self.wire_armed, self.bell.wire()) {
+            self.make_room(1);
+            let poll = opcode::PollAdd::new(types::Fd(wire), libc::POLLIN as u32).build();
+            self.put(poll.user_data(WIRE));
+            self.wire_armed = true;
+        }
+    }
+
+    /// Hands over what is queued and runs what has completed. With a limit it waits for one
+    /// completion; the inner limit is the moment at which it gives up waiting.
+    fn enter(&mut self, wait: Option<Option<Instant>>) {
+        let mut timespec = types::Timespec::new();
+        if let Some(Some(at)) = wait {
+            let left = at.since(calls::monotonic());
+            timespec = timespec.sec(left.as_secs()).nsec(left.subsec_nanos());
+        }
+        let limited = matches!(wait, Some(Some(_)));
+        let arg = GetEventsArg {
+            sigmask: 0,
+            sigmask_size: 0,
+            pad: 0,
+            timespec: if limited { &raw const timespec as u64 } else { 0 },
+        };
+        let want = u32::from(wait.is_some());
+        let flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
+        let entries = self.ring.submission().len() as u32;
+        let submitter = self.ring.submitter();
+        // SAFETY: the argument is the structure that EXT_ARG announces, and it and the time it
+        // points to live until the call returns.
+        let entered = unsafe { submitter.enter(entries, want, flags, Some(&arg)) };
+        let left = self.ring.submission().len() as u32;
+        self.account(left);
+        let Err(e) = entered else { return };
+        match e.raw_os_error() {
+            // A signal, or the limit is over. The turn goes on with what there is.
+            Some(libc::EINTR | libc::ETIME) => {}
+            // Completions must be taken first, or memory is short for a moment: the next turn
+            // tries again.
+            Some(libc::EBUSY | libc::EAGAIN) => {}
+            _ => self.fatal(&format_args!("io_uring_enter failed: {e}; restart the broker")),
+        }
+    }
+
+    /// `left` of the queued entries were not taken. That may not be the second half of a pair: the
+    /// sync would no longer follow its write.
+    fn account(&mut self, left: u32) {
+        let taken = self.queued - left;
+        if left > 0 && self.seconds.contains(&taken) {
+            self.fatal(&"the kernel had no memory for a whole write and sync; add memory");
+        }
+        self.queued = left;
+        self.seconds.retain_mut(|at| {
+            let stays = *at >= taken;
+            *at = at.saturating_sub(taken);
+            stays
+        });
+    }
+
+    fn reap(&mut self, done: &mut Vec<Completion>) {
+        let Uring { ring, bell, recv, wire_armed, .. } = self;
+        for cqe in ring.completion() {
+            let (key, result) = (Key(cqe.user_data()), cqe.result());
+            if key == Key::NOBODY {
+                continue;
+            }
+            if key.0 & OWN != 0 {
+                match key.0 {
+                    WIRE => {
+                        *wire_armed = false;
+                        bell.wire().into_iter().for_each(calls::empty_eventfd);
+                    }
+                    POKE => {}
+                    // An old kernel, or a ring that has ended: the eventfd reaches all who live.
+                    failed => {
+                        let _ = Bell::of(failed as u16).inspect(|bell| bell.pull());
+                    }
+                }
+                continue;
+            }
+            let payload = match (cqueue::buffer_select(cqe.flags()), &mut *recv) {
+                (Some(id), Some(pool)) => pool.take(id, result),
+                _ => Payload::None,
+            };
+            done.push(Completion { key, result, payload });
+        }
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        self.bell.ring.store(-1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,119 @@
+//! The few system calls beside the ring, none of which blocks.
+
+use crate::op::PeerAddr;
+use crate::pipe::PIPE_BYTES;
+use crate::time::Instant;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+pub(crate) fn monotonic() -> Instant {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes one timespec. The monotonic clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    Instant::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+pub(crate) fn unix_ms() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
+/// Some words of entropy: a call is too dear for one.
+pub(super) fn entropy() -> io::Result<Vec<u64>> {
+    let mut words = vec![0u64; 32];
+    let len = size_of_val(&words[..]);
+    // SAFETY: writes at most `len` bytes into the vector's own memory; up to 256 bytes are never
+    // given short.
+    let n = unsafe { libc::getrandom(words.as_mut_ptr().cast(), len, 0) };
+    if usize::try_from(n) == Ok(len) { Ok(words) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Ends the process at once: nothing is flushed, no destructor runs, as nothing can be trusted.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: does not return.
+    unsafe { libc::_exit(code) }
+}
+
+pub(super) fn open_files_max() -> u32 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes one rlimit.
+    let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    if got == 0 { u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX) } else { 1024 }
+}
+
+pub(super) fn empty_eventfd(fd: RawFd) {
+    let mut count = [0u8; 8];
+    // SAFETY: reads at most eight bytes into our stack; the descriptor is non-blocking.
+    unsafe { libc::read(fd, count.as_mut_ptr().cast(), count.len()) };
+}
+
+/// A TCP socket to connect with.
+pub(super) fn socket(peer: &SocketAddr) -> io::Result<RawFd> {
+    let family = if peer.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: takes numbers.
+    let fd = checked(unsafe { libc::socket(family, kind, 0) })?;
+    closing(fd, set(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY))?;
+    Ok(fd)
+}
+
+/// A listening TCP socket; connections inherit `TCP_NODELAY` from it.
+pub(super) fn listen(at: &SocketAddr) -> io::Result<(RawFd, SocketAddr)> {
+    let fd = socket(at)?;
+    let local = closing(fd, bind_and_listen(fd, at))?;
+    Ok((fd, local))
+}
+
+/// A pipe, as large as we wish or are allowed.
+pub(super) fn pipe() -> io::Result<(RawFd, RawFd)> {
+    let mut ends = [0; 2];
+    let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
+    // SAFETY: writes two numbers.
+    checked(unsafe { libc::pipe2(ends.as_mut_ptr(), flags) })?;
+    // SAFETY: takes numbers. A refusal leaves the pipe smaller, which is fine.
+    unsafe { libc::fcntl(ends[1], libc::F_SETPIPE_SZ, PIPE_BYTES as i32) };
+    Ok((ends[0], ends[1]))
+}
+
+fn bind_and_listen(fd: RawFd, at: &SocketAddr) -> io::Result<SocketAddr> {
+    set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR)?;
+    set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    let addr = PeerAddr::new(at);
+    // SAFETY: reads `len` bytes of an address of ours.
+    checked(unsafe { libc::bind(fd, (&raw const addr.storage).cast(), addr.len) })?;
+    // SAFETY: takes numbers.
+    checked(unsafe { libc::listen(fd, BACKLOG) })?;
+    let mut local = PeerAddr::unknown();
+    let into = (&raw mut local.storage).cast();
+    // SAFETY: writes at most `len` bytes of an address of ours, and its length.
+    checked(unsafe { libc::getsockname(fd, into, &mut local.len) })?;
+    local.get()
+}
+
+fn set(fd: RawFd, level: i32, option: i32) -> io::Result<()> {
+    let on = 1i32;
+    let len = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: reads one number of ours.
+    let set = unsafe { libc::setsockopt(fd, level, option, (&raw const on).cast(), len) };
+    checked(set).map(|_| ())
+}
+
+/// Closes the descriptor if what was done to it failed.
+fn closing<T>(fd: RawFd, result: io::Result<T>) -> io::Result<T> {
+    if result.is_err() {
+        // SAFETY: the descriptor is ours, and nobody else knows it yet.
+        unsafe { libc::close(fd) };
+    }
+    result
+}
+
+fn checked(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
