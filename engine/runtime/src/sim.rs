@@ -37,20 +37,20 @@ mod driver;
 mod extents;
 mod files;
 mod inode;
+mod jobs;
 mod names;
 mod net;
 mod node;
 mod platter;
 mod rng;
 mod sim_disk;
-mod sockets;
+mod streams;
 mod trace;
 mod world;
 
 use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use crate::disk::FileSystemKind;
 use driver::Mailbox;
@@ -174,9 +174,4 @@ pub(crate) struct SimDriver {
     world: Weak<Universe>,
     shard: driver::Address,
     mailbox: Mailbox,
-}
-
-/// Virtual time from a count of nanoseconds.
-fn duration(ns: u64) -> Duration {
-    Duration::from_nanos(ns)
 }
