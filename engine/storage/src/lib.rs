@@ -14,4 +14,9 @@ mod block;
 mod fields;
 
 pub use config::{ConfigError, JournalConfig, StoreConfig};
+pub use journal::{
+    Appended, COMMIT_HEADER_BYTES, CommitEntries, ENTRY_HEADER_BYTES, EntryHeader, EntryKind,
+    EntryPlace, Journal, JournalEntry, NoRoom, OpenError, Pressure, Purpose, Replay, ReplayError,
+    ReplayFrom, Rot, ScanError, Scanned,
+};
 pub use log_id::LogId;

@@ -30,7 +30,6 @@ pub const ENTRY_HEADER_BYTES: usize = 40;
 
 const MAGIC: [u8; 8] = *b"RMJOURNL";
 const FORMAT_VERSION: u16 = 1;
-const ENTRIES_CRC_AT: usize = 88;
 const CRC_AT: usize = 92;
 
 /// What a commit is for.

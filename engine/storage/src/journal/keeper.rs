@@ -1,0 +1,56 @@
+//! The background task that makes files for the ring before they are needed, and removes odd ones.
+
+use super::Inner;
+use super::error::file_path;
+use super::ring::make_file;
+use runtime::Level;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long to wait for space before a file is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(super) async fn keep(inner: Rc<Inner>) {
+    loop {
+        let wanted = || inner.commits.borrow().ring.wants_keeper().then_some(());
+        inner.wanted.wait_until(wanted).await;
+        remove_retired(&inner).await;
+        if inner.commits.borrow().ring.wants_file() {
+            grow(&inner).await;
+        }
+    }
+}
+
+async fn grow(inner: &Rc<Inner>) {
+    let number = inner.commits.borrow_mut().ring.take_number();
+    let size_bytes = inner.config.file_bytes;
+    match make_file(&inner.shard, &inner.dir, number, size_bytes).await {
+        Ok(file) => {
+            inner.commits.borrow_mut().ring.add(number, file);
+            inner.room.wake_all();
+        }
+        Err(e) if e.is_for_space() => {
+            // The ring goes on in the files that it has; only its growth waits.
+            let line = format_args!("no space for {}: free some disk space", e.path.display());
+            inner.shard.log(Level::Warn, line);
+            inner.shard.sleep(RETRY).await;
+        }
+        Err(e) => inner.shard.fatal(&format_args!(
+            "making {}: {}; check the disk, then start again",
+            e.path.display(),
+            e.error
+        )),
+    }
+}
+
+async fn remove_retired(inner: &Rc<Inner>) {
+    let retired = inner.commits.borrow_mut().ring.take_retired();
+    for file in retired {
+        let path = file_path(&inner.dir, file.number);
+        if let Err(error) = inner.shard.disk().remove_file(&path).await {
+            // It only takes space; the next start finds it again.
+            let line = format_args!("removing {}: {error}", path.display());
+            inner.shard.log(Level::Warn, line);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Recovery's first pass over the journal: reads every file, decides, writes nothing.
+
+use super::chain::{Chain, CommitFound, EntriesFound, FileFound, follow};
+use super::error::{Rot, ScanError, file_path};
+use super::format::{
+    AtBlock, COMMIT_HEADER_BYTES, CommitHeader, EntryKind, entries_are_whole, read_entries,
+    read_header,
+};
+use super::place::{Place, ReplayFrom, file_number};
+use crate::block::BLOCK_BYTES;
+use crate::config::JournalConfig;
+use crate::log_id::LogId;
+use runtime::{Buffer, File, Open, Shard};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A piece of one read. Large enough for the disk's full speed (`limits` of the machine were
+/// measured: 256 KiB at once and more), small enough to be found by an allocator.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// What the first pass found. Nothing has been written; scanning again gives the same.
+pub struct Scanned {
+    pub(super) shard: Shard,
+    pub(super) dir: PathBuf,
+    pub(super) config: JournalConfig,
+    pub(super) files: Vec<ScannedFile>,
+    pub(super) chain: Chain,
+    /// None if no commit was ever whole.
+    pub(super) journal_id: Option<u64>,
+    /// Names of files whose making was cut short.
+    pub(super) unfinished: Vec<String>,
+}
+
+/// One file of the ring, open.
+pub(super) struct ScannedFile {
+    pub(super) number: u32,
+    pub(super) size_bytes: u64,
+    pub(super) file: File,
+}
+
+impl Scanned {
+    /// The last commit of the journal; 0 if there never was one.
+    pub fn last_sequence(&self) -> u64 {
+        self.chain.last_sequence()
+    }
+
+    /// The chain's value: the last commit's CRC.
+    pub fn last_crc(&self) -> u32 {
+        self.chain.last_crc
+    }
+
+    /// The generation that wrote last; 0 if there never was one.
+    pub fn generation(&self) -> u64 {
+        self.chain.generation
+    }
+
+    /// Logs that a commit from the replay place on deletes, in order.
+    pub fn tombstones(&self) -> &[LogId] {
+        &self.chain.tombstones
+    }
+}
+
+/// See [`Journal::scan`](super::Journal::scan).
+pub(super) async fn scan(
+    shard: &Shard,
+    dir: &Path,
+    config: &JournalConfig,
+    replay_from: Option<ReplayFrom>,
+    manifest_last: u64,
+) -> Result<Scanned, ScanError> {
+    let (files, unfinished) = open_files(shard, dir).await?;
+    let journal_id = journal_id(shard, dir, &files, replay_from).await?;
+    let mut found = Vec::with_capacity(files.len());
+    for file in &files {
+        let bytes = read_whole(file).await;
+        found.push(find_commits(&bytes, shard.id().0, file.number, journal_id));
+    }
+    let chain = follow(&found, replay_from)
+        .map_err(|rot| ScanError::Rot { dir: dir.to_path_buf(), rot })?;
+    if chain.manifest_mark > manifest_last {
+        let (synced, last) = (chain.manifest_mark, manifest_last);
+        return Err(ScanError::ManifestBehind { dir: dir.to_path_buf(), synced, last });
+    }
+    let (shard, dir, config) = (shard.clone(), dir.to_path_buf(), config.clone());
+    Ok(Scanned { shard, dir, config, files, chain, journal_id, unfinished })
+}
+
+/// Opens what is named like a file of the ring, and names what was not finished.
+async fn open_files(
+    shard: &Shard,
+    dir: &Path,
+) -> Result<(Vec<ScannedFile>, Vec<String>), ScanError> {
+    let failed = |doing, path: &Path| {
+        let path = path.to_path_buf();
+        move |error| ScanError::Io { doing, path, error }
+    };
+    let (mut files, mut unfinished) = (Vec::new(), Vec::new());
+    let names = shard.disk().list(dir).await.map_err(failed("listing", dir))?;
+    for entry in names {
+        if entry.name.strip_suffix(".new").is_some_and(|name| file_number(name).is_some()) {
+            unfinished.push(entry.name);
+        } else if let Some(number) = file_number(&entry.name) {
+            let path = file_path(dir, number);
+            let how = Open::read().write().direct();
+            let file = shard.disk().open(&path, how).await.map_err(failed("opening", &path))?;
+            let size_bytes = file.size_bytes().await.map_err(failed("measuring", &path))?;
+            files.push(ScannedFile { number, size_bytes, file });
+        }
+    }
+    Ok((files, unfinished))
+}
+
+/// The id of this journal, which is the one that files begin with: there no client's bytes stand.
+async fn journal_id(
+    shard: &Shard,
+    dir: &Path,
+    files: &[ScannedFile],
+    replay_from: Option<ReplayFrom>,
+) -> Result<Option<u64>, ScanError> {
+    let mut id = None;
+    for file in files {
+        let path = || file_path(dir, file.number);
+        let first = read_piece(&file.file, 0, BLOCK_BYTES.min(file.size_bytes as usize)).await;
+        match first.map_or(AtBlock::NoHeader, |block| read_header(&block)) {
+            AtBlock::NoHeader => {}
+            AtBlock::Newer { version } => return Err(ScanError::Newer { path: path(), version }),
+            AtBlock::Header(read) => {
+                let theirs = is_in_place(&read.header, shard.id().0, file.number, 0);
+                if !theirs || id.is_some_and(|id| id != read.header.journal_id) {
+                    return Err(ScanError::Foreign { path: path() });
+                }
+                id = Some(read.header.journal_id);
+            }
+        }
+    }
+    match replay_from {
+        // A file is begun only when another one is full, so one beginning at least is intact.
+        Some(from) if id.is_none() && from.sequence > 1 => {
+            let place = Place { file: from.file, position: 0 };
+            let rot = Rot { place, sequence: from.sequence - 1, marked: from.sequence - 1 };
+            Err(ScanError::Rot { dir: dir.to_path_buf(), rot })
+        }
+        _ => Ok(id),
+    }
+}
+
+/// The file's bytes, with zeros in place of blocks that cannot be read: a power cut leaves such
+/// blocks where a write was in flight, and the chain tells whether they matter.
+async fn read_whole(file: &ScannedFile) -> Vec<u8> {
+    let size = usize::try_from(file.size_bytes).expect("a journal file has at most 1 GiB");
+    let mut bytes = vec![0; size / BLOCK_BYTES * BLOCK_BYTES];
+    for (i, piece) in bytes.chunks_mut(PIECE_BYTES).enumerate() {
+        let position = (i * PIECE_BYTES) as u64;
+        if let Ok(read) = read_piece(&file.file, position, piece.len()).await {
+            piece.copy_from_slice(&read);
+            continue;
+        }
+        for (k, block) in piece.chunks_mut(BLOCK_BYTES).enumerate() {
+            let position = position + (k * BLOCK_BYTES) as u64;
+            if let Ok(read) = read_piece(&file.file, position, BLOCK_BYTES).await {
+                block.copy_from_slice(&read);
+            }
+        }
+    }
+    bytes
+}
+
+/// Exactly `len` bytes.
+async fn read_piece(file: &File, position: u64, len: usize) -> io::Result<Buffer> {
+    if len < BLOCK_BYTES {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let (result, buffer) = file.read(Buffer::aligned(len), position).await;
+    if result? == len { Ok(buffer) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Every whole header of this journal that stands in its own place.
+fn find_commits(bytes: &[u8], shard: u16, number: u32, journal_id: Option<u64>) -> FileFound {
+    let size_bytes = bytes.len() as u64;
+    let mut found = FileFound { number, size_bytes, commits: Vec::new(), tombstones: Vec::new() };
+    for position in (0..bytes.len()).step_by(BLOCK_BYTES) {
+        let AtBlock::Header(read) = read_header(&bytes[position..]) else { continue };
+        let header = read.header;
+        let ours = Some(header.journal_id) == journal_id
+            && is_in_place(&header, shard, number, position as u64)
+            && header.end() <= size_bytes;
+        if !ours {
+            continue;
+        }
+        let body = &bytes[position + COMMIT_HEADER_BYTES..position + header.length as usize];
+        let entries = entries_are_whole(&read, body)
+            .then(|| read_entries(header.entry_count, body))
+            .flatten();
+        let deleted = entries.iter().flatten().filter(|(e, _)| e.kind == EntryKind::Tombstone);
+        found.tombstones.extend(deleted.map(|(e, _)| (position as u64, e.log)));
+        let entries = if entries.is_some() { EntriesFound::Whole } else { EntriesFound::Torn };
+        found.commits.push(CommitFound { header, crc: read.crc, entries });
+    }
+    found
+}
+
+fn is_in_place(header: &CommitHeader, shard: u16, file: u32, position: u64) -> bool {
+    header.shard == shard && header.file == file && header.position == position
+}
