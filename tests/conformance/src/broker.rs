@@ -131,13 +131,13 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to kill.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        // It may have ended already; then there is nothing to kill, and nobody to tell.
+        drop(self.child.kill());
+        drop(self.child.wait());
         if std::thread::panicking() {
             eprintln!("the broker's folder is kept: {}", self.folder.display());
         } else {
-            fs::remove_dir_all(&self.folder).ok();
+            drop(fs::remove_dir_all(&self.folder));
         }
     }
 }

@@ -63,8 +63,8 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // After its end there is nothing to kill.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        // After its end there is nothing to kill, and nobody to tell.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }

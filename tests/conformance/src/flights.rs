@@ -55,6 +55,7 @@ impl Flights {
             let folder = workspace::fresh_folder("flights");
             let path = path.to_str().expect("paths of the workspace are UTF-8");
             Client::python(&folder, "flights", &[path]).output();
+            fs::remove_dir_all(&folder).expect("its only user has ended");
         });
         let text = fs::read_to_string(&full_file).expect("it was made or found");
         let rows: Vec<Flight> = text.lines().take(count).map(flight).collect();
