@@ -86,7 +86,7 @@ pub fn foreign_words(tree: &Tree) -> Vec<Finding> {
 pub fn untyped_errors(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.handwritten_rust() {
-        for word in ["dyn Error", "dyn std::error::Error", "anyhow", "Other(String)"] {
+        for word in ["Box<dyn Error", "Box<dyn std::error::Error", "anyhow", "Other(String)"] {
             push_all(
                 &mut findings,
                 file,
@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn untyped_errors_are_found() {
-        let text =
-            "fn a() -> Result<(), Box<dyn Error>>;\nuse anyhow::Error;\n// anyhow\nOther(String),";
+        let text = "fn a() -> Result<(), Box<dyn Error>>;\nuse anyhow::Error;\n// anyhow\n\
+                    Other(String),\nfn source(&self) -> Option<&(dyn Error + 'static)>;";
         assert_eq!(lines(untyped_errors(&Tree::of(&[("a.rs", text)]))), [1, 2, 4]);
     }
 }
