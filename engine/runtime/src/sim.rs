@@ -139,7 +139,7 @@ pub struct SyncPoint {
 }
 
 /// Where a sync stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SyncMoment {
     /// A `write_then_sync` was submitted: its write is in flight.
     WriteSubmitted,

@@ -408,9 +408,16 @@ impl Disk {
     /// All bytes of the file at a path.
     pub(crate) fn read_file(&self, path: &Path) -> Result<Vec<u8>, i32> {
         let inode = self.names.find(path)?.inode;
-        let mut bytes = vec![0; self.size(inode) as usize];
+        self.read_path(path, 0, self.size(inode) as usize)
+    }
+
+    /// Bytes of the file at a path, fewer at its end.
+    pub(crate) fn read_path(&self, path: &Path, position: u64, len: usize) -> Result<Vec<u8>, i32> {
+        let inode = self.names.find(path)?.inode;
+        let mut bytes = vec![0; len];
         // Only sectors that are being written are read by lot; the seed does not matter much.
-        self.read(inode, 0, &mut bytes, &mut Rng::new(0))?;
+        let count = self.read(inode, position, &mut bytes, &mut Rng::new(0))?;
+        bytes.truncate(count);
         Ok(bytes)
     }
 

@@ -103,4 +103,10 @@ impl DiskImage {
     pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
         self.0.read_file(path).ok()
     }
+
+    /// `len` bytes of that file; none if there are not so many, or they are unreadable.
+    pub fn read_at(&self, path: &Path, position: u64, len: usize) -> Option<Vec<u8>> {
+        let bytes = self.0.read_path(path, position, len).ok()?;
+        (bytes.len() == len).then_some(bytes)
+    }
 }
