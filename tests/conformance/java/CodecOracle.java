@@ -20,18 +20,19 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Modifier;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Collection;
+import java.util.List;
+import java.util.Set;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.message.ApiMessageType;
-import org.apache.kafka.common.message.FetchResponseData;
-import org.apache.kafka.common.message.ProduceRequestData;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
 import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.MessageUtil;
 import org.apache.kafka.common.protocol.types.RawTaggedField;
-import org.apache.kafka.common.record.internal.BaseRecords;
 import org.apache.kafka.common.record.internal.MemoryRecords;
+import org.apache.kafka.common.record.internal.UnalignedMemoryRecords;
 
 public final class CodecOracle {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -39,6 +40,9 @@ public final class CodecOracle {
 
     /** Adds tagged fields that no schema knows to every struct of the message. */
     private static final int UNKNOWN_TAGS = 1;
+
+    /** What elements of a collection with keys have beside the fields of the schema. */
+    private static final Set<String> LINKS = Set.of("next", "prev");
 
     private record Question(char what, int flags, short version, String name, byte[] content) {}
 
@@ -124,46 +128,36 @@ public final class CodecOracle {
     }
 
     /** Kafka's converters leave out the bytes of records. */
-    private static void fillRecords(Message message, JsonNode json) {
-        if (message instanceof ProduceRequestData produce) {
-            ArrayNode topics = (ArrayNode) json.get("topicData");
-            int topicIndex = 0;
-            for (ProduceRequestData.TopicProduceData topic : produce.topicData()) {
-                JsonNode partitions = topics.get(topicIndex++).get("partitionData");
+    private static void fillRecords(Message message, JsonNode json) throws Exception {
+        for (Field field : fields(message)) {
+            Object value = value(message, field);
+            JsonNode place = json.get(field.getName());
+            if (value instanceof MemoryRecords records) {
+                ((ObjectNode) json).set(field.getName(), bytes(records.buffer()));
+            } else if (value instanceof UnalignedMemoryRecords records) {
+                ((ObjectNode) json).set(field.getName(), bytes(records.buffer()));
+            } else if (value instanceof Message one && place != null) {
+                fillRecords(one, place);
+            } else if (value instanceof Collection<?> elements) {
                 int index = 0;
-                for (ProduceRequestData.PartitionProduceData part : topic.partitionData()) {
-                    setRecords(partitions.get(index++), part.records());
-                }
-            }
-        } else if (message instanceof FetchResponseData fetch) {
-            ArrayNode topics = (ArrayNode) json.get("responses");
-            int topicIndex = 0;
-            for (FetchResponseData.FetchableTopicResponse topic : fetch.responses()) {
-                JsonNode partitions = topics.get(topicIndex++).get("partitions");
-                int index = 0;
-                for (FetchResponseData.PartitionData part : topic.partitions()) {
-                    setRecords(partitions.get(index++), part.records());
+                for (Object element : elements) {
+                    if (element instanceof Message one && place != null) {
+                        fillRecords(one, place.get(index++));
+                    }
                 }
             }
         }
     }
 
-    private static void setRecords(JsonNode partition, BaseRecords records) {
-        if (records != null) {
-            ByteBuffer bytes = ((MemoryRecords) records).buffer();
-            byte[] copy = MessageUtil.byteBufferToArray(bytes);
-            ((ObjectNode) partition).set("records", new BinaryNode(copy));
-        }
+    private static BinaryNode bytes(ByteBuffer buffer) {
+        return new BinaryNode(MessageUtil.byteBufferToArray(buffer));
     }
 
     private static void addUnknownTags(Message message) throws Exception {
         message.unknownTaggedFields().add(new RawTaggedField(1000, new byte[] {1, 2, 3, 4, 5}));
         message.unknownTaggedFields().add(new RawTaggedField(100_000, new byte[0]));
-        for (Field field : message.getClass().getDeclaredFields()) {
-            if (Modifier.isStatic(field.getModifiers()) || field.getName().startsWith("_")) {
-                continue;
-            }
-            Object value = message.getClass().getMethod(field.getName()).invoke(message);
+        for (Field field : fields(message)) {
+            Object value = value(message, field);
             if (value instanceof Collection<?> elements) {
                 for (Object element : elements) {
                     if (element instanceof Message one) {
@@ -174,6 +168,19 @@ public final class CodecOracle {
                 addUnknownTags(one);
             }
         }
+    }
+
+    /** The fields of the schema. */
+    private static List<Field> fields(Message message) {
+        return Arrays.stream(message.getClass().getDeclaredFields())
+            .filter(field -> !Modifier.isStatic(field.getModifiers()))
+            .filter(field -> !field.getName().startsWith("_"))
+            .filter(field -> !LINKS.contains(field.getName()))
+            .toList();
+    }
+
+    private static Object value(Message message, Field field) throws Exception {
+        return message.getClass().getMethod(field.getName()).invoke(message);
     }
 
     /** A struct at its default may belong to a field that this version cannot carry. */
