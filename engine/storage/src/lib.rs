@@ -10,8 +10,22 @@ mod config;
 
 mod journal;
 
+mod segment;
+mod offset_index;
+mod time_index;
+mod index_file;
+mod block_file;
+mod file_cache;
+
+mod manifest;
+mod producer_state;
+mod leader_epochs;
+
 mod block;
 mod fields;
+
+#[cfg(test)]
+mod testing;
 
 pub use config::{ConfigError, JournalConfig, StoreConfig};
 pub use journal::{
@@ -19,4 +33,17 @@ pub use journal::{
     EntryPlace, Journal, JournalEntry, NoRoom, OpenError, Pressure, Purpose, Replay, ReplayError,
     ReplayFrom, Rot, ScanError, Scanned,
 };
+pub use file_cache::{FileCache, OPEN_FILES_MAX};
+pub use leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 pub use log_id::LogId;
+pub use manifest::{
+    Change, LogEntry, Manifest, ManifestConfig, ManifestEntry, ManifestError, ReadBack, SettledLog,
+    Table, UnknownLog,
+};
+pub use producer_state::{
+    Producer, ProducerBatch, ProducerChanges, ProducerCheck, ProducerLimits, ProducerState,
+};
+pub use segment::{
+    AtLeast, FileState, PrepareError, ReadError, ReadPart, ReadPlan, ReadRequest,
+    RecordAtTimestamp, RollReason, Segment, SegmentConfig, SegmentState, Stage, Unsynced,
+};

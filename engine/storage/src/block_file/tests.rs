@@ -1,0 +1,1 @@
+//! Whole blocks, remainders and space, over power cuts.

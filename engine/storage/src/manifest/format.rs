@@ -1,0 +1,344 @@
+//! The manifest's bytes: record headers and entries (`docs/storage-format.md`, section 4).
+
+use crate::block::crc;
+use crate::fields::Fields;
+use crate::journal::{EntryPlace, ReplayFrom};
+use crate::leader_epochs::{EpochStart, LeaderEpochs};
+use crate::log_id::{LABEL_BYTES_MAX, LogId};
+use crate::producer_state::{Producer, ProducerBatch, WINDOW_BATCHES};
+use crate::segment::SegmentState;
+use record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+
+/// A record's first bytes.
+pub const MAGIC: [u8; 8] = *b"RMMANFST";
+/// The one version there is.
+pub const FORMAT_VERSION: u16 = 1;
+/// Before the entries of each record.
+pub const RECORD_HEADER_SIZE_BYTES: usize = 96;
+/// Before the body of each entry.
+pub const ENTRY_HEADER_SIZE_BYTES: usize = 28;
+
+const PRODUCER_BATCH_SIZE_BYTES: usize = 24;
+const EPOCH_SIZE_BYTES: usize = 12;
+
+/// What stands before a record's entries.
+///
+/// ```text
+///  at  bytes
+///   0    8   magic
+///   8    2   format version          10    2   shard
+///  12    4   entry count             16    8   number
+///  24    8   file                    32    8   position
+///  40    4   length                  44    4   previous CRC
+///  48    8   replay sequence         56    4   replay file
+///  60    4   replay block            64    4   replay previous CRC
+///  68   20   zero
+///  88    4   entries CRC             92    4   CRC of bytes 0 … 91
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// Whose manifest it is.
+    pub shard: u16,
+    /// How many entries follow.
+    pub entry_count: u32,
+    /// Rises by one with every record of the shard, across files.
+    pub number: u64,
+    /// The number in the file's name.
+    pub file: u64,
+    /// Where in the file this header stands.
+    pub position: u64,
+    /// Header and entries, without the padding.
+    pub length: u32,
+    /// The CRC field of the record before it in the file, 0 before the first.
+    pub previous_crc: u32,
+    /// Where the replay of the journal begins.
+    pub replay: ReplayFrom,
+    /// Of the entries alone.
+    pub entries_crc: u32,
+}
+
+/// One statement about one log. A later one about the same thing replaces it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestEntry {
+    /// The log that it is about.
+    pub log: LogId,
+    /// What it says.
+    pub change: Change,
+}
+
+/// What a manifest entry says of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Kind 1: the log is there, and this far it is settled.
+    Log(LogEntry),
+    /// Kind 2: a segment's state.
+    Segment(SegmentState),
+    /// Kind 3: the segment with that base offset is not part of the log any more.
+    SegmentRemoved(Offset),
+    /// Kind 4: the whole list of epochs.
+    LeaderEpochs(LeaderEpochs),
+    /// Kind 5: the state of one producer.
+    Producer(ProducerId, Producer),
+    /// Kind 6: producers that are not remembered any more.
+    ProducersForgotten(Vec<ProducerId>),
+    /// Kind 7: the log's tombstone is done with and its folder gone.
+    LogRemoved,
+}
+
+/// The body of an entry of kind 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The first offset that may be read.
+    pub log_start_offset: Offset,
+    /// The offset behind the last settled batch.
+    pub settled_end_offset: Offset,
+    /// The first journal entry of the log that its settled state does not contain.
+    pub replay: EntryPlace,
+    /// The topic's name when the log was made, at most 200 bytes.
+    pub label: String,
+}
+
+impl RecordHeader {
+    /// The header's bytes. The last four are the CRC that the next record carries.
+    pub fn encode(&self) -> [u8; RECORD_HEADER_SIZE_BYTES] {
+        let mut out = [0; RECORD_HEADER_SIZE_BYTES];
+        let mut at = 0;
+        let mut put = |bytes: &[u8]| {
+            out[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        };
+        put(&MAGIC);
+        put(&FORMAT_VERSION.to_le_bytes());
+        put(&self.shard.to_le_bytes());
+        put(&self.entry_count.to_le_bytes());
+        put(&self.number.to_le_bytes());
+        put(&self.file.to_le_bytes());
+        put(&self.position.to_le_bytes());
+        put(&self.length.to_le_bytes());
+        put(&self.previous_crc.to_le_bytes());
+        put(&self.replay.sequence.to_le_bytes());
+        put(&self.replay.file.to_le_bytes());
+        put(&self.replay.block.to_le_bytes());
+        put(&self.replay.previous_crc.to_le_bytes());
+        put(&[0; 20]);
+        put(&self.entries_crc.to_le_bytes());
+        let checksum = crc(&out[..RECORD_HEADER_SIZE_BYTES - 4]);
+        out[RECORD_HEADER_SIZE_BYTES - 4..].copy_from_slice(&checksum.to_le_bytes());
+        out
+    }
+
+    /// The CRC field of an encoded header, which the next record carries.
+    pub fn crc_of(encoded: &[u8; RECORD_HEADER_SIZE_BYTES]) -> u32 {
+        let (_, field) = encoded.split_last_chunk().expect("a header is longer than its CRC");
+        u32::from_le_bytes(*field)
+    }
+
+    /// Reads a header and its CRC; None if the bytes are not a whole one of this version.
+    pub fn decode(bytes: &[u8]) -> Option<(RecordHeader, u32)> {
+        let bytes = bytes.first_chunk::<RECORD_HEADER_SIZE_BYTES>()?;
+        let mut reader = Fields::new(bytes);
+        if reader.array()? != MAGIC || reader.u16()? != FORMAT_VERSION {
+            return None;
+        }
+        let header = RecordHeader {
+            shard: reader.u16()?,
+            entry_count: reader.u32()?,
+            number: reader.u64()?,
+            file: reader.u64()?,
+            position: reader.u64()?,
+            length: reader.u32()?,
+            previous_crc: reader.u32()?,
+            replay: ReplayFrom {
+                sequence: reader.u64()?,
+                file: reader.u32()?,
+                block: reader.u32()?,
+                previous_crc: reader.u32()?,
+            },
+            entries_crc: {
+                reader.zeros::<20>()?;
+                reader.u32()?
+            },
+        };
+        let stored = reader.u32()?;
+        let is_whole = stored == crc(&bytes[..RECORD_HEADER_SIZE_BYTES - 4])
+            && usize::try_from(header.length).ok()? >= RECORD_HEADER_SIZE_BYTES;
+        is_whole.then_some((header, stored))
+    }
+}
+
+impl ManifestEntry {
+    /// Appends the entry to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend([self.change.kind(), 0, 0, 0]);
+        out.extend([0; 4]);
+        out.extend(self.log.topic_id);
+        out.extend(self.log.partition.to_le_bytes());
+        self.change.encode(out);
+        let length = u32::try_from(out.len() - start).expect("an entry stays far below 4 GiB");
+        out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// Takes one entry off the front of `bytes`, and answers with the bytes behind it; None if
+    /// they do not begin with a whole one.
+    pub fn decode(bytes: &[u8]) -> Option<(ManifestEntry, &[u8])> {
+        let mut reader = Fields::new(bytes);
+        let kind = reader.u8()?;
+        reader.zeros::<3>()?;
+        let length = usize::try_from(reader.u32()?).ok()?;
+        let log = LogId { topic_id: reader.array()?, partition: reader.u32()? };
+        let body = bytes.get(ENTRY_HEADER_SIZE_BYTES..length)?;
+        let change = Change::decode(kind, &mut Fields::new(body))?;
+        Some((ManifestEntry { log, change }, &bytes[length..]))
+    }
+}
+
+impl Change {
+    fn kind(&self) -> u8 {
+        match self {
+            Change::Log(_) => 1,
+            Change::Segment(_) => 2,
+            Change::SegmentRemoved(_) => 3,
+            Change::LeaderEpochs(_) => 4,
+            Change::Producer(..) => 5,
+            Change::ProducersForgotten(_) => 6,
+            Change::LogRemoved => 7,
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Change::Log(entry) => entry.encode(out),
+            Change::Segment(state) => state.encode(out),
+            Change::SegmentRemoved(base_offset) => out.extend(base_offset.0.to_le_bytes()),
+            Change::LeaderEpochs(epochs) => encode_epochs(epochs, out),
+            Change::Producer(id, producer) => encode_producer(*id, producer, out),
+            Change::ProducersForgotten(ids) => {
+                encode_count(ids.len(), out);
+                ids.iter().for_each(|id| out.extend(id.0.to_le_bytes()));
+            }
+            Change::LogRemoved => {}
+        }
+    }
+
+    /// Reads a body that must end where its entry ends.
+    fn decode(kind: u8, reader: &mut Fields<'_>) -> Option<Change> {
+        let change = match kind {
+            1 => Change::Log(LogEntry::decode(reader)?),
+            2 => Change::Segment(SegmentState::decode(reader)?),
+            3 => Change::SegmentRemoved(Offset(reader.i64()?)),
+            4 => Change::LeaderEpochs(decode_epochs(reader)?),
+            5 => {
+                let (id, producer) = decode_producer(reader)?;
+                Change::Producer(id, producer)
+            }
+            6 => {
+                let count = take_count(reader, 8)?;
+                let ids: Option<Vec<_>> =
+                    (0..count).map(|_| reader.i64().map(ProducerId)).collect();
+                Change::ProducersForgotten(ids?)
+            }
+            7 => Change::LogRemoved,
+            _ => return None,
+        };
+        reader.rest().is_empty().then_some(change)
+    }
+}
+
+impl LogEntry {
+    fn encode(&self, out: &mut Vec<u8>) {
+        assert!(self.label.len() <= LABEL_BYTES_MAX, "a label of {} bytes", self.label.len());
+        out.extend(self.log_start_offset.0.to_le_bytes());
+        out.extend(self.settled_end_offset.0.to_le_bytes());
+        out.extend(self.replay.sequence.to_le_bytes());
+        out.extend(self.replay.entry.to_le_bytes());
+        let length = u16::try_from(self.label.len()).expect("at most 200");
+        out.extend(length.to_le_bytes());
+        out.extend(self.label.as_bytes());
+    }
+
+    fn decode(reader: &mut Fields<'_>) -> Option<LogEntry> {
+        Some(LogEntry {
+            log_start_offset: Offset(reader.i64()?),
+            settled_end_offset: Offset(reader.i64()?),
+            replay: EntryPlace { sequence: reader.u64()?, entry: reader.u32()? },
+            label: {
+                let length = usize::from(reader.u16()?);
+                let bytes = reader.take(length)?;
+                (length <= LABEL_BYTES_MAX).then(|| std::str::from_utf8(bytes).ok())??.to_owned()
+            },
+        })
+    }
+}
+
+/// A count of elements that take at least `element_min_bytes` each: None if the bytes left cannot
+/// hold so many, so that nothing is ever allocated by a claimed length.
+fn take_count(reader: &mut Fields<'_>, element_min_bytes: usize) -> Option<usize> {
+    let count = usize::try_from(reader.u32()?).ok()?;
+    (count <= reader.rest().len() / element_min_bytes).then_some(count)
+}
+
+fn encode_count(count: usize, out: &mut Vec<u8>) {
+    out.extend(u32::try_from(count).expect("a list stays far below 2^32").to_le_bytes());
+}
+
+fn encode_epochs(epochs: &LeaderEpochs, out: &mut Vec<u8>) {
+    encode_count(epochs.starts().len(), out);
+    for start in epochs.starts() {
+        out.extend(start.epoch.0.to_le_bytes());
+        out.extend(start.start_offset.0.to_le_bytes());
+    }
+}
+
+fn decode_epochs(reader: &mut Fields<'_>) -> Option<LeaderEpochs> {
+    let count = take_count(reader, EPOCH_SIZE_BYTES)?;
+    let mut starts = Vec::with_capacity(count);
+    for _ in 0..count {
+        let epoch = LeaderEpoch(reader.i32()?);
+        starts.push(EpochStart { epoch, start_offset: Offset(reader.i64()?) });
+    }
+    LeaderEpochs::from_starts(starts)
+}
+
+fn encode_producer(id: ProducerId, producer: &Producer, out: &mut Vec<u8>) {
+    out.extend(id.0.to_le_bytes());
+    out.extend(producer.epoch.0.to_le_bytes());
+    out.push(u8::try_from(producer.batches.len()).expect("at most five"));
+    out.push(0);
+    out.extend(producer.last_timestamp.0.to_le_bytes());
+    for batch in &producer.batches {
+        out.extend(batch.first_sequence.0.to_le_bytes());
+        out.extend(batch.last_sequence.0.to_le_bytes());
+        out.extend(batch.base_offset.0.to_le_bytes());
+        out.extend(batch.last_offset.0.to_le_bytes());
+    }
+}
+
+fn decode_producer(reader: &mut Fields<'_>) -> Option<(ProducerId, Producer)> {
+    let id = ProducerId(reader.i64()?);
+    let epoch = ProducerEpoch(reader.i16()?);
+    let count = usize::from(reader.u8()?);
+    reader.zeros::<1>()?;
+    let last_timestamp = Timestamp(reader.i64()?);
+    if count > WINDOW_BATCHES || reader.rest().len() != count * PRODUCER_BATCH_SIZE_BYTES {
+        return None;
+    }
+    let mut batches = Vec::with_capacity(WINDOW_BATCHES);
+    for _ in 0..count {
+        let batch = ProducerBatch {
+            first_sequence: Sequence(reader.i32()?),
+            last_sequence: Sequence(reader.i32()?),
+            base_offset: Offset(reader.i64()?),
+            last_offset: Offset(reader.i64()?),
+        };
+        // Sequences are added to later, which asserts that they are not negative.
+        if batch.first_sequence < Sequence(0) || batch.last_sequence < Sequence(0) {
+            return None;
+        }
+        batches.push(batch);
+    }
+    Some((id, Producer { epoch, last_timestamp, batches }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! What a log remembers of its idempotent producers: duplicates, gaps and stale epochs (KIP-98).
+
+use record::{BatchFacts, Offset, ProducerEpoch, ProducerFacts, ProducerId, Sequence, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// How many batches of a producer are remembered: as many as Kafka's clients have in flight at most
+/// (`max.in.flight.requests.per.connection` with idempotence).
+pub const WINDOW_BATCHES: usize = 5;
+
+/// A batch that a producer wrote, as far as finding a duplicate of it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerBatch {
+    /// Its first record's sequence.
+    pub first_sequence: Sequence,
+    /// Its last record's sequence.
+    pub last_sequence: Sequence,
+    /// Its first record's offset.
+    pub base_offset: Offset,
+    /// Its last record's offset.
+    pub last_offset: Offset,
+}
+
+/// One producer's state in one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Producer {
+    /// The newest epoch seen.
+    pub epoch: ProducerEpoch,
+    /// When it last wrote, by this broker's clock: what a client writes into its batches could be
+    /// of last year, and its state would expire at once.
+    pub last_timestamp: Timestamp,
+    /// The last batches of this epoch, oldest first, at most [`WINDOW_BATCHES`]; none if only a
+    /// transaction marker was written under it.
+    pub batches: Vec<ProducerBatch>,
+}
+
+/// How much is remembered, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerLimits {
+    /// `producer.id.expiration.ms`: a producer that wrote nothing for so long is forgotten.
+    pub expiration_ms: i64,
+    /// The most producers of one log: at about 250 bytes each, 100,000 take 25 MB.
+    pub producers_max: usize,
+    /// A full log forgets the producer that has been silent longest for a new one, but none that
+    /// wrote within this time: it may still retry (`delivery.timeout.ms` is 2 minutes).
+    pub retry_window_ms: i64,
+}
+
+impl Default for ProducerLimits {
+    fn default() -> Self {
+        ProducerLimits {
+            expiration_ms: 86_400_000,
+            producers_max: 100_000,
+            retry_window_ms: 600_000,
+        }
+    }
+}
+
+/// What the state says of a batch that wants to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProducerCheck {
+    /// It may be appended.
+    InOrder,
+    /// It has been appended before: answer with that place, append nothing.
+    Duplicate {
+        /// The offset that its first record got.
+        base_offset: Offset,
+        /// The offset that its last record got.
+        last_offset: Offset,
+    },
+    /// Records before it are missing, or it is older than the window.
+    OutOfOrder {
+        /// The sequence that comes next.
+        expected: Sequence,
+        /// The one that came.
+        actual: Sequence,
+    },
+    /// A newer instance of the producer has written already.
+    StaleEpoch {
+        /// The newest epoch.
+        current: ProducerEpoch,
+        /// The one that came.
+        actual: ProducerEpoch,
+    },
+    /// The log remembers as many producers as it may, and all of them wrote a moment ago.
+    TooManyProducers {
+        /// The limit.
+        producers_max: usize,
+    },
+}
+
+/// What changed in the state since it was asked last, for the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProducerChanges {
+    /// Producers that are new or have written, with their present state.
+    pub written: Vec<(ProducerId, Producer)>,
+    /// Producers that are not remembered any more.
+    pub forgotten: Vec<ProducerId>,
+}
+
+/// The producers of one log.
+///
+/// Invariant: `by_time` holds each producer of `producers` once, under its last timestamp.
+#[derive(Clone, Debug)]
+pub struct ProducerState {
+    limits: ProducerLimits,
+    producers: BTreeMap<ProducerId, Producer>,
+    by_time: BTreeSet<(Timestamp, ProducerId)>,
+    changed: BTreeSet<ProducerId>,
+}
+
+impl ProducerState {
+    /// No producer is known.
+    pub fn new(limits: ProducerLimits) -> ProducerState {
+        ProducerState {
+            limits,
+            producers: BTreeMap::new(),
+            by_time: BTreeSet::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// The state that was written down before; it counts as unchanged.
+    pub fn from_entries(
+        limits: ProducerLimits,
+        entries: impl IntoIterator<Item = (ProducerId, Producer)>,
+    ) -> ProducerState {
+        let mut state = ProducerState::new(limits);
+        for (id, producer) in entries {
+            state.insert(id, producer);
+        }
+        state.changed.clear();
+        state
+    }
+
+    /// Other limits from now on. What is over them goes with the next [`ProducerState::expire`].
+    pub fn set_limits(&mut self, limits: ProducerLimits) {
+        self.limits = limits;
+    }
+
+    /// What is known of a producer.
+    pub fn producer(&self, id: ProducerId) -> Option<&Producer> {
+        self.producers.get(&id)
+    }
+
+    /// All producers, by id.
+    pub fn producers(&self) -> impl Iterator<Item = (ProducerId, &Producer)> {
+        self.producers.iter().map(|(id, producer)| (*id, producer))
+    }
+
+    /// Whether a batch may be appended now. A batch without a producer always may.
+    pub fn check(&self, facts: &BatchFacts, now: Timestamp) -> ProducerCheck {
+        let Some(batch) = facts.producer else { return ProducerCheck::InOrder };
+        match self.producers.get(&batch.id) {
+            Some(known) => known.check(&batch),
+            // Whatever the sequence is: what was known may have expired (KIP-360).
+            None if self.has_room(now) => ProducerCheck::InOrder,
+            None => ProducerCheck::TooManyProducers { producers_max: self.limits.producers_max },
+        }
+    }
+
+    /// A batch was appended at `base_offset`, at `now` by this broker's clock.
+    ///
+    /// It is not checked again: a follower and a recovery take what a leader let in.
+    pub fn apply(&mut self, facts: &BatchFacts, base_offset: Offset, now: Timestamp) {
+        let Some(batch) = facts.producer else { return };
+        let mut producer = self.producers.get(&batch.id).cloned().unwrap_or(Producer {
+            epoch: batch.epoch,
+            last_timestamp: now,
+            batches: Vec::with_capacity(WINDOW_BATCHES),
+        });
+        producer.apply(&batch, base_offset, base_offset.plus(facts.last_offset_delta));
+        producer.last_timestamp = now;
+        let is_new = !self.producers.contains_key(&batch.id);
+        if is_new && self.producers.len() >= self.limits.producers_max {
+            self.forget_oldest();
+        }
+        self.insert(batch.id, producer);
+    }
+
+    /// Forgets producers that wrote nothing for `producer.id.expiration.ms`; how many it were.
+    pub fn expire(&mut self, now: Timestamp) -> usize {
+        let mut count = 0;
+        while let Some((written, _)) = self.by_time.first()
+            && (self.producers.len() > self.limits.producers_max
+                || now.0.saturating_sub(written.0) >= self.limits.expiration_ms)
+        {
+            self.forget_oldest();
+            count += 1;
+        }
+        count
+    }
+
+    /// What changed since the last call.
+    pub fn take_changes(&mut self) -> ProducerChanges {
+        let mut changes = ProducerChanges::default();
+        for id in std::mem::take(&mut self.changed) {
+            match self.producers.get(&id) {
+                Some(producer) => changes.written.push((id, producer.clone())),
+                None => changes.forgotten.push(id),
+            }
+        }
+        changes
+    }
+
+    fn has_room(&self, now: Timestamp) -> bool {
+        self.producers.len() < self.limits.producers_max
+            || self.by_time.first().is_some_and(|(written, _)| {
+                now.0.saturating_sub(written.0) >= self.limits.retry_window_ms
+            })
+    }
+
+    fn insert(&mut self, id: ProducerId, producer: Producer) {
+        self.by_time.insert((producer.last_timestamp, id));
+        if let Some(old) = self.producers.insert(id, producer) {
+            let now = self.producers[&id].last_timestamp;
+            if old.last_timestamp != now {
+                self.by_time.remove(&(old.last_timestamp, id));
+            }
+        }
+        self.changed.insert(id);
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, id)) = self.by_time.pop_first() {
+            self.producers.remove(&id);
+            self.changed.insert(id);
+        }
+    }
+}
+
+impl Producer {
+    /// Whether a batch of this producer may be appended now.
+    fn check(&self, batch: &ProducerFacts) -> ProducerCheck {
+        if batch.epoch < self.epoch {
+            return ProducerCheck::StaleEpoch { current: self.epoch, actual: batch.epoch };
+        }
+        // A transaction marker has no sequence; only its epoch counts.
+        if batch.first_sequence == Sequence::NONE {
+            return ProducerCheck::InOrder;
+        }
+        let expected = if batch.epoch == self.epoch {
+            let duplicate = self.batches.iter().find(|old| {
+                (old.first_sequence, old.last_sequence)
+                    == (batch.first_sequence, batch.last_sequence)
+            });
+            if let Some(&ProducerBatch { base_offset, last_offset, .. }) = duplicate {
+                return ProducerCheck::Duplicate { base_offset, last_offset };
+            }
+            self.batches.last().map_or(Sequence(0), |last| last.last_sequence.next())
+        } else {
+            Sequence(0)
+        };
+        if batch.first_sequence == expected {
+            ProducerCheck::InOrder
+        } else {
+            ProducerCheck::OutOfOrder { expected, actual: batch.first_sequence }
+        }
+    }
+
+    /// A batch of this producer was appended.
+    fn apply(&mut self, batch: &ProducerFacts, base_offset: Offset, last_offset: Offset) {
+        if batch.epoch != self.epoch {
+            self.epoch = batch.epoch;
+            self.batches.clear();
+        }
+        let ProducerFacts { first_sequence, last_sequence, .. } = *batch;
+        if first_sequence == Sequence::NONE {
+            return;
+        }
+        if self.batches.len() == WINDOW_BATCHES {
+            self.batches.remove(0);
+        }
+        self.batches.push(ProducerBatch {
+            first_sequence,
+            last_sequence,
+            base_offset,
+            last_offset,
+        });
+    }
+}
+
+impl fmt::Display for ProducerCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProducerCheck::InOrder => write!(f, "the batch is the next one: append it"),
+            ProducerCheck::Duplicate { base_offset, .. } => {
+                write!(f, "the batch was appended at offset {base_offset} before: answer with that")
+            }
+            ProducerCheck::OutOfOrder { expected, actual } => write!(
+                f,
+                "sequence {actual} came where {expected} is next: send the batches between first"
+            ),
+            ProducerCheck::StaleEpoch { current, actual } => write!(
+                f,
+                "producer epoch {} is over, {} writes now: call InitProducerId",
+                actual.0, current.0
+            ),
+            ProducerCheck::TooManyProducers { producers_max } => write!(
+                f,
+                "{producers_max} producers wrote to this log within minutes: retry later, or use \
+                 fewer producers for longer"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

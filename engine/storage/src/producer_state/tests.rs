@@ -1,0 +1,169 @@
+//! Kafka's rules of duplicates, gaps and epochs, one by one.
+
+use super::*;
+use record::{Compression, TimestampType};
+
+const PRODUCER: i64 = 7;
+
+fn facts_of(id: i64, epoch: i16, first: i32, count: i32) -> BatchFacts {
+    let first_sequence = Sequence(first);
+    BatchFacts {
+        size_bytes: 100,
+        record_count: count,
+        last_offset_delta: count - 1,
+        base_timestamp: Timestamp(1),
+        max_timestamp: Timestamp(1),
+        timestamp_type: TimestampType::CreateTime,
+        compression: Compression::None,
+        producer: Some(ProducerFacts {
+            id: ProducerId(id),
+            epoch: ProducerEpoch(epoch),
+            first_sequence,
+            last_sequence: if first < 0 { Sequence::NONE } else { first_sequence.plus(count - 1) },
+        }),
+        is_transactional: false,
+        is_control: first < 0,
+    }
+}
+
+/// One producer's log: appends what is in order, answers with what the check said.
+struct Log {
+    state: ProducerState,
+    end: i64,
+    now: i64,
+}
+
+impl Log {
+    fn new(limits: ProducerLimits) -> Log {
+        Log { state: ProducerState::new(limits), end: 0, now: 1_000 }
+    }
+
+    fn send(&mut self, facts: BatchFacts) -> ProducerCheck {
+        let now = Timestamp(self.now);
+        let check = self.state.check(&facts, now);
+        if check == ProducerCheck::InOrder {
+            self.state.apply(&facts, Offset(self.end), now);
+            self.end += i64::from(facts.last_offset_delta) + 1;
+        }
+        check
+    }
+
+    fn expect_in_order(&mut self, epoch: i16, first: i32, count: i32) {
+        assert_eq!(self.send(facts_of(PRODUCER, epoch, first, count)), ProducerCheck::InOrder);
+    }
+}
+
+fn out_of_order(expected: i32, actual: i32) -> ProducerCheck {
+    ProducerCheck::OutOfOrder { expected: Sequence(expected), actual: Sequence(actual) }
+}
+
+#[test]
+fn the_last_five_batches_are_found_again_at_their_offsets() {
+    let mut log = Log::new(ProducerLimits::default());
+    for i in 0..7 {
+        log.expect_in_order(0, i * 10, 10);
+    }
+    for i in 2..7 {
+        let (base_offset, last_offset) = (Offset(i64::from(i) * 10), Offset(i64::from(i) * 10 + 9));
+        assert_eq!(
+            log.send(facts_of(PRODUCER, 0, i * 10, 10)),
+            ProducerCheck::Duplicate { base_offset, last_offset }
+        );
+    }
+    assert_eq!(log.send(facts_of(PRODUCER, 0, 10, 10)), out_of_order(70, 10), "out of the window");
+    assert_eq!(log.send(facts_of(PRODUCER, 0, 60, 5)), out_of_order(70, 60), "another batch");
+}
+
+#[test]
+fn a_gap_is_refused_and_sequences_start_again_at_zero() {
+    let mut log = Log::new(ProducerLimits::default());
+    log.expect_in_order(0, i32::MAX - 1, 2);
+    assert_eq!(log.send(facts_of(PRODUCER, 0, 1, 1)), out_of_order(0, 1));
+    log.expect_in_order(0, 0, 3);
+    log.expect_in_order(0, 3, 1);
+}
+
+#[test]
+fn a_new_epoch_starts_at_zero_and_fences_the_old_one() {
+    let mut log = Log::new(ProducerLimits::default());
+    log.expect_in_order(3, 0, 4);
+    assert_eq!(log.send(facts_of(PRODUCER, 4, 4, 1)), out_of_order(0, 4));
+    log.expect_in_order(4, 0, 4);
+    assert_eq!(
+        log.send(facts_of(PRODUCER, 3, 4, 1)),
+        ProducerCheck::StaleEpoch { current: ProducerEpoch(4), actual: ProducerEpoch(3) }
+    );
+}
+
+#[test]
+fn an_unknown_producer_may_start_anywhere() {
+    Log::new(ProducerLimits::default()).expect_in_order(9, 1234, 1);
+}
+
+#[test]
+fn a_marker_raises_the_epoch_and_leaves_the_sequence_alone() {
+    let mut log = Log::new(ProducerLimits::default());
+    log.expect_in_order(0, 0, 5);
+    log.expect_in_order(0, -1, 1);
+    log.expect_in_order(0, 5, 1);
+    log.expect_in_order(1, -1, 1);
+    assert_eq!(log.send(facts_of(PRODUCER, 1, 6, 1)), out_of_order(0, 6));
+    log.expect_in_order(1, 0, 1);
+}
+
+#[test]
+fn a_silent_producer_expires_and_the_change_is_told() {
+    let mut log = Log::new(ProducerLimits { expiration_ms: 500, ..ProducerLimits::default() });
+    log.expect_in_order(0, 0, 1);
+    log.now += 400;
+    assert_eq!(log.send(facts_of(8, 0, 0, 1)), ProducerCheck::InOrder);
+    let changes = log.state.take_changes();
+    assert_eq!(changes.written.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [7, 8]);
+    assert_eq!(log.state.take_changes(), ProducerChanges::default());
+
+    assert_eq!(log.state.expire(Timestamp(log.now + 100)), 1);
+    assert_eq!(log.state.take_changes().forgotten, [ProducerId(PRODUCER)]);
+    assert_eq!(log.state.producers().count(), 1);
+    log.expect_in_order(0, 77, 1);
+}
+
+#[test]
+fn a_full_log_gives_the_place_of_the_longest_silent_producer_only() {
+    let limits =
+        ProducerLimits { producers_max: 2, retry_window_ms: 100, ..ProducerLimits::default() };
+    let mut log = Log::new(limits);
+    for id in [1, 2] {
+        assert_eq!(log.send(facts_of(id, 0, 0, 1)), ProducerCheck::InOrder);
+    }
+    log.now += 50;
+    assert_eq!(log.send(facts_of(1, 0, 1, 1)), ProducerCheck::InOrder);
+    assert_eq!(
+        log.send(facts_of(3, 0, 0, 1)),
+        ProducerCheck::TooManyProducers { producers_max: 2 }
+    );
+    log.now += 50;
+    assert_eq!(log.send(facts_of(3, 0, 0, 1)), ProducerCheck::InOrder);
+    let known: Vec<_> = log.state.producers().map(|(id, _)| id.0).collect();
+    assert_eq!(known, [1, 3], "producer 2 had been silent longest");
+}
+
+#[test]
+fn a_state_from_its_own_changes_is_the_same_state() {
+    let mut log = Log::new(ProducerLimits::default());
+    let mut entries = BTreeMap::new();
+    for i in 0..200 {
+        log.now += 1;
+        let id = i64::from(i) % 9;
+        let first = log.state.producer(ProducerId(id)).map_or(Sequence(0), |p| {
+            p.batches.last().expect("only batches were written").last_sequence.next()
+        });
+        assert_eq!(log.send(facts_of(id, 0, first.0, 1 + i % 4)), ProducerCheck::InOrder);
+        if i % 13 == 0 {
+            entries.extend(log.state.take_changes().written);
+        }
+    }
+    entries.extend(log.state.take_changes().written);
+    let again = ProducerState::from_entries(ProducerLimits::default(), entries);
+    assert_eq!(again.producers, log.state.producers);
+    assert_eq!(again.by_time, log.state.by_time);
+}
