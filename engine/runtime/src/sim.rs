@@ -2,13 +2,13 @@
 //!
 //! A [`World`] runs any number of [`Node`]s, each a process of one or more shards with one disk, on
 //! the calling thread. The executor, the ring and everything above them are those of the product;
-//! only the driver below differs. Time is virtual and jumps to the next event. Everything that could
-//! happen in one order or another happens in an order drawn from the seed, so the same seed gives
-//! the same run, which [`World::trace`] proves.
+//! only the driver below differs. Time is virtual and jumps to the next event. What could happen in
+//! one order or another happens in an order drawn from the seed, so the same seed gives the same
+//! run, which [`World::trace`] proves.
 //!
 //! What the world does to a program that a lucky machine does not:
 //!
-//! * **Tasks**: any ready task of any shard may be the next one; every operation takes its own time.
+//! * **Tasks**: any ready task of any shard may be the next; every operation takes its own time.
 //! * **Reads and sends** are split; receive buffers run out; sockets have small windows.
 //! * **kill -9** ([`Node::kill`]): completed writes stay; those in flight land later, in part, or
 //!   never, even while the next incarnation starts ([`Node::start_without_lock`]).
@@ -21,8 +21,8 @@
 //!     size and map that reading needs, `sync_all` everything. It saves no name, its own neither.
 //!   * Blocks that were allocated and not written read as zeros; that they were written is a change
 //!     of the inode like any other, lost without a sync of that file.
-//!   * A name is saved by a sync of its directory, which flushes no data. What is not saved survives
-//!     in part: per directory the first few changes, a rename as a whole or not at all.
+//!   * A name is saved by a sync of its directory, which flushes no data. The others survive in
+//!     part: per directory the first few changes, a rename as a whole or not at all.
 //!   * `sync_fs` saves all inodes and names, and sends cached pages to the device, but it does not
 //!     flush: it is no barrier for data.
 //!   * A failed sync has lost what it should have saved: a second sync succeeds and saves nothing.

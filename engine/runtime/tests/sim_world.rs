@@ -1,4 +1,4 @@
-//! That the simulated world is what it says: one seed one run, honest ends of processes, real streams.
+//! That the simulated world is what it says: one seed one run, honest ends, real streams.
 #![cfg(feature = "sim")]
 
 use std::cell::{Cell, RefCell};
@@ -296,15 +296,19 @@ fn after_a_kill_completed_writes_stay_and_one_in_flight_may_land() {
 
 #[test]
 fn only_a_start_that_ignores_the_lock_meets_writes_of_the_killed_process() {
-    let overwritten = |lock: bool| -> u32 {
-        (0..300).filter(|seed| old_write_lands_on_new(*seed, lock)).count() as u32
-    };
-    assert_eq!(overwritten(true), 0);
-    assert!(overwritten(false) > 0);
+    let overwritten = |start| (0..300).filter(|seed| old_write_lands_on_new(*seed, start)).count();
+    assert_eq!(overwritten(Start::WithLock), 0);
+    assert!(overwritten(Start::WithoutLock) > 0);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    WithLock,
+    WithoutLock,
 }
 
 /// Kills a process with a write in flight; the next one writes to the same place.
-fn old_write_lands_on_new(seed: u64, lock: bool) -> bool {
+fn old_write_lands_on_new(seed: u64, start: Start) -> bool {
     let world = world(seed);
     let node = world.node("a");
     node.start(vec![()], |shard, ()| async move {
@@ -318,7 +322,7 @@ fn old_write_lands_on_new(seed: u64, lock: bool) -> bool {
         let file = open_new(&shard, "/log").await;
         file.write(block(2), 0).await.expect("no fault was planned");
     };
-    if lock {
+    if start == Start::WithLock {
         node.start(vec![()], second);
     } else {
         node.start_without_lock(vec![()], second);

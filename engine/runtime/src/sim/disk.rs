@@ -1,4 +1,4 @@
-//! The honest disk as a value: files, names and the device below them, before and after a power cut.
+//! The honest disk as a value: files, names and the device below, before and after a power cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

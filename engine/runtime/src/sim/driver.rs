@@ -1,4 +1,4 @@
-//! What a simulated shard's ring talks to: it passes operations to the world and fetches completions.
+//! What a simulated shard's ring talks to: operations go to the world, completions come back.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -46,7 +46,7 @@ impl Files {
         Rc::make_mut(&mut self.disk)
     }
 
-    /// Gives a handle the lowest free number, as Linux does: who uses a closed one meets a stranger.
+    /// Gives a handle the lowest free number, as Linux does: a closed one is soon a stranger's.
     pub(crate) fn open_handle(&mut self, handle: Handle) -> i32 {
         let taken = self.handles.keys().zip(3..).take_while(|(raw, free)| **raw == *free).count();
         let raw = 3 + taken as i32;

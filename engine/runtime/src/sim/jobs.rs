@@ -55,6 +55,13 @@ enum Write {
     Failed(i32),
 }
 
+/// Whether the process that asked for something still runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    Lives,
+    Gone,
+}
+
 /// Whether a write did all that was asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Landed {
@@ -108,7 +115,9 @@ impl State {
             Op::Stat { fd, into } => Work::Stat { inode: files.file(fd).0, into },
             Op::Read { fd, memory, len, position } => {
                 let (inode, direct, path) = files.file(fd);
-                check_alignment(direct, &path, memory as usize, len, position);
+                if direct {
+                    check_alignment(&path, memory as usize, len, position);
+                }
                 Work::Read { inode, memory, len: len as usize, position }
             }
             Op::Write { fd, memory, len, position, .. } => {
@@ -184,7 +193,9 @@ impl State {
     ) -> Write {
         let files = &mut self.machines[caller.shard.node].files;
         let (inode, direct, path) = files.file(fd);
-        check_alignment(direct, &path, memory as usize, len, position);
+        if direct {
+            check_alignment(&path, memory as usize, len, position);
+        }
         // SAFETY: the contract of `Op`: the memory is valid until the last completion.
         let bytes = unsafe { std::slice::from_raw_parts(memory, len as usize) };
         let (fails, is_short) = (files.fails(Fault::Write), files.fails(Fault::ShortWrite));
@@ -221,13 +232,15 @@ impl State {
     fn finish_job(&mut self, job: Job) -> Vec<Notice> {
         let Job { caller, work } = job;
         let node = caller.shard.node;
-        let lives = self.lives(caller.shard);
+        let asker = if self.lives(caller.shard) { Asker::Lives } else { Asker::Gone };
         let mut notices = Vec::new();
         let result = match work {
             Work::Write { write, then_sync } => {
                 let (result, how) = self.finish_write(node, write);
                 self.complete(caller, number(result));
-                if lives && let Some((inode, path)) = then_sync {
+                if asker == Asker::Lives
+                    && let Some((inode, path)) = then_sync
+                {
                     notices.extend(self.linked_sync(caller, inode, path, how));
                 }
                 None
@@ -243,7 +256,7 @@ impl State {
                     Some(Ok(0))
                 }
             }
-            Work::Blocking(what) if lives => {
+            Work::Blocking(what) if asker == Asker::Lives => {
                 let result = self.answer(node, what);
                 let (result, payload) = match result {
                     Ok(payload) => (0, payload),
@@ -252,12 +265,12 @@ impl State {
                 self.complete_with(caller, result, payload);
                 None
             }
-            work => Some(self.finish_plain(node, lives, work)),
+            work => Some(self.finish_plain(node, asker, work)),
         };
         if let Some(result) = result {
             self.complete(caller, number(result));
         }
-        if !lives {
+        if asker == Asker::Gone {
             self.landed(node);
         }
         notices
@@ -306,11 +319,11 @@ impl State {
     }
 
     /// Operations whose completion is one number.
-    fn finish_plain(&mut self, node: usize, lives: bool, work: Work) -> Result<i32, i32> {
+    fn finish_plain(&mut self, node: usize, asker: Asker, work: Work) -> Result<i32, i32> {
         let mut rng = self.rng.split();
         let files = &mut self.machines[node].files;
         match work {
-            Work::Open { path, flags } => open(files, lives, path, flags),
+            Work::Open { path, flags } => open(files, asker, path, flags),
             Work::MakeDir(path) => files.disk_mut().make_dir(&path).map(|()| 0),
             Work::Rename(from, to) => files.disk_mut().rename(&from, &to).map(|()| 0),
             Work::Unlink(path, kind) => files.disk_mut().unlink(&path, kind).map(|()| 0),
@@ -318,7 +331,7 @@ impl State {
             Work::Truncate { inode, len } => files.disk_mut().truncate(inode, len).map(|()| 0),
             Work::Nothing => Ok(0),
             // What only tells something is of no use to the dead, and their memory is gone.
-            _ if !lives => Ok(0),
+            _ if asker == Asker::Gone => Ok(0),
             Work::Stat { inode, into } => {
                 // SAFETY: the contract of `Op`: the slot keeps the place until this completion.
                 let stat = unsafe { &mut *into };
@@ -398,7 +411,10 @@ impl State {
             let lands = job.work.changes_the_disk() && self.rng.chance(3, 4);
             if let Work::Write { write, then_sync } = &mut job.work {
                 *then_sync = None;
-                self.curtail(node, write, lands);
+                match lands {
+                    true => self.curtail(node, write),
+                    false => self.abandon_write(node, write),
+                }
             }
             if lands {
                 let delay = self.disk_delay() * 4;
@@ -408,14 +424,19 @@ impl State {
         }
     }
 
-    /// A killed process' write: the device has all of it, the first part of it, or nothing.
-    fn curtail(&mut self, node: usize, write: &mut Write, lands: bool) {
+    /// A killed process' write lands: all of it, or by lot the first part.
+    fn curtail(&mut self, node: usize, write: &mut Write) {
         let Write::Direct { write, landed } = write else { return };
         let len = self.machines[node].files.disk.write_len(*write);
-        if !lands {
-            self.machines[node].files.disk_mut().end_write(*write, 0);
-        } else if landed.is_none() && self.rng.chance(1, 4) {
+        if landed.is_none() && self.rng.chance(1, 4) {
             *landed = Some(self.rng.below(len / BLOCK_BYTES as u64 + 1) * BLOCK_BYTES as u64);
+        }
+    }
+
+    /// A write never reaches the device.
+    fn abandon_write(&mut self, node: usize, write: &Write) {
+        if let Write::Direct { write, .. } = write {
+            self.machines[node].files.disk_mut().end_write(*write, 0);
         }
     }
 
@@ -431,8 +452,8 @@ impl State {
         for event in self.unschedule(is_it) {
             let Event::Disk(job) = event else { continue };
             self.complete(caller, -libc::ECANCELED);
-            if let Work::Write { mut write, then_sync } = job.work {
-                self.curtail(job.caller.shard.node, &mut write, false);
+            if let Work::Write { write, then_sync } = job.work {
+                self.abandon_write(job.caller.shard.node, &write);
                 if then_sync.is_some() {
                     self.complete(caller, -libc::ECANCELED);
                 }
@@ -454,7 +475,7 @@ impl Work {
     }
 }
 
-fn open(files: &mut Files, lives: bool, path: PathBuf, flags: i32) -> Result<i32, i32> {
+fn open(files: &mut Files, asker: Asker, path: PathBuf, flags: i32) -> Result<i32, i32> {
     let has = |flag: i32| flags & flag == flag;
     let how = OpenHow {
         create: has(libc::O_CREAT),
@@ -467,7 +488,7 @@ fn open(files: &mut Files, lives: bool, path: PathBuf, flags: i32) -> Result<i32
         true => has(libc::O_RDWR) || has(libc::O_WRONLY),
         false => has(libc::O_DIRECTORY),
     };
-    if refused || !lives {
+    if refused || asker == Asker::Gone {
         disk.close(entry.inode);
         return Err(if entry.is_dir { libc::EISDIR } else { libc::ENOTDIR });
     }
@@ -475,10 +496,10 @@ fn open(files: &mut Files, lives: bool, path: PathBuf, flags: i32) -> Result<i32
 }
 
 /// What Linux answers with EINVAL is a bug of the caller, and said so at once.
-fn check_alignment(direct: bool, path: &Path, address: usize, len: u32, position: u64) {
+fn check_alignment(path: &Path, address: usize, len: u32, position: u64) {
     let is_whole = |n: u64| n.is_multiple_of(BLOCK_BYTES as u64);
     assert!(
-        !direct || (is_whole(address as u64) && is_whole(u64::from(len)) && is_whole(position)),
+        is_whole(address as u64) && is_whole(u64::from(len)) && is_whole(position),
         "direct I/O on {} of {len} bytes at {position}, memory at {address:#x}: \
          all three must be multiples of {BLOCK_BYTES}",
         path.display(),

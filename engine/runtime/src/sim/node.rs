@@ -60,8 +60,8 @@ impl Machine {
 
 impl Node {
     /// Starts the process: as many shards as `init` has elements, each running `main` with its
-    /// element. The process ends when every `main` has. Like a broker it first takes the lock of its
-    /// folder, so it begins when the writes of a killed process have landed.
+    /// element. The process ends when every `main` has. Like a broker it first takes its folder's
+    /// lock, so it begins when the writes of a killed process have landed.
     pub fn start<T, F, Fut>(&self, init: Vec<T>, main: F)
     where
         T: 'static,
@@ -127,7 +127,7 @@ impl Node {
         shards.for_each(|shard| shard.core.request_shutdown());
     }
 
-    /// kill -9. Completed writes stay; those in flight may land later. Its peers see the connections
+    /// kill -9. Completed writes stay; those in flight may land later. Its peers see connections
     /// close. A process that does not run stays ended.
     pub fn kill(&self) {
         self.universe().end(self.index, End::Kill);

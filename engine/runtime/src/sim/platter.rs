@@ -1,4 +1,4 @@
-//! The simulated device: blocks of eight sectors, what of them is on stable storage, and what is not yet.
+//! The simulated device: blocks of eight sectors, what of them is saved, and what is not yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -17,7 +17,8 @@ type Block = [u8; BLOCK_BYTES];
 
 /// One device. A value: a clone shares all memory until one of the two changes.
 ///
-/// Invariant: the live content of a sector is that of its last visible version, else the durable one.
+/// Invariant: the live content of a sector is that of its last visible version, else what is
+/// durable.
 #[derive(Clone, Default)]
 pub(crate) struct Platter {
     durable: Vec<Option<Rc<Region>>>,
@@ -52,7 +53,7 @@ struct Version {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
-    /// In the kernel's page cache: only a sync of that file (or writeback, by lot) takes it further.
+    /// In the kernel's page cache: only a sync of that file (or, by lot, writeback) takes it on.
     PageCache,
     /// A direct write on its way into the device: after a cut old, new or destroyed.
     UnderWrite,
