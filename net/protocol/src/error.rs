@@ -84,11 +84,12 @@ pub enum Fault {
         /// The length on the wire.
         length: i32,
     },
-    /// More array elements are declared than the bytes left could hold.
+    /// More array elements are declared than the bytes left could hold, or than a frame of this
+    /// size may take memory for.
     TooMany {
         /// The declared count.
         count: usize,
-        /// The largest count that the bytes left could hold.
+        /// The largest count that would do.
         most: usize,
     },
     /// A string above Kafka's limit of 32,767 bytes.
@@ -122,7 +123,7 @@ impl fmt::Display for Malformed {
             Fault::Null => write!(f, "null where the schema has no null"),
             Fault::Negative { length } => write!(f, "a length of {length}"),
             Fault::TooMany { count, most } => {
-                write!(f, "an array of {count} where at most {most} elements fit the bytes left")
+                write!(f, "an array of {count} where a frame of this size has room for {most}")
             }
             Fault::StringTooLong { length } => {
                 write!(f, "a string of {length} bytes, above the limit of 32767")

@@ -212,3 +212,6 @@ impl PartitionResponse<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,3 +23,6 @@ pub fn decode_request(frame: &[u8]) -> Result<Request<'_>, DecodeError> {
     let body = RequestBody::decode(&mut reader, header.api_key, header.api_version)?;
     Ok(Request { header, body })
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,3 +201,15 @@ fn stray_files(files: &BTreeMap<String, String>) -> Result<Vec<String>, StepErro
 fn source_folder() -> PathBuf {
     workspace::root().join("net/protocol/src")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Mode, run};
+
+    #[test]
+    fn committed_messages_are_what_the_schemas_make() {
+        if let Err(error) = run(Mode::Check) {
+            panic!("{error}");
+        }
+    }
+}

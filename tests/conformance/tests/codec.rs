@@ -121,6 +121,50 @@ fn every_message_in_every_version_agrees_with_kafkas_classes() {
 }
 
 #[test]
+fn cut_and_damaged_messages_are_refused_or_read_but_never_panic() {
+    let mut oracle = oracle();
+    let mut seed = Seed(7);
+    let (mut read, mut refused) = (0, 0);
+    for entry in protocol::generated::json::entries() {
+        let schema = oracle.schema(entry.name).expect("every served message has a schema");
+        for version in entry.min_version..=entry.max_version {
+            let sample = sample(&mut oracle, &entry, &schema, version, Shape::Mixed, 0);
+            let whole = sample.tagged.unwrap_or(sample.theirs);
+            for length in 0..whole.len() {
+                let cut = decode_all(&entry, &whole[..length], version);
+                assert!(cut.is_err(), "{} {version}: {length} bytes of {whole:?}", entry.name);
+            }
+            for _ in 0..200 * u64::from(!whole.is_empty()) {
+                let mut damaged = whole.clone();
+                for _ in 0..=seed.below(3) {
+                    let place = seed.below(damaged.len() as u64) as usize;
+                    match seed.below(3) {
+                        0 => damaged[place] = seed.next_u64() as u8,
+                        1 => damaged[place] = 0xff,
+                        _ => damaged.insert(place, seed.next_u64() as u8),
+                    }
+                }
+                match decode_all(&entry, &damaged, version) {
+                    Ok(()) => read += 1,
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    // Damage to a number goes unseen, damage to a length does not: both were met.
+    assert!(read > 1000 && refused > 1000, "{read} read, {refused} refused");
+}
+
+/// Decodes by all of our codecs of the message; they must agree whether it can be read.
+fn decode_all(entry: &Entry, bytes: &[u8], version: i16) -> Result<(), protocol::Malformed> {
+    let owned = (entry.decode)(bytes, version).map(|_| ());
+    if let Some(by_hand) = by_hand::decode(entry.name, bytes, version) {
+        assert_eq!(by_hand.is_ok(), owned.is_ok(), "{} {version}: {bytes:?}", entry.name);
+    }
+    owned
+}
+
+#[test]
 fn comparison_finds_planted_bugs() {
     fn renamed(json: &Value) -> Value {
         // Two fields of one type change places, as when a codec writes them in the wrong order.

@@ -242,3 +242,6 @@ impl Gaps {
         self.records_size_bytes += len;
     }
 }
+
+#[cfg(test)]
+mod tests;

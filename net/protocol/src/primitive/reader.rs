@@ -7,20 +7,31 @@ use crate::uuid::Uuid;
 /// Elements that an array reserves memory for before the first is read; more grow with the bytes.
 const CAPACITY_UP_FRONT_MAX: usize = 1024;
 
+/// The memory that arrays may take for each byte of the frame. A Fetch partition is 72 bytes here
+/// and 16 on the wire; an array of empty names would be 24 for 1.
+const ARRAY_BYTES_PER_BYTE_MAX: usize = 8;
+
+/// The memory that arrays may take in any case, so that small frames need no arithmetic.
+const ARRAY_BYTES_MIN: usize = 64 * 1024;
+
 /// A position in the bytes of one frame. Strings and bytes that it hands out borrow from the frame.
 ///
-/// No call panics, loops or allocates by more than the bytes left can justify.
+/// No call panics, loops or allocates by more than the bytes left can justify. All arrays of a
+/// frame together take at most eight times its size and 64 KiB, their spare capacity not counted.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     position: usize,
     form: Form,
+    /// What arrays may still take, in bytes.
+    array_bytes_left: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes` from their start, in the plain form.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0, form: Form::Plain }
+        let array_bytes_left = bytes.len() * ARRAY_BYTES_PER_BYTE_MAX + ARRAY_BYTES_MIN;
+        Self { bytes, position: 0, form: Form::Plain, array_bytes_left }
     }
 
     /// Chooses how the lengths that follow are written.
@@ -196,7 +207,7 @@ impl<'a> Reader<'a> {
         Ok(Some(count))
     }
 
-    /// Reads an array, each element by `element`.
+    /// Reads an array, each element by `element`. Its memory is charged to the frame.
     pub fn array<T>(
         &mut self,
         min_element_bytes: usize,
@@ -223,6 +234,11 @@ impl<'a> Reader<'a> {
         count: usize,
         mut element: impl FnMut(&mut Self) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
+        let most = self.array_bytes_left / size_of::<T>().max(1);
+        if count > most {
+            return Err(self.fault(Fault::TooMany { count, most }));
+        }
+        self.array_bytes_left -= count * size_of::<T>();
         let mut elements = Vec::with_capacity(count.min(CAPACITY_UP_FRONT_MAX));
         for _ in 0..count {
             elements.push(element(self)?);
@@ -256,10 +272,11 @@ impl<'a> Reader<'a> {
             let start = self.position;
             self.take(size)?;
             let bytes = &self.bytes[..self.position];
-            let mut value = Self { bytes, position: start, form: self.form };
+            let mut value = Self { bytes, position: start, ..*self };
             if field(tag, &mut value)? == Known::Yes && value.left() > 0 {
                 return Err(value.fault(Fault::TaggedFieldSize { unread: value.left() }));
             }
+            self.array_bytes_left = value.array_bytes_left;
         }
         Ok(())
     }

@@ -105,17 +105,45 @@ fn capacity_follows_the_elements_not_the_count() {
         writer.length("field", Some(count));
         writer.raw(&vec![0; count]);
     });
-    let mut elements = 0;
-    let refused: Result<Vec<[u64; 32]>, _> = reader(Form::Plain, &bytes).array(1, |reader| {
-        elements += 1;
-        // The first element asks for more than is there: 256 MiB must not have been taken by now.
-        reader.take(2 * count).map(|_| [0; 32])
-    });
-    assert!(refused.is_err());
-    assert_eq!(elements, 1);
-
     let whole = reader(Form::Plain, &bytes).array(1, Reader::i8).expect("all are there");
     assert_eq!(whole.len(), count);
+    let few = reader(Form::Plain, &[0, 0, 0, 2, 1, 2]).array(1, Reader::i8).expect("two are there");
+    assert_eq!(few.len(), 2);
+    assert!(few.capacity() < 1024);
+}
+
+#[test]
+fn arrays_of_a_frame_share_one_bound_of_memory() {
+    // A million empty strings, one byte each, would be 24 MB of empty `String`s.
+    let count = 1 << 20;
+    let empty_names = |writer: &mut Writer| {
+        writer.length("names", Some(count));
+        writer.raw(&vec![1; count]);
+    };
+    let bytes = written(Form::Flexible, empty_names);
+    let refused = reader(Form::Flexible, &bytes).array(1, Reader::string);
+    assert!(matches!(refused, Err(Malformed { fault: Fault::TooMany { .. }, .. })), "{refused:?}");
+
+    // Either of two arrays is within the bound, both are not, the second in a tagged field or not.
+    let names = |writer: &mut Writer| {
+        writer.array("names", &[""; 5000], |writer, name| writer.string("names", name));
+    };
+    let bytes = written(Form::Flexible, |writer| {
+        names(writer);
+        writer.tagged_field_count(1);
+        writer.tagged_field(0, names);
+    });
+    let mut whole = reader(Form::Flexible, &bytes);
+    assert!(whole.array(1, Reader::string).is_ok());
+    let refused =
+        whole.tagged_fields(|_, reader| reader.array(1, Reader::string).map(|_| Known::Yes));
+    assert!(matches!(refused, Err(Malformed { fault: Fault::TooMany { .. }, .. })), "{refused:?}");
+
+    let mut second_only = reader(Form::Flexible, &bytes);
+    assert!(second_only.bytes().is_ok());
+    let read =
+        second_only.tagged_fields(|_, reader| reader.array(1, Reader::string).map(|_| Known::Yes));
+    assert_eq!(read, Ok(()));
 }
 
 #[test]

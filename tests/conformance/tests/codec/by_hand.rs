@@ -17,7 +17,7 @@ use protocol::generated::produce::{
 use protocol::header::decode_response_header;
 use protocol::oracle::Json;
 use protocol::primitive::reader::Reader;
-use protocol::{Answered, ApiKey, ErrorCode, Message, fetch, produce};
+use protocol::{Answered, ApiKey, ErrorCode, Malformed, Message, fetch, produce};
 use serde_json::Value;
 
 use crate::Sample;
@@ -30,6 +30,16 @@ pub fn compare(oracle: &mut Oracle, name: &str, sample: &Sample<'_>, place: &str
         "ProduceResponse" => produce_response(sample, place),
         "FetchResponse" => fetch_response(oracle, sample, place),
         _ => {}
+    }
+}
+
+/// Reads a request by hand, if its message has a codec by hand.
+pub fn decode(name: &str, bytes: &[u8], version: i16) -> Option<Result<(), Malformed>> {
+    let mut reader = Reader::new(bytes);
+    match name {
+        "ProduceRequest" => Some(produce::Request::decode(&mut reader, version).map(|_| ())),
+        "FetchRequest" => Some(fetch::Request::decode(&mut reader, version).map(|_| ())),
+        _ => None,
     }
 }
 
