@@ -1,9 +1,9 @@
 //! Kafka's wire protocol as values: requests and responses from bytes and back, with no I/O.
 //!
-//! A server calls [`request::decode_request`] on one frame and [`response::encode_response`] (or
-//! [`fetch::response::Response::encode`], which leaves gaps for the records) for the answer. A client or a
-//! tool uses the [`message::Message`]s under [`generated`]: each encodes and decodes itself in every
-//! served version.
+//! A server calls [`request::decode_request`] on one frame and [`response::encode_response`] for
+//! the answer; [`produce::Response`] and [`fetch::response::Response`], which leaves gaps for the
+//! records, encode themselves. A client or a tool uses the [`message::Message`]s under
+//! [`generated`]: each encodes and decodes itself in every served version.
 
 pub mod api;
 pub mod request;

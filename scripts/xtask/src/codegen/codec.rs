@@ -39,19 +39,19 @@ fn names(code: &str) -> impl Iterator<Item = &str> {
 fn messages(message: &Message) -> String {
     let mut code = String::new();
     for (place, one) in message.structs.iter().enumerate() {
-        code += &declaration(message, one, place == 0);
+        let (doc, codec) = match place {
+            0 => (format!(", {}", range(one.versions)), codec_of_message(message, one)),
+            _ => (format!(" of `{}`", message.name()), codec(message, one)),
+        };
+        code += &declaration(one, &doc);
         code += &default(one);
-        code += &if place == 0 { codec_of_message(message, one) } else { codec(message, one) };
+        code += &codec;
     }
     code
 }
 
-fn declaration(message: &Message, one: &Struct, is_message: bool) -> String {
-    let mut code = if is_message {
-        format!("/// `{}`, {}.\n", one.name, range(one.versions))
-    } else {
-        format!("/// `{}` of `{}`.\n", one.name, message.name())
-    };
+fn declaration(one: &Struct, doc: &str) -> String {
+    let mut code = format!("/// `{}`{doc}.\n", one.name);
     let derived = if has_empty_defaults(one) { ", Default" } else { "" };
     writeln!(code, "#[derive(Clone, Debug, PartialEq{derived})]").expect("a string takes all");
     writeln!(code, "pub struct {} {{", one.name).expect("a string takes all");
