@@ -1,14 +1,14 @@
 //! Files and directories of one shard, asynchronously, with buffers that change owner.
 
-mod file;
-mod open;
-
-pub use file::{File, SharedFile};
-pub use open::Open;
+pub(crate) mod file;
+pub(crate) mod open;
 
 use crate::op::{Blocking, Op, Payload, SyncKind, UnlinkKind, check};
 use crate::ring::{Holder, Keep, Outcome};
 use crate::shard::Core;
+use crate::buffer::Buffer;
+use file::{File, SharedFile};
+use open::Open;
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -142,6 +142,16 @@ impl Disk {
             Payload::Space(space) => Ok(space),
             other => unreachable!("free space answers with a space, not {other:?}"),
         }
+    }
+
+    /// Reads from a file that this shard or another one shares, as [`File::read`] does.
+    pub async fn read_shared(
+        &self,
+        file: &SharedFile,
+        buf: Buffer,
+        position: u64,
+    ) -> (io::Result<usize>, Buffer) {
+        file::read_into(&self.core, file.fd(), || Holder::Nobody, buf, position).await
     }
 
     /// Which file system holds the path.

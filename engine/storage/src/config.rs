@@ -2,16 +2,44 @@
 
 use crate::block::BLOCK_BYTES;
 use crate::journal::{COMMIT_HEADER_BYTES, ENTRY_HEADER_BYTES};
+use crate::manifest::ManifestConfig;
+use crate::producer_state::ProducerLimits;
+use crate::segment::SegmentConfig;
 use std::fmt;
 use std::time::Duration;
 
 /// Everything that a store can be told. Values are the shard's own share of what the broker has.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct StoreConfig {
     /// The journal and the tail in front of it.
     pub journal: JournalConfig,
+    /// The manifest.
+    pub manifest: ManifestConfig,
     /// Free space of the file system below which records are refused, in bytes.
     pub disk_reserve_bytes: u64,
+    /// How many files a settle syncs one by one before it syncs the whole file system instead.
+    pub sync_each_max: usize,
+}
+
+/// What one log follows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogConfig {
+    /// When its segments end and how they are indexed.
+    pub segment: SegmentConfig,
+    /// How its idempotent producers are remembered.
+    pub producers: ProducerLimits,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig {
+            journal: JournalConfig::default(),
+            manifest: ManifestConfig::default(),
+            disk_reserve_bytes: 0,
+            // A syncfs costs about as much as syncing a few files.
+            sync_each_max: 8,
+        }
+    }
 }
 
 /// The sizes of one shard's journal and tail.

@@ -149,27 +149,28 @@ impl Journal {
         result
     }
 
-    /// Whether an entry of records would be taken now.
-    pub fn has_room(&self, payload_len: usize) -> Result<(), NoRoom> {
-        self.0.commits.borrow().check(payload_len, Purpose::Records)
+    /// Whether an entry of that payload and purpose would be taken now.
+    pub fn has_room(&self, payload_len: usize, purpose: Purpose) -> Result<(), NoRoom> {
+        self.0.commits.borrow().check(payload_len, purpose)
     }
 
-    /// Returns when an entry of records of that payload would be taken. Others may be faster: try,
+    /// Returns when an entry of that payload and purpose would be taken. Others may be faster: try,
     /// and wait again. Never returns when the journal is stopping.
-    pub async fn room(&self, payload_len: usize) {
-        while let Err(refused) = self.has_room(payload_len) {
+    pub async fn room(&self, payload_len: usize, purpose: Purpose) {
+        while let Err(refused) = self.has_room(payload_len, purpose) {
             self.0.refuse();
             match refused {
                 NoRoom::Tail => {
                     let (pool, wanted) = {
                         let commits = self.0.commits.borrow();
                         let whole = COMMIT_HEADER_BYTES + ENTRY_HEADER_BYTES + payload_len;
-                        (commits.tail.pool(), commits.tail.wanted_bytes(whole))
+                        (commits.tail.pool(), commits.tail.wanted_bytes(whole, purpose))
                     };
                     pool.wait_for_room(wanted).await;
                 }
                 NoRoom::Journal | NoRoom::Stopping => {
-                    let changed = || (self.has_room(payload_len) != Err(refused)).then_some(());
+                    let changed =
+                        || (self.has_room(payload_len, purpose) != Err(refused)).then_some(());
                     self.0.room.wait_until(changed).await;
                 }
             }

@@ -4,22 +4,32 @@
 //! The bytes are described in `docs/storage-format.md`. All I/O goes through `runtime`, so the same
 //! code runs in the simulator. The crate knows logs by [`LogId`]; a topic's name is only a label.
 
+mod log;
+
+mod store;
+
+mod recovery;
+mod settler;
+
 mod log_id;
 
 mod config;
+mod disk_reserve;
+mod error;
 
 mod journal;
 
-mod segment;
-mod offset_index;
-mod time_index;
-mod index_file;
 mod block_file;
 mod file_cache;
+mod index_file;
+mod offset_index;
+mod segment;
+mod segments;
+mod time_index;
 
+mod leader_epochs;
 mod manifest;
 mod producer_state;
-mod leader_epochs;
 
 mod block;
 mod fields;
@@ -27,14 +37,16 @@ mod fields;
 #[cfg(test)]
 mod testing;
 
-pub use config::{ConfigError, JournalConfig, StoreConfig};
-pub use journal::{
-    Appended, COMMIT_HEADER_BYTES, CommitEntries, ENTRY_HEADER_BYTES, EntryHeader, EntryKind,
-    EntryPlace, Journal, JournalEntry, NoRoom, OpenError, Pressure, Purpose, Replay, ReplayError,
-    ReplayFrom, Rot, ScanError, Scanned,
-};
+pub use config::{ConfigError, JournalConfig, LogConfig, StoreConfig};
+pub use error::{AppendError, CreateError, DeleteError};
 pub use file_cache::{FileCache, OPEN_FILES_MAX};
+pub use journal::{
+    COMMIT_HEADER_BYTES, CommitEntries, ENTRY_HEADER_BYTES, EntryHeader, EntryKind, EntryPlace,
+    Journal, JournalEntry, NoRoom, OpenError, Pressure, Purpose, Replay, ReplayError, ReplayFrom,
+    Rot, ScanError, Scanned,
+};
 pub use leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
+pub use log::{Appended, Log, LogReadError, Misfit, Stamp};
 pub use log_id::LogId;
 pub use manifest::{
     Change, LogEntry, Manifest, ManifestConfig, ManifestEntry, ManifestError, ReadBack, SettledLog,
@@ -43,7 +55,9 @@ pub use manifest::{
 pub use producer_state::{
     Producer, ProducerBatch, ProducerChanges, ProducerCheck, ProducerLimits, ProducerState,
 };
+pub use recovery::StoreError;
 pub use segment::{
     AtLeast, FileState, PrepareError, ReadError, ReadPart, ReadPlan, ReadRequest,
     RecordAtTimestamp, RollReason, Segment, SegmentConfig, SegmentState, Stage, Unsynced,
 };
+pub use store::Store;

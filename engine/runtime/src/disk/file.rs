@@ -4,7 +4,7 @@ use crate::bell::{Bell, Letter};
 use crate::buffer::Buffer;
 use crate::lease::Lease;
 use crate::memory::Parked;
-use crate::op::{Fd, Op, SyncKind, check};
+use crate::op::{CloseKind, Fd, Op, SyncKind, check};
 use crate::ring::{Holder, Keep};
 use crate::shard::Core;
 use std::cell::OnceCell;
@@ -46,29 +46,8 @@ impl File {
     /// Reads into the whole of `buf` from `position` on; short only at the end of the file. The
     /// buffer comes back in either case.
     pub async fn read(&self, buf: Buffer, position: u64) -> (io::Result<usize>, Buffer) {
-        let mut buf = buf;
-        let mut got = 0;
-        while got < buf.len() {
-            let memory = &mut buf[got..];
-            let op = Op::Read {
-                fd: self.0.fd,
-                memory: memory.as_mut_ptr(),
-                len: io_len(memory.len()),
-                position: position + got as u64,
-            };
-            let outcome = self.submit(op, Keep::Buffer(buf)).await;
-            buf = outcome.keep.buffer();
-            match check(outcome.results[0]) {
-                Ok(0) => break,
-                Ok(n) => got += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return (Err(e), buf),
-            }
-            if !got.is_multiple_of(crate::memory::DIRECT_ALIGN) {
-                break; // direct I/O may not go on from here, and only the end of a file is odd
-            }
-        }
-        (Ok(got), buf)
+        let holder = || Holder::File(self.clone());
+        read_into(&self.0.core, self.0.fd, holder, buf, position).await
     }
 
     /// Writes all of `bytes` at `position`. A short write is an error.
@@ -167,7 +146,7 @@ impl Drop for Inner {
             // The descriptor is the shared file's, which closes it when its last clone is gone.
             self.core.driver().disown(self.fd);
         } else {
-            self.core.close(self.fd);
+            self.core.close(self.fd, CloseKind::MayBlock);
         }
     }
 }
@@ -184,6 +163,39 @@ impl Drop for Shared {
         // (or its simulated node has ended), and closes everything.
         let _ = self.home.post(Letter::Close(self.raw));
     }
+}
+
+/// Fills `buf` from `position` on, as far as the file goes.
+pub(super) async fn read_into(
+    core: &Rc<Core>,
+    fd: Fd,
+    holder: impl Fn() -> Holder,
+    buf: Buffer,
+    position: u64,
+) -> (io::Result<usize>, Buffer) {
+    let mut buf = buf;
+    let mut got = 0;
+    while got < buf.len() {
+        let memory = &mut buf[got..];
+        let op = Op::Read {
+            fd,
+            memory: memory.as_mut_ptr(),
+            len: io_len(memory.len()),
+            position: position + got as u64,
+        };
+        let outcome = core.submit(op, Keep::Buffer(buf), holder()).await;
+        buf = outcome.keep.buffer();
+        match check(outcome.results[0]) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return (Err(e), buf),
+        }
+        if !got.is_multiple_of(crate::memory::DIRECT_ALIGN) {
+            break; // direct I/O may not go on from here, and only the end of a file is odd
+        }
+    }
+    (Ok(got), buf)
 }
 
 fn io_len(len: usize) -> u32 {

@@ -1,0 +1,354 @@
+//! One partition's log: a handle that appends, reads and says what is durable. The file to read
+//! first.
+//!
+//! ```text
+//! log start        settled end          high watermark   durable end      log end
+//!    │ segments        │ tail: memory and journal  │              │              │
+//!    └─────────────────┴───────────────────────────┴──────────────┴──────────────┘
+//!                          may settle ────────────►
+//! ```
+//!
+//! **Contract.** A log belongs to one shard and is used by its tasks alone. [`Log::append`] is
+//! synchronous: when it returns, the batch has its offset and later batches come behind it, but
+//! nothing is promised; the batch is *synced* once [`Log::wait_durable`] returns for its sequence.
+//! After a crash, the log ends at or behind everything that was synced, and has nothing that was
+//! not appended. Reads see what is appended at once; it is the caller who bounds them, by the high
+//! watermark. What is below the high watermark is never truncated and may leave memory for the
+//! segments at any moment; a read in progress is not disturbed by it.
+
+mod read;
+mod replay;
+mod settle;
+mod unsettled;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use record::{BatchFacts, LeaderEpoch, Offset, Timestamp};
+use runtime::Lease;
+
+use crate::config::LogConfig;
+use crate::error::AppendError;
+use crate::journal::{EntryHeader, EntryKind, EntryPlace, Purpose};
+use crate::leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
+use crate::log_id::LogId;
+use crate::producer_state::{ProducerCheck, ProducerState};
+use crate::segments::Segments;
+use crate::store::{StoreCore, Unreflected};
+
+pub use read::LogReadError;
+pub use replay::Misfit;
+pub(crate) use settle::{SettlePlan, Trim};
+use unsettled::{Unsettled, UnsettledBatch};
+
+/// How an appended batch is stamped.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// The epoch in which this broker leads.
+    pub leader_epoch: LeaderEpoch,
+    /// The time of the append, for topics whose records carry it instead of the producer's.
+    pub log_append_time: Option<Timestamp>,
+}
+
+/// Where an appended batch stands. It is durable when `sequence` is synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of its first record.
+    pub base_offset: Offset,
+    /// The offset of its last record.
+    pub last_offset: Offset,
+    /// The journal commit that carries it.
+    pub sequence: u64,
+}
+
+/// A handle of one partition's log; all clones are the same log.
+#[derive(Clone)]
+pub struct Log(Rc<LogCell>);
+
+struct LogCell {
+    id: LogId,
+    label: String,
+    store: Rc<StoreCore>,
+    state: RefCell<LogState>,
+    on_durable: RefCell<Option<DurableHook>>,
+    deleted: Cell<bool>,
+}
+
+type DurableHook = Box<dyn Fn(Offset)>;
+
+/// What a log is at this moment. `live` is what appends see, `settled` what the segments and the
+/// manifest have; the tail is the difference.
+struct LogState {
+    config: LogConfig,
+    log_start_offset: Offset,
+    end_offset: Offset,
+    durable_end_offset: Offset,
+    high_watermark: Offset,
+    epochs: LeaderEpochs,
+    producers: ProducerState,
+    tail: Unsettled,
+    settled: SettledState,
+    /// Journal entries other than batches that the manifest does not reflect.
+    controls: VecDeque<EntryPlace>,
+    /// The oldest journal entry that the manifest does not reflect, as it stands in the store's
+    /// index of such logs.
+    first_unreflected: Option<EntryPlace>,
+    /// The last commit for which the store was told that it has a batch of this log.
+    noted_sequence: u64,
+}
+
+/// What segments and manifest have of a log.
+struct SettledState {
+    end_offset: Offset,
+    segments: Segments,
+    /// The epochs as the manifest has them.
+    epochs: LeaderEpochs,
+    /// The producers as of `producers_end_offset`: a truncation starts from them again, and the
+    /// manifest must never tell of a batch that was not synced.
+    producers: ProducerState,
+    producers_end_offset: Offset,
+}
+
+impl Log {
+    /// Which log this is.
+    pub fn id(&self) -> LogId {
+        self.0.id
+    }
+
+    /// The name that it was created under, for people.
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// Follows new settings from here on; a segment that is open already is not cut.
+    pub fn set_config(&self, config: LogConfig) {
+        self.0.state.borrow_mut().config = config;
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> Offset {
+        self.0.state.borrow().log_start_offset
+    }
+
+    /// The offset that the next record will get.
+    pub fn log_end_offset(&self) -> Offset {
+        self.0.state.borrow().end_offset
+    }
+
+    /// Everything below it is on disk.
+    pub fn durable_end_offset(&self) -> Offset {
+        self.0.state.borrow().durable_end_offset
+    }
+
+    /// Everything below it has left the tail for the segments.
+    pub fn settled_end_offset(&self) -> Offset {
+        self.0.state.borrow().settled.end_offset
+    }
+
+    /// Calls `hook` with the new durable end whenever it moves forward. There is one hook.
+    pub fn on_durable(&self, hook: impl Fn(Offset) + 'static) {
+        *self.0.on_durable.borrow_mut() = Some(Box::new(hook));
+    }
+
+    /// What is below `offset` will never be truncated, so it may settle. Moves forward only.
+    pub fn set_high_watermark(&self, offset: Offset) {
+        let mut state = self.0.state.borrow_mut();
+        assert!(offset <= state.durable_end_offset, "{offset} is not durable in {}", self.0.id);
+        state.high_watermark = state.high_watermark.max(offset);
+    }
+
+    /// Whether a batch of an idempotent producer may be appended, or has been.
+    pub fn check_producer(&self, facts: &BatchFacts) -> ProducerCheck {
+        self.0.state.borrow().producers.check(facts, self.0.store.wall_time())
+    }
+
+    /// Appends one batch, which the caller has validated. See the contract above.
+    pub fn append(
+        &self,
+        batch: &[u8],
+        facts: &BatchFacts,
+        stamp: Stamp,
+    ) -> Result<Appended, AppendError> {
+        assert_eq!(batch.len(), facts.size_bytes, "facts of another batch");
+        let store = &self.0.store;
+        store.check_appendable(batch.len())?;
+        let mut state = self.0.state.borrow_mut();
+        let base_offset = state.end_offset;
+        let entry = self.entry(EntryKind::Batch, stamp.leader_epoch, base_offset);
+        let laid = store.journal().append(entry, batch.len(), Purpose::Records, |bytes| {
+            bytes.copy_from_slice(batch);
+            record::assign(bytes, base_offset, stamp.leader_epoch);
+            if let Some(now) = stamp.log_append_time {
+                record::stamp_log_append_time(bytes, now);
+            }
+        })?;
+        let mut facts = *facts;
+        if let Some(now) = stamp.log_append_time {
+            facts.max_timestamp = now;
+            facts.timestamp_type = record::TimestampType::LogAppendTime;
+        }
+        self.take_batch(&mut state, base_offset, stamp.leader_epoch, facts, laid.place, laid.bytes);
+        let last_offset = base_offset.plus(facts.last_offset_delta);
+        self.note_unreflected(&mut state, laid.place);
+        if state.noted_sequence != laid.place.sequence {
+            state.noted_sequence = laid.place.sequence;
+            store.note_appended(laid.place.sequence, self);
+        }
+        Ok(Appended { base_offset, last_offset, sequence: laid.place.sequence })
+    }
+
+    /// Waits until the commit with that sequence is on disk.
+    pub async fn wait_durable(&self, sequence: u64) {
+        self.0.store.journal().wait_synced(sequence).await;
+    }
+
+    /// The leader epochs that this log knows, oldest first.
+    pub fn epoch_starts(&self) -> Vec<EpochStart> {
+        self.0.state.borrow().epochs.starts().to_vec()
+    }
+
+    /// The end of the newest epoch at or below `epoch` (KIP-101), none if the log has none.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
+        let state = self.0.state.borrow();
+        state.epochs.end_offset_for(epoch, state.end_offset)
+    }
+
+    /// A new epoch begins at the end of the log. Durable on return.
+    pub async fn start_leader_epoch(&self, epoch: LeaderEpoch) {
+        let place = self
+            .write_control(EntryKind::EpochStart, |state| {
+                let start = state.end_offset;
+                state.epochs.start(epoch, start);
+                (epoch, start)
+            })
+            .await;
+        self.wait_durable(place.sequence).await;
+    }
+
+    /// Drops every record at or behind `to`, whole batches only. Durable on return.
+    ///
+    /// # Panics
+    /// Below the high watermark: that never happens to a log whose leader kept the rules.
+    pub async fn truncate(&self, to: Offset) {
+        let now = self.0.store.wall_time();
+        let place = self
+            .write_control(EntryKind::Truncation, |state| {
+                state.truncate(to, now);
+                (LeaderEpoch(0), state.end_offset)
+            })
+            .await;
+        self.wait_durable(place.sequence).await;
+    }
+
+    /// Hides every record below `to`. Durable on return.
+    pub async fn move_log_start(&self, to: Offset) {
+        let place = self
+            .write_control(EntryKind::LogStart, |state| {
+                state.move_start(to);
+                (LeaderEpoch(0), state.log_start_offset)
+            })
+            .await;
+        self.wait_durable(place.sequence).await;
+    }
+
+    /// Waits for room in the journal's reserve, then changes the log and writes down how.
+    async fn write_control(
+        &self,
+        kind: EntryKind,
+        change: impl FnOnce(&mut LogState) -> (LeaderEpoch, Offset),
+    ) -> EntryPlace {
+        let journal = self.0.store.journal();
+        journal.room(0, Purpose::FreesSpace).await;
+        let mut state = self.0.state.borrow_mut();
+        let (epoch, offset) = change(&mut state);
+        let entry = self.entry(kind, epoch, offset);
+        let laid = journal
+            .append(entry, 0, Purpose::FreesSpace, |_| {})
+            .expect("room for it was there a moment ago");
+        state.controls.push_back(laid.place);
+        self.note_unreflected(&mut state, laid.place);
+        laid.place
+    }
+
+    fn entry(&self, kind: EntryKind, leader_epoch: LeaderEpoch, offset: Offset) -> EntryHeader {
+        EntryHeader { kind, log: self.0.id, leader_epoch: leader_epoch.0, offset: offset.0 }
+    }
+
+    /// The one place where a batch becomes part of the log, at an append and at a replay.
+    fn take_batch(
+        &self,
+        state: &mut LogState,
+        base_offset: Offset,
+        leader_epoch: LeaderEpoch,
+        facts: BatchFacts,
+        place: EntryPlace,
+        bytes: Lease,
+    ) {
+        state.epochs.start(leader_epoch, base_offset);
+        if facts.producer.is_some() {
+            state.producers.apply(&facts, base_offset, self.0.store.wall_time());
+        }
+        state.end_offset = base_offset.plus(facts.last_offset_delta).plus(1);
+        state.tail.push(UnsettledBatch { base_offset, facts, place, bytes });
+    }
+
+    /// Whether both are the same log.
+    pub(crate) fn is(&self, other: &Log) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The log is deleted: its tail goes at once, whoever still holds the handle finds it empty.
+    pub(crate) fn forget(&self) {
+        self.0.deleted.set(true);
+        *self.0.on_durable.borrow_mut() = None;
+        let mut state = self.0.state.borrow_mut();
+        state.tail.clear();
+        state.controls.clear();
+        if let Some(place) = state.first_unreflected.take() {
+            self.0.store.unindex_unreflected(place);
+        }
+    }
+
+    /// All commits up to `synced` are on disk.
+    pub(crate) fn advance_durable(&self, synced: u64) {
+        let mut state = self.0.state.borrow_mut();
+        let Some(end) = state.tail.advance_durable(synced) else { return };
+        state.durable_end_offset = end;
+        drop(state);
+        if let Some(hook) = &*self.0.on_durable.borrow() {
+            hook(end);
+        }
+    }
+
+    /// Keeps the store's index of what the manifest does not reflect up to date.
+    fn note_unreflected(&self, state: &mut LogState, place: EntryPlace) {
+        if state.first_unreflected.is_none() {
+            state.first_unreflected = Some(place);
+            self.0.store.index_unreflected(place, Unreflected::Log(self.clone()));
+        }
+    }
+}
+
+impl LogState {
+    fn truncate(&mut self, to: Offset, now: Timestamp) {
+        assert!(to >= self.high_watermark, "truncation to {to}, below {}", self.high_watermark);
+        let Some(end_offset) = self.tail.truncate(to) else { return };
+        self.end_offset = end_offset;
+        self.durable_end_offset = self.durable_end_offset.min(end_offset);
+        self.epochs.truncate_from_end(end_offset);
+        self.producers = self.settled.producers.clone();
+        let from = self.settled.producers_end_offset;
+        for batch in self.tail.iter().filter(|batch| batch.base_offset >= from) {
+            if batch.facts.producer.is_some() {
+                self.producers.apply(&batch.facts, batch.base_offset, now);
+            }
+        }
+    }
+
+    fn move_start(&mut self, to: Offset) {
+        assert!(to <= self.high_watermark, "log start {to} above {}", self.high_watermark);
+        self.log_start_offset = self.log_start_offset.max(to);
+        self.epochs.truncate_from_start(self.log_start_offset);
+    }
+}

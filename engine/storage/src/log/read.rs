@@ -1,0 +1,238 @@
+//! Reads that join what has settled with what is still in memory.
+
+use std::fmt;
+use std::rc::Rc;
+
+use record::{BatchView, LeaderEpoch, Offset, ReadLimits, Timestamp};
+use runtime::Buffer;
+
+use super::{Log, LogState};
+use crate::segment::{
+    AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest, RecordAtTimestamp, Segment,
+    TimestampTarget, find_record,
+};
+
+/// Why a log can't be read.
+#[derive(Debug)]
+pub enum LogReadError {
+    /// The log has no such offset.
+    OutOfRange {
+        /// What was asked for.
+        from: Offset,
+        /// Where the log begins.
+        log_start: Offset,
+        /// Where it ends.
+        log_end: Offset,
+    },
+    /// A segment can't be read.
+    Segment(ReadError),
+    /// A batch in memory does not decode; it was checked by nobody but its producer.
+    Batch(Offset),
+}
+
+impl fmt::Display for LogReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogReadError::OutOfRange { from, log_start, log_end } => {
+                write!(f, "offset {from} is not in the log, which has {log_start} to {log_end}")
+            }
+            LogReadError::Segment(e) => e.fmt(f),
+            LogReadError::Batch(at) => write!(f, "the records of the batch at {at} can't be read"),
+        }
+    }
+}
+
+impl Log {
+    /// Plans a read: whole batches from the one that contains `from` on. A read from the very end
+    /// of the log is legal and finds nothing.
+    pub async fn read(&self, request: ReadRequest) -> Result<ReadPlan, LogReadError> {
+        let mut plan = ReadPlan::default();
+        let mut rest = request;
+        self.check_range(request.from)?;
+        loop {
+            let settled = {
+                let state = self.0.state.borrow();
+                let in_tail = rest.from >= state.settled.end_offset;
+                if in_tail {
+                    state.read_tail(&rest, &mut plan);
+                    return Ok(plan);
+                }
+                state.settled.segments.find(rest.from).cloned()
+            };
+            // What is below the settled end has a segment; if it went, so did the log.
+            let Some(segment) = settled else { return Ok(plan) };
+            let piece = segment.read(rest).await.map_err(LogReadError::Segment)?;
+            let Some(next) = piece.next_offset else { return Ok(plan) };
+            plan.parts.extend(piece.parts);
+            plan.size_bytes += piece.size_bytes;
+            plan.next_offset = Some(next);
+            let taken = u32::try_from(plan.size_bytes).unwrap_or(u32::MAX);
+            rest = ReadRequest {
+                from: next,
+                max_bytes: request.max_bytes.saturating_sub(taken),
+                at_least: AtLeast::Nothing,
+                ..request
+            };
+            if rest.max_bytes == 0 || next < segment.end_offset() {
+                return Ok(plan);
+            }
+        }
+    }
+
+    /// The bytes of [`Log::read`] in memory, for those who look at records. At least one batch.
+    pub async fn read_whole(
+        &self,
+        from: Offset,
+        bound: Offset,
+        max_bytes: u32,
+    ) -> Result<Vec<u8>, LogReadError> {
+        let request = ReadRequest { from, bound, max_bytes, at_least: AtLeast::OneBatch };
+        let plan = self.read(request).await?;
+        let mut bytes = Vec::with_capacity(plan.size_bytes as usize);
+        for part in plan.parts {
+            match part {
+                ReadPart::Memory(lease) => bytes.extend_from_slice(&lease),
+                ReadPart::File { file, position, len } => {
+                    let disk = self.0.store.shard.disk();
+                    let room = Buffer::plain(len as usize);
+                    let (read, buffer) = disk.read_shared(&file, room, position).await;
+                    match read {
+                        Ok(n) if n as u64 == len => bytes.extend_from_slice(&buffer),
+                        _ => return Err(LogReadError::Batch(from)),
+                    }
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// About how many bytes a read from `from` to `bound` would find, at most `max_bytes`: for long
+    /// polls. Exact in the tail, by proportion in segments, and never 0 if there is something.
+    pub fn available_bytes(
+        &self,
+        from: Offset,
+        bound: Offset,
+        max_bytes: u64,
+    ) -> Result<u64, LogReadError> {
+        self.check_range(from)?;
+        let state = self.0.state.borrow();
+        let bound = bound.min(state.end_offset);
+        if from >= bound {
+            return Ok(0);
+        }
+        let mut total = state.settled_bytes(from, bound, max_bytes);
+        for batch in state.tail.iter_from(from, bound) {
+            if total >= max_bytes {
+                break;
+            }
+            total += batch.facts.size_bytes as u64;
+        }
+        Ok(total.min(max_bytes))
+    }
+
+    /// The first record at or after `timestamp` and below `bound`.
+    pub async fn offset_for_timestamp(
+        &self,
+        timestamp: Timestamp,
+        bound: Offset,
+        limits: &ReadLimits,
+    ) -> Result<Option<RecordAtTimestamp>, LogReadError> {
+        let (segments, from) = self.segments_and_start();
+        for segment in segments {
+            let found = segment.offset_for_timestamp(timestamp, from, bound, limits).await;
+            if let Some(found) = found.map_err(LogReadError::Segment)? {
+                return Ok(Some(found));
+            }
+        }
+        let target = TimestampTarget { timestamp, from, bound };
+        let state = self.0.state.borrow();
+        for batch in state.tail.iter_from(from, bound) {
+            if batch.facts.max_timestamp >= timestamp {
+                let (view, _) = BatchView::parse(&batch.bytes).expect("the tail has whole batches");
+                let found = find_record(&view, &target, limits)
+                    .map_err(|_| LogReadError::Batch(batch.base_offset))?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record that has the largest timestamp of all below `bound` (KIP-734).
+    pub async fn max_timestamp(
+        &self,
+        bound: Offset,
+        limits: &ReadLimits,
+    ) -> Result<Option<RecordAtTimestamp>, LogReadError> {
+        let largest = {
+            let state = self.0.state.borrow();
+            let settled = state.settled.segments.iter().map(|segment| segment.max_timestamp());
+            let tail = state.tail.iter_from(state.log_start_offset, bound);
+            settled.chain(tail.map(|batch| batch.facts.max_timestamp)).max()
+        };
+        match largest {
+            Some(timestamp) if timestamp > Timestamp::NONE => {
+                self.offset_for_timestamp(timestamp, bound, limits).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The leader epoch under which the record at `offset` was appended, if the log knows.
+    pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.0.state.borrow().epochs.epoch_of(offset)
+    }
+
+    fn check_range(&self, from: Offset) -> Result<(), LogReadError> {
+        let state = self.0.state.borrow();
+        let (log_start, log_end) = (state.log_start_offset, state.end_offset);
+        if (log_start..=log_end).contains(&from) {
+            return Ok(());
+        }
+        Err(LogReadError::OutOfRange { from, log_start, log_end })
+    }
+
+    fn segments_and_start(&self) -> (Vec<Rc<Segment>>, Offset) {
+        let state = self.0.state.borrow();
+        (state.settled.segments.iter().cloned().collect(), state.log_start_offset)
+    }
+}
+
+impl LogState {
+    /// Adds batches of the tail to a read.
+    fn read_tail(&self, request: &ReadRequest, plan: &mut ReadPlan) {
+        let mut room = u64::from(request.max_bytes);
+        for batch in self.tail.iter_from(request.from, request.bound) {
+            let size = batch.facts.size_bytes as u64;
+            let first = plan.parts.is_empty() && request.at_least == AtLeast::OneBatch;
+            if size > room && !first {
+                return;
+            }
+            room = room.saturating_sub(size);
+            plan.parts.push(ReadPart::Memory(batch.bytes.clone()));
+            plan.size_bytes += size;
+            plan.next_offset = Some(batch.end_offset());
+        }
+    }
+
+    /// The settled part of [`Log::available_bytes`].
+    fn settled_bytes(&self, from: Offset, bound: Offset, max_bytes: u64) -> u64 {
+        let bound = bound.min(self.settled.end_offset);
+        let mut total = 0;
+        let mut at = from;
+        while at < bound && total < max_bytes {
+            let Some(segment) = self.settled.segments.find(at) else { break };
+            let end = segment.end_offset();
+            if end <= at {
+                break;
+            }
+            let span = (end.0 - segment.base_offset().0).max(1) as u128;
+            let wanted = (end.min(bound).0 - at.0) as u128;
+            let share = u128::from(segment.size_bytes()) * wanted / span;
+            total += u64::try_from(share).unwrap_or(u64::MAX).max(1);
+            at = end;
+        }
+        total
+    }
+}

@@ -1,0 +1,189 @@
+//! How a log comes into being: made new, or found again by recovery from the manifest and the
+//! journal.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use record::{BatchView, LeaderEpoch, Offset};
+use runtime::Lease;
+
+use super::unsettled::Unsettled;
+use super::{Log, LogCell, LogState, SettledState};
+use crate::config::LogConfig;
+use crate::journal::{EntryHeader, EntryKind, EntryPlace};
+use crate::leader_epochs::LeaderEpochs;
+use crate::log_id::LogId;
+use crate::manifest::{LogEntry, SettledLog};
+use crate::producer_state::ProducerState;
+use crate::segment::Segment;
+use crate::segments::Segments;
+use crate::store::StoreCore;
+
+/// A journal entry that does not continue its log: the journal is whole, so this is a fault of the
+/// program or of a format, not of the disk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The log.
+    pub log: LogId,
+    /// The commit.
+    pub sequence: u64,
+    /// What does not fit.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Misfit { log, sequence, what } = self;
+        write!(f, "journal commit {sequence} does not fit log {log}: {what}")
+    }
+}
+
+impl Log {
+    /// A log that was made a moment ago, at `place` in the journal.
+    pub(crate) fn create(
+        store: &Rc<StoreCore>,
+        id: LogId,
+        label: &str,
+        config: LogConfig,
+        place: EntryPlace,
+    ) -> Log {
+        let head = LogEntry {
+            log_start_offset: Offset(0),
+            settled_end_offset: Offset(0),
+            replay: place,
+            label: label.into(),
+        };
+        let log = Log::from_settled(store, id, &head, Segments::default(), None, config);
+        let mut state = log.0.state.borrow_mut();
+        state.controls.push_back(place);
+        log.note_unreflected(&mut state, place);
+        drop(state);
+        log
+    }
+
+    /// A log as the manifest has it. Reads a few bytes of the active segment's index at most.
+    pub(crate) async fn reopen(
+        store: &Rc<StoreCore>,
+        id: LogId,
+        settled: &SettledLog,
+    ) -> io::Result<Log> {
+        let folder = store.folder(id, &settled.entry.label);
+        let mut segments = Segments::default();
+        for state in settled.segments.values() {
+            let segment =
+                Segment::reopen(&store.shard, &store.files, &folder, state.clone()).await?;
+            segments.push(Rc::new(segment));
+        }
+        let config = LogConfig::default();
+        Ok(Log::from_settled(store, id, &settled.entry, segments, Some(settled), config))
+    }
+
+    fn from_settled(
+        store: &Rc<StoreCore>,
+        id: LogId,
+        head: &LogEntry,
+        segments: Segments,
+        settled: Option<&SettledLog>,
+        config: LogConfig,
+    ) -> Log {
+        let end_offset = head.settled_end_offset;
+        let epochs = settled.map_or_else(LeaderEpochs::default, |settled| settled.epochs.clone());
+        let producers = match settled {
+            Some(settled) => {
+                let known = settled.producers.iter().map(|(id, state)| (*id, state.clone()));
+                ProducerState::from_entries(config.producers, known)
+            }
+            None => ProducerState::new(config.producers),
+        };
+        let state = LogState {
+            config,
+            log_start_offset: head.log_start_offset,
+            end_offset,
+            durable_end_offset: end_offset,
+            high_watermark: end_offset,
+            epochs: epochs.clone(),
+            producers: producers.clone(),
+            tail: Unsettled::default(),
+            settled: SettledState {
+                end_offset,
+                segments,
+                epochs,
+                producers,
+                producers_end_offset: end_offset,
+            },
+            controls: VecDeque::new(),
+            first_unreflected: None,
+            noted_sequence: 0,
+        };
+        Log(Rc::new(LogCell {
+            id,
+            label: head.label.clone(),
+            store: store.clone(),
+            state: RefCell::new(state),
+            on_durable: RefCell::new(None),
+            deleted: Cell::new(false),
+        }))
+    }
+
+    /// Applies an entry that the journal has and the manifest does not reflect. It is synced.
+    pub(crate) fn replay(
+        &self,
+        place: EntryPlace,
+        entry: &EntryHeader,
+        payload: Lease,
+    ) -> Result<(), Misfit> {
+        let misfit = |what| Misfit { log: self.0.id, sequence: place.sequence, what };
+        let offset = Offset(entry.offset);
+        let now = self.0.store.wall_time();
+        let mut state = self.0.state.borrow_mut();
+        match entry.kind {
+            EntryKind::Batch => {
+                if offset != state.end_offset {
+                    return Err(misfit("a batch that is not the next"));
+                }
+                let (view, _) =
+                    BatchView::parse(&payload).map_err(|_| misfit("a batch that is none"))?;
+                let facts = view.facts().map_err(|_| misfit("a batch that breaks the format"))?;
+                let epoch = LeaderEpoch(entry.leader_epoch);
+                self.take_batch(&mut state, offset, epoch, facts, place, payload);
+                state.tail.advance_durable(place.sequence);
+                state.durable_end_offset = state.end_offset;
+            }
+            EntryKind::Truncation if offset < state.settled.end_offset => {
+                return Err(misfit("a truncation of what had settled"));
+            }
+            EntryKind::Truncation => state.truncate(offset, now),
+            EntryKind::LogStart => {
+                state.log_start_offset = state.log_start_offset.max(offset);
+                let start = state.log_start_offset;
+                state.epochs.truncate_from_start(start);
+            }
+            EntryKind::EpochStart => {
+                if entry.leader_epoch < 0 {
+                    return Err(misfit("a negative leader epoch"));
+                }
+                state.epochs.start(LeaderEpoch(entry.leader_epoch), offset);
+            }
+            EntryKind::Creation | EntryKind::Tombstone => {}
+        }
+        if entry.kind != EntryKind::Batch {
+            state.controls.push_back(place);
+        }
+        self.note_unreflected(&mut state, place);
+        Ok(())
+    }
+
+    /// Recovery found everything: what is here may settle, as it was acknowledged or will be read
+    /// by consumers as if it had been.
+    pub(crate) fn admit_recovered(&self) {
+        let mut state = self.0.state.borrow_mut();
+        state.high_watermark = state.durable_end_offset;
+        if cfg!(feature = "known-bad-forget-producer-state") {
+            state.producers = ProducerState::new(state.config.producers);
+            state.settled.producers = state.producers.clone();
+        }
+    }
+}

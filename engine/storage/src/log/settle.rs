@@ -1,0 +1,227 @@
+//! A log's part of a settle round: which batches go, the writes, and what the manifest must say of
+//! them.
+//!
+//! ```text
+//! begin_settle      takes durable batches below the high watermark into segments (memory)
+//! write_settled     space, then the whole blocks; no space parks the log, nothing is lost
+//!        … the settler syncs what was written, then appends the round to the manifest …
+//! finish_settle     the tail lets go of the batches, the journal of their entries
+//! ```
+
+use std::io;
+use std::rc::Rc;
+
+use record::{BatchFacts, Offset};
+
+use super::unsettled::UnsettledBatch;
+use super::{Log, LogState};
+use crate::journal::EntryPlace;
+use crate::manifest::{Change, LogEntry, ManifestEntry};
+use crate::segment::{PrepareError, Segment, Unsynced};
+use crate::store::Unreflected;
+
+/// What one log does in one round.
+pub(crate) struct SettlePlan {
+    /// The segments that the batches went into, oldest first.
+    segments: Vec<Rc<Segment>>,
+    batch_count: usize,
+    end_offset: Offset,
+    /// The first journal entry of the log that this round does not reflect.
+    replay: EntryPlace,
+    /// What the round gives back when it is through.
+    reflected: Option<EntryPlace>,
+}
+
+impl SettlePlan {
+    /// The first journal entry of the log that this round does not reflect.
+    pub(crate) fn replay(&self) -> EntryPlace {
+        self.replay
+    }
+
+    /// The place in the store's index that the round frees.
+    pub(crate) fn reflected(&self) -> Option<EntryPlace> {
+        self.reflected
+    }
+}
+
+/// Whether segments are left as Kafka's tools can read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trim {
+    /// They go on growing.
+    No,
+    /// The broker stops.
+    Yes,
+}
+
+impl Log {
+    /// Takes up to about `size_bytes` of what may settle. Everything that the log did in commits up
+    /// to `synced` is reflected if its batches are.
+    pub(crate) async fn begin_settle(
+        &self,
+        synced: u64,
+        size_bytes: u64,
+        trim: Trim,
+    ) -> Result<SettlePlan, PrepareError> {
+        let (batches, config) = {
+            let state = self.0.state.borrow();
+            (state.tail.settleable(state.high_watermark, size_bytes), state.config)
+        };
+        let mut segments = Vec::new();
+        for batch in &batches {
+            let segment = self.segment_for(&batch.facts, batch.base_offset).await?;
+            // A round that found no space has appended it already.
+            if segment.appended_end_offset() <= batch.base_offset {
+                segment.append(batch.bytes.clone(), &config.segment);
+            }
+        }
+        {
+            let state = self.0.state.borrow();
+            let from = state.settled.end_offset;
+            let touched = state.settled.segments.iter();
+            segments.extend(touched.filter(|s| s.appended_end_offset() > from).cloned());
+            if trim == Trim::Yes
+                && let Some(active) = state.settled.segments.active()
+            {
+                active.trim();
+                if segments.is_empty() {
+                    segments.push(active.clone());
+                }
+            }
+        }
+        Ok(self.plan(segments, &batches, synced))
+    }
+
+    /// Writes what the plan's segments took. On an error nothing was written, and the log may be
+    /// settled again later.
+    pub(crate) async fn write_settled(&self, plan: &SettlePlan) -> Result<(), PrepareError> {
+        for segment in &plan.segments {
+            segment.prepare().await?;
+        }
+        for segment in &plan.segments {
+            segment.write().await;
+        }
+        Ok(())
+    }
+
+    /// What was written and must be synced before [`Log::settle_entries`] may be recorded.
+    pub(crate) fn take_unsynced(&self, plan: &SettlePlan) -> Vec<Unsynced> {
+        plan.segments.iter().flat_map(|segment| segment.take_unsynced()).collect()
+    }
+
+    /// What the manifest must say.
+    pub(crate) fn settle_entries(&self, plan: &SettlePlan) -> Vec<ManifestEntry> {
+        let mut state = self.0.state.borrow_mut();
+        let now = self.0.store.wall_time();
+        state.settle_producers(plan, now);
+        state.settled.producers.expire(now);
+        state.producers.expire(now);
+        let changes = state.settled.producers.take_changes();
+        let head = LogEntry {
+            log_start_offset: state.log_start_offset,
+            settled_end_offset: plan.end_offset,
+            replay: plan.replay,
+            label: self.0.label.clone(),
+        };
+        let mut out = vec![Change::Log(head)];
+        if state.settled.epochs != state.epochs {
+            state.settled.epochs = state.epochs.clone();
+            out.push(Change::LeaderEpochs(state.epochs.clone()));
+        }
+        out.extend(plan.segments.iter().map(|segment| Change::Segment(segment.state())));
+        out.extend(changes.written.into_iter().map(|(id, state)| Change::Producer(id, state)));
+        if !changes.forgotten.is_empty() {
+            out.push(Change::ProducersForgotten(changes.forgotten));
+        }
+        out.into_iter().map(|change| ManifestEntry { log: self.0.id, change }).collect()
+    }
+
+    /// The manifest has the round.
+    pub(crate) fn finish_settle(&self, plan: &SettlePlan) {
+        if self.0.deleted.get() {
+            return;
+        }
+        let mut state = self.0.state.borrow_mut();
+        state.settled.end_offset = plan.end_offset;
+        state.tail.drop_settled(plan.batch_count);
+        if let Some(place) = plan.reflected {
+            self.0.store.unindex_unreflected(place);
+            state.first_unreflected = None;
+        }
+        let reflected = state.controls.partition_point(|place| *place < plan.replay);
+        state.controls.drain(..reflected);
+        let left = state.tail.first_place().into_iter().chain(state.controls.front().copied());
+        if let Some(place) = left.min()
+            && state.first_unreflected.is_none()
+        {
+            state.first_unreflected = Some(place);
+            self.0.store.index_unreflected(place, Unreflected::Log(self.clone()));
+        }
+    }
+
+    fn plan(
+        &self,
+        segments: Vec<Rc<Segment>>,
+        batches: &[UnsettledBatch],
+        synced: u64,
+    ) -> SettlePlan {
+        let state = self.0.state.borrow();
+        let after_synced = EntryPlace { sequence: synced + 1, entry: 0 };
+        let first_left = state.tail.iter().nth(batches.len()).map(|batch| batch.place);
+        SettlePlan {
+            segments,
+            batch_count: batches.len(),
+            end_offset: batches.last().map_or(state.settled.end_offset, UnsettledBatch::end_offset),
+            replay: first_left.map_or(after_synced, |place| place.min(after_synced)),
+            reflected: state.first_unreflected,
+        }
+    }
+
+    /// The segment that a batch goes into, made if the active one is full.
+    async fn segment_for(
+        &self,
+        facts: &BatchFacts,
+        base_offset: Offset,
+    ) -> Result<Rc<Segment>, PrepareError> {
+        let store = &self.0.store;
+        let (active, config) = {
+            let state = self.0.state.borrow();
+            if let Some(taken) = state.settled.segments.find(base_offset)
+                && taken.appended_end_offset() > base_offset
+            {
+                return Ok(taken.clone());
+            }
+            (state.settled.segments.active().cloned(), state.config)
+        };
+        let now = store.wall_time();
+        if let Some(active) = active {
+            match active.roll_before(facts, base_offset, now, &config.segment) {
+                None => return Ok(active),
+                Some(_) => active.seal(),
+            }
+        }
+        let folder = store.folder(self.0.id, &self.0.label);
+        if let Err(error) = store.shard.disk().create_dir(&folder).await
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(PrepareError::Io { path: folder, error });
+        }
+        let made = Segment::create(&store.shard, &store.files, &folder, base_offset).await;
+        let segment =
+            Rc::new(made.map_err(|error| PrepareError::Io { path: folder.clone(), error })?);
+        self.0.state.borrow_mut().settled.segments.push(segment.clone());
+        Ok(segment)
+    }
+}
+
+impl LogState {
+    /// Brings the settled producers up to the plan's end, once for each batch.
+    fn settle_producers(&mut self, plan: &SettlePlan, now: record::Timestamp) {
+        let through = self.settled.producers_end_offset;
+        for batch in self.tail.iter().take(plan.batch_count) {
+            if batch.base_offset >= through && batch.facts.producer.is_some() {
+                self.settled.producers.apply(&batch.facts, batch.base_offset, now);
+            }
+        }
+        self.settled.producers_end_offset = plan.end_offset.max(through);
+    }
+}

@@ -1,0 +1,180 @@
+//! Opens a shard's storage: what was acknowledged is found again, whatever stopped the last broker.
+//!
+//! ```text
+//! pass 1   read manifest and journal, decide; nothing is written
+//! pass 2   sync what a killed process left in the device's cache, write a new generation's opening
+//! then     reopen logs, drop tombstoned ones, replay the journal, settling when memory is full
+//! ```
+//!
+//! It reads the manifest and the journal, never the segments, so a start is bounded by the
+//! journal's size.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use runtime::{FileSystem, Shard};
+
+use crate::config::StoreConfig;
+use crate::disk_reserve::DiskReserve;
+use crate::journal::{EntryKind, Journal, JournalEntry, OpenError, Replay, ReplayError, ScanError};
+use crate::log::{Log, Misfit, Trim};
+use crate::log_id::LogId;
+use crate::manifest::{Manifest, ManifestError, Table};
+use crate::settler::{self, Round};
+use crate::store::{Store, StoreCore, Unreflected, shard_dir};
+
+/// Why a shard's storage can't be opened. Nothing that was acknowledged has been changed.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The manifest can't be read.
+    Manifest(ManifestError),
+    /// The journal can't be read.
+    Scan(ScanError),
+    /// The journal can't be written.
+    Open(OpenError),
+    /// The journal can't be read again for the replay.
+    Replay(ReplayError),
+    /// What the journal says does not fit what the manifest says.
+    Misfit(Misfit),
+    /// A folder or file can't be used.
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The replay needs more memory than the tail has, and nothing can settle for lack of space.
+    NoSpace,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Manifest(e) => e.fmt(f),
+            StoreError::Scan(e) => e.fmt(f),
+            StoreError::Open(e) => e.fmt(f),
+            StoreError::Replay(e) => e.fmt(f),
+            StoreError::Misfit(e) => e.fmt(f),
+            StoreError::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            StoreError::NoSpace => {
+                write!(f, "the disk is too full to replay the journal; free some space")
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Recovers a shard's storage from `data_dir`, or makes it. See the module for what it does.
+    pub async fn open(
+        shard: &Shard,
+        data_dir: &Path,
+        file_system: FileSystem,
+        config: StoreConfig,
+    ) -> Result<Store, StoreError> {
+        let dir = shard_dir(data_dir, shard.id().0);
+        let partitions_dir = data_dir.join("partitions");
+        let read_back = Manifest::read(shard, &dir).await.map_err(StoreError::Manifest)?;
+        let replay_from = (!read_back.is_fresh()).then_some(read_back.replay);
+        let scanned =
+            Journal::scan(shard, &dir, &config.journal, replay_from, read_back.last_number)
+                .await
+                .map_err(StoreError::Scan)?;
+        let tombstones: BTreeSet<LogId> = scanned.tombstones().iter().copied().collect();
+
+        let manifest = Manifest::open(shard, &dir, config.manifest, read_back)
+            .await
+            .map_err(StoreError::Manifest)?;
+        let (journal, replay) = Journal::open(scanned).await.map_err(StoreError::Open)?;
+        journal.manifest_synced(manifest.last_number());
+        let reserve = DiskReserve::start(shard, data_dir, config.disk_reserve_bytes).await;
+        let table = manifest.table().clone();
+        let kind = file_system.kind;
+        let core = StoreCore::new(shard, config, partitions_dir, kind, manifest, journal, reserve);
+        Recovery { core: &core, tombstones }.run(&table, replay).await?;
+        settler::start(&core);
+        Ok(Store(core))
+    }
+}
+
+struct Recovery<'a> {
+    core: &'a Rc<StoreCore>,
+    /// Logs that are deleted: nothing of them is brought back.
+    tombstones: BTreeSet<LogId>,
+}
+
+impl Recovery<'_> {
+    async fn run(&self, table: &Table, mut replay: Replay) -> Result<(), StoreError> {
+        for (id, settled) in table.logs() {
+            if self.tombstones.contains(id) {
+                continue;
+            }
+            let reopened = Log::reopen(self.core, *id, settled).await;
+            let path = || self.core.folder(*id, &settled.entry.label);
+            let log = reopened.map_err(|error| StoreError::Io { path: path(), error })?;
+            self.core.add_log(log);
+        }
+        let mut unsettled_bytes = 0;
+        while let Some(commit) = replay.next_commit().await.map_err(StoreError::Replay)? {
+            // What a round records may not go beyond what has been applied.
+            self.core.replayed.set(Some(commit.sequence));
+            for entry in commit.entries {
+                unsettled_bytes += entry.payload.len() as u64;
+                self.apply(table, entry)?;
+            }
+            if unsettled_bytes > self.core.config.journal.tail_bytes / 2 {
+                self.make_room().await?;
+                unsettled_bytes = 0;
+            }
+        }
+        self.core.replayed.set(None);
+        self.admit_logs();
+        Ok(())
+    }
+
+    fn apply(&self, table: &Table, entry: JournalEntry) -> Result<(), StoreError> {
+        let JournalEntry { place, header, payload } = entry;
+        let settled = table.logs().get(&header.log);
+        if header.kind == EntryKind::Tombstone {
+            // Its folder goes in the settler's next round.
+            self.core.index_unreflected(place, Unreflected::Tombstone(header.log));
+            self.core.settle_wanted.wake_all();
+            return Ok(());
+        }
+        if self.tombstones.contains(&header.log) {
+            return Ok(());
+        }
+        if settled.is_some_and(|settled| place < settled.entry.replay) {
+            return Ok(());
+        }
+        if header.kind == EntryKind::Creation && settled.is_none() {
+            let label = String::from_utf8_lossy(&payload);
+            let config = crate::config::LogConfig::default();
+            self.core.add_log(Log::create(self.core, header.log, &label, config, place));
+            return Ok(());
+        }
+        let misfit = Misfit { log: header.log, sequence: place.sequence, what: "an unknown log" };
+        let log = self.core.log(&header.log).ok_or(StoreError::Misfit(misfit))?;
+        log.replay(place, &header, payload).map_err(StoreError::Misfit)
+    }
+
+    /// Settles what was replayed when it takes as much memory as a running broker may use.
+    async fn make_room(&self) -> Result<(), StoreError> {
+        self.admit_logs();
+        loop {
+            match settler::round(self.core, u64::MAX, Trim::No).await {
+                Round::Settled => {}
+                Round::Idle => return Ok(()),
+                Round::Parked => return Err(StoreError::NoSpace),
+            }
+        }
+    }
+
+    fn admit_logs(&self) {
+        for log in self.core.logs() {
+            log.admit_recovered();
+        }
+    }
+}

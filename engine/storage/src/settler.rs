@@ -1,0 +1,228 @@
+//! Moves what is durable from the tail into segments, in bulk and off the path of acknowledgements.
+//!
+//! A round works on some logs and goes through these steps, each one for all of them:
+//!
+//! ```text
+//! 1 write    whole blocks, direct; no space parks the log
+//! 2 names    one syncfs, or an fsync of each new file and folder   ┐ settler/sync.rs
+//! 3 flush    fdatasync of one file of the round flushes the device ┘
+//! 4 record   the manifest, synced
+//! 5 let go   the tail's memory and the journal's files
+//! ```
+//!
+//! Nothing is given up before the step that makes it unneeded is on disk. One round at a time.
+
+mod removal;
+mod sync;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use runtime::{Level, Shard, TaskClass};
+
+use crate::journal::EntryPlace;
+use crate::log::{Log, SettlePlan, Trim};
+use crate::log_id::LogId;
+use crate::manifest::{Change, ManifestEntry, ManifestError};
+use crate::segment::PrepareError;
+use crate::store::{StoreCore, Unreflected};
+
+/// Logs in one round: with three remainders of up to 4 KiB each, the round's record takes at most
+/// 12 MiB.
+const LOGS_MAX: usize = 1024;
+/// About what a round takes of one log, so that a round of few busy logs ends.
+const LOG_SIZE_BYTES_MAX: u64 = 32 << 20;
+/// Logs whose writes are on their way together; one write of 256 KiB at a time moves as much as the
+/// disk can, small ones need company.
+const WRITES_MAX: usize = 8;
+/// How long a settler that could not help waits before it looks again: for space on the disk, or
+/// for a high watermark that stands still.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// What one round achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// There was nothing to do.
+    Idle,
+    /// The journal or the tail has more room.
+    Settled,
+    /// No log could go on: the disk is full, or nothing more may settle.
+    Parked,
+}
+
+/// Runs until the store stops, then settles everything that is left.
+pub(crate) fn start(core: &Rc<StoreCore>) {
+    let core = core.clone();
+    let shard = core.shard.clone();
+    shard.spawn(TaskClass::Background, "settler", async move { run(&core).await }).detach();
+}
+
+async fn run(core: &Rc<StoreCore>) {
+    while !core.stopping.get() {
+        wait_for_work(core).await;
+        let target = core.settle_target();
+        if round(core, target, Trim::No).await == Round::Parked && !core.stopping.get() {
+            core.shard.sleep(RETRY_DELAY).await;
+        }
+    }
+    settle_all(core).await;
+    core.settler_stopped.set();
+}
+
+/// Waits for pressure, a deleted log, or the end.
+async fn wait_for_work(core: &Rc<StoreCore>) {
+    let wanted = core.settle_wanted.wait_until(|| core.is_settling_due().then_some(()));
+    let pressed = core.journal().wait_pressure();
+    let (mut wanted, mut pressed) = (pin!(wanted), pin!(pressed));
+    poll_fn(|cx| {
+        let due = wanted.as_mut().poll(cx).is_ready() || pressed.as_mut().poll(cx).is_ready();
+        if due { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// The last rounds of a store that stops: whatever may settle does, and files are trimmed.
+async fn settle_all(core: &Rc<StoreCore>) {
+    while round(core, u64::MAX, Trim::No).await == Round::Settled {}
+    let mut rest: Vec<Log> = core.logs();
+    while !rest.is_empty() {
+        let some: Vec<Log> = rest.drain(..rest.len().min(LOGS_MAX)).collect();
+        settle(core, &some, &[], Trim::Yes).await;
+    }
+}
+
+/// One round over everything that has entries in commits up to `target`.
+pub(crate) async fn round(core: &Rc<StoreCore>, target: u64, trim: Trim) -> Round {
+    let mut logs = Vec::new();
+    let mut tombstones = Vec::new();
+    let due = core.unreflected_up_to(target);
+    if due.is_empty() {
+        return Round::Idle;
+    }
+    for (place, what) in due.into_iter().take(LOGS_MAX) {
+        match what {
+            Unreflected::Log(log) => logs.push(log),
+            Unreflected::Tombstone(id) => tombstones.push((place, id)),
+        }
+    }
+    settle(core, &logs, &tombstones, trim).await
+}
+
+struct Work {
+    log: Log,
+    plan: SettlePlan,
+}
+
+async fn settle(
+    core: &Rc<StoreCore>,
+    logs: &[Log],
+    tombstones: &[(EntryPlace, LogId)],
+    trim: Trim,
+) -> Round {
+    let synced = core.settleable_sequence();
+    let before = core.journal().pressure();
+    let work = write_all(core, logs, synced, trim).await;
+    let removed = removal::remove_folders(core, tombstones, synced).await;
+    let unsynced: Vec<_> = work.iter().flat_map(|w| w.log.take_unsynced(&w.plan)).collect();
+    sync::make_durable(core, unsynced).await;
+    if !removed.is_empty() {
+        sync::sync_folder(core, &core.partitions_dir).await;
+    }
+
+    let mut entries: Vec<ManifestEntry> =
+        work.iter().flat_map(|w| w.log.settle_entries(&w.plan)).collect();
+    let known = |id: &LogId| core.manifest.table().logs().contains_key(id);
+    let gone = removed.iter().map(|(_, id)| *id).filter(known);
+    entries.extend(gone.map(|log| ManifestEntry { log, change: Change::LogRemoved }));
+
+    let mut reflected: Vec<EntryPlace> = work.iter().filter_map(|w| w.plan.reflected()).collect();
+    reflected.extend(removed.iter().map(|(place, _)| *place));
+    reflected.sort_unstable();
+    let replay = oldest_needed(core, &work, &reflected, synced);
+    if !record(core, replay, entries).await {
+        return Round::Parked;
+    }
+    for w in &work {
+        w.log.finish_settle(&w.plan);
+    }
+    for (place, _) in &removed {
+        core.unindex_unreflected(*place);
+    }
+    core.journal().recycle_before(replay);
+    let after = core.journal().pressure();
+    let helped = after.used_bytes < before.used_bytes
+        || after.tail_used_bytes < before.tail_used_bytes
+        || !removed.is_empty()
+        || reflected.iter().any(|place| place.sequence < replay);
+    if helped { Round::Settled } else { Round::Parked }
+}
+
+/// Step 1: the writes of all logs, a few at a time. Logs that found no space are left out.
+async fn write_all(core: &Rc<StoreCore>, logs: &[Log], synced: u64, trim: Trim) -> Vec<Work> {
+    let mut done = Vec::with_capacity(logs.len());
+    for some in logs.chunks(WRITES_MAX) {
+        let writes: Vec<_> = some
+            .iter()
+            .map(|log| {
+                let log = log.clone();
+                core.shard.spawn(TaskClass::Background, "settle log", async move {
+                    let plan = log.begin_settle(synced, LOG_SIZE_BYTES_MAX, trim).await?;
+                    log.write_settled(&plan).await?;
+                    Ok::<_, PrepareError>(Work { log, plan })
+                })
+            })
+            .collect();
+        for write in writes {
+            match write.await {
+                Ok(Ok(work)) => done.push(work),
+                Ok(Err(error)) => park(&core.shard, &error),
+                Err(aborted) => core.shard.fatal(&format_args!("a settle was cut: {aborted:?}")),
+            }
+        }
+    }
+    done
+}
+
+fn park(shard: &Shard, error: &PrepareError) {
+    shard.log(Level::Warn, format_args!("settling waits: {error}; free space on the disk"));
+}
+
+/// The first commit that a start will need once the round is recorded.
+fn oldest_needed(core: &StoreCore, work: &[Work], reflected: &[EntryPlace], synced: u64) -> u64 {
+    let of_round = work.iter().map(|w| w.plan.replay().sequence);
+    let of_others = core.oldest_unreflected(reflected).map(|place| place.sequence);
+    of_round.chain(of_others).min().unwrap_or(u64::MAX).min(synced + 1)
+}
+
+/// Step 4. False if the disk is too full even for that: nothing changed, nothing is let go.
+async fn record(core: &StoreCore, replay: u64, entries: Vec<ManifestEntry>) -> bool {
+    let place = core.journal().replay_place(replay);
+    match core.manifest.append(place, entries).await {
+        Ok(number) => {
+            core.journal().manifest_synced(number);
+            true
+        }
+        Err(ManifestError::NoSpace { .. }) => false,
+        Err(error) => core.shard.fatal(&error),
+    }
+}
+
+impl StoreCore {
+    fn is_settling_due(&self) -> bool {
+        self.stopping.get() || self.has_tombstone()
+    }
+
+    /// Everything up to the end of the oldest file, so that it can be used again; everything at all
+    /// if that is the only one, or if memory is what is short.
+    fn settle_target(&self) -> u64 {
+        let pressure = self.journal().pressure();
+        let memory = pressure.tail_used_bytes >= pressure.tail_bytes / 2;
+        match pressure.oldest_file_ends {
+            Some(sequence) if !memory && !self.has_tombstone() => sequence,
+            _ => u64::MAX,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Makes a round's files durable before the manifest speaks of them, at a cost that does not grow
+//! with their number.
+//!
+//! `syncfs` saves the inodes and names of the whole file system. It waits for what strangers wrote,
+//! may report a stranger's error, and is no barrier for overwritten blocks on XFS; so a flush of
+//! the device follows, by an fdatasync of one file of the round. With few files, on an error, past
+//! a deadline, or on another file system than ext4 and XFS, each file and folder is synced instead.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use runtime::{FileSystemKind, Level};
+
+use crate::segment::Unsynced;
+use crate::store::StoreCore;
+
+/// A `syncfs` that takes longer waits for somebody else's data.
+const SYNC_FS_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Returns when everything in `unsynced` is on disk: blocks, sizes, names. A failed sync
+/// ends the shard.
+pub(super) async fn make_durable(core: &StoreCore, unsynced: Vec<Unsynced>) {
+    if cfg!(feature = "known-bad-recycle-before-flush") {
+        return;
+    }
+    if unsynced.is_empty() {
+        return;
+    }
+    let known = matches!(core.file_system, FileSystemKind::Ext4 | FileSystemKind::Xfs);
+    let many = unsynced.len() > core.config.sync_each_max;
+    if known && many && sync_everything(core).await {
+        // Any file's sync flushes the device, and with it every write that has completed.
+        return sync_file(core, &unsynced[0]).await;
+    }
+    for file in &unsynced {
+        sync_file(core, file).await;
+    }
+    sync_names(core, &unsynced).await;
+}
+
+/// One `syncfs`. False if it failed or took too long, which may be a stranger's doing.
+async fn sync_everything(core: &StoreCore) -> bool {
+    if cfg!(feature = "known-bad-skip-syncfs") {
+        return true;
+    }
+    let sync = core.shard.disk().sync_fs(&core.partitions_dir);
+    match core.shard.timeout(SYNC_FS_DEADLINE, sync).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            core.shard.log(Level::Warn, format_args!("syncfs: {error}; syncing file by file"));
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+async fn sync_file(core: &StoreCore, unsynced: &Unsynced) {
+    let synced = match unsynced.is_new {
+        true => unsynced.file.sync_all().await,
+        false => unsynced.file.sync_data().await,
+    };
+    if let Err(error) = synced {
+        core.shard.fatal(&format_args!(
+            "the sync of {} failed: {error}; check the disk, then start again",
+            unsynced.path.display()
+        ));
+    }
+}
+
+/// The names of new files, in their folders, and of new folders.
+async fn sync_names(core: &StoreCore, unsynced: &[Unsynced]) {
+    if cfg!(feature = "known-bad-skip-dir-sync") {
+        return;
+    }
+    let new = unsynced.iter().filter(|file| file.is_new);
+    let folders: BTreeSet<PathBuf> =
+        new.filter_map(|file| file.path.parent().map(Path::to_path_buf)).collect();
+    for folder in &folders {
+        sync_folder(core, folder).await;
+    }
+    if !folders.is_empty() {
+        sync_folder(core, &core.partitions_dir).await;
+    }
+}
+
+/// Makes the names in a folder durable, those that went too.
+pub(super) async fn sync_folder(core: &StoreCore, folder: &Path) {
+    if let Err(error) = core.shard.disk().sync_dir(folder).await {
+        core.shard.fatal(&format_args!(
+            "the sync of {} failed: {error}; check the disk, then start again",
+            folder.display()
+        ));
+    }
+}

@@ -1,0 +1,287 @@
+//! One shard's storage: its logs over one journal and one manifest.
+//!
+//! **Contract.** A store belongs to one shard. Opening it is recovery: on return every log has what
+//! was acknowledged before the last stop, however that came about, and the new generation of the
+//! journal is on disk. [`Store::create_log`] and [`Store::delete_log`] are durable on return. A
+//! background task settles; [`Store::stop`] settles everything and leaves files that Kafka's tools
+//! can read. If a write or a sync fails, the shard ends.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use record::Timestamp;
+use runtime::sync::{Event, Signal};
+use runtime::{FileSystemKind, Shard};
+
+use crate::config::{LogConfig, StoreConfig};
+use crate::disk_reserve::DiskReserve;
+use crate::error::{AppendError, CreateError, DeleteError};
+use crate::file_cache::{FileCache, OPEN_FILES_MAX};
+use crate::journal::{EntryHeader, EntryKind, EntryPlace, Journal, Purpose};
+use crate::log::Log;
+use crate::log_id::{self, LogId};
+use crate::manifest::Manifest;
+
+/// A handle of one shard's storage; all clones are the same store.
+#[derive(Clone)]
+pub struct Store(pub(crate) Rc<StoreCore>);
+
+/// What the logs of a store share.
+pub(crate) struct StoreCore {
+    pub(crate) shard: Shard,
+    pub(crate) config: StoreConfig,
+    pub(crate) partitions_dir: PathBuf,
+    pub(crate) file_system: FileSystemKind,
+    pub(crate) files: FileCache,
+    pub(crate) manifest: Manifest,
+    pub(crate) disk_reserve: DiskReserve,
+    journal: Journal,
+    logs: RefCell<BTreeMap<LogId, Log>>,
+    /// Logs with batches in commits that are not synced yet, by sequence.
+    appended: RefCell<VecDeque<(u64, Vec<Log>)>>,
+    /// Each log that has journal entries which the manifest does not reflect, under the oldest.
+    unreflected: RefCell<BTreeMap<EntryPlace, Unreflected>>,
+    /// The settler looks again.
+    pub(crate) settle_wanted: Signal,
+    pub(crate) stopping: Cell<bool>,
+    /// While recovery replays: the last commit that was applied.
+    pub(crate) replayed: Cell<Option<u64>>,
+    pub(crate) settler_stopped: Event,
+}
+
+/// What keeps a journal entry from being recycled.
+#[derive(Clone)]
+pub(crate) enum Unreflected {
+    /// A log with entries that have not settled.
+    Log(Log),
+    /// A deleted log whose folder may still be there.
+    Tombstone(LogId),
+}
+
+impl Store {
+    /// All logs, by id.
+    pub fn logs(&self) -> Vec<Log> {
+        self.0.logs.borrow().values().cloned().collect()
+    }
+
+    /// The log with that id.
+    pub fn log(&self, id: &LogId) -> Option<Log> {
+        self.0.logs.borrow().get(id).cloned()
+    }
+
+    /// Makes a log. Durable on return.
+    pub async fn create_log(
+        &self,
+        id: LogId,
+        label: &str,
+        config: LogConfig,
+    ) -> Result<Log, CreateError> {
+        if self.0.logs.borrow().contains_key(&id) {
+            return Err(CreateError::Exists(id));
+        }
+        let label = log_id::cut_label(label);
+        let laid = loop {
+            match self.0.append_control(EntryKind::Creation, id, label.as_bytes(), Purpose::Records)
+            {
+                Ok(laid) => break laid,
+                Err(AppendError::NoRoom(_)) => {
+                    self.0.journal.room(label.len(), Purpose::Records).await
+                }
+                Err(e) => return Err(CreateError::Append(e)),
+            }
+        };
+        let log = Log::create(&self.0, id, label, config, laid);
+        self.0.logs.borrow_mut().insert(id, log.clone());
+        self.0.journal.wait_synced(laid.sequence).await;
+        Ok(log)
+    }
+
+    /// Deletes a log: its tombstone is durable on return, its folder goes in the background.
+    pub async fn delete_log(&self, id: &LogId) -> Result<(), DeleteError> {
+        let log = self.log(id).ok_or(DeleteError::Unknown(*id))?;
+        self.0.journal.room(0, Purpose::FreesSpace).await;
+        let laid = self
+            .0
+            .append_control(EntryKind::Tombstone, *id, &[], Purpose::FreesSpace)
+            .map_err(DeleteError::Append)?;
+        self.0.logs.borrow_mut().remove(id);
+        log.forget();
+        self.0.index_unreflected(laid, Unreflected::Tombstone(*id));
+        self.0.journal.wait_synced(laid.sequence).await;
+        self.0.settle_wanted.wake_all();
+        Ok(())
+    }
+
+    /// Waits until an append of `bytes` that found no room may be tried again.
+    pub async fn room(&self, bytes: usize) {
+        self.0.journal.room(bytes, Purpose::Records).await;
+    }
+
+    /// Settles everything that may settle, trims the segments, and ends the journal. Nothing may be
+    /// appended any more.
+    pub async fn stop(&self) {
+        self.0.stopping.set(true);
+        self.0.settle_wanted.wake_all();
+        self.0.settler_stopped.wait().await;
+        self.0.journal.stop().await;
+    }
+}
+
+impl StoreCore {
+    /// Puts the parts together; recovery fills in the logs.
+    #[allow(clippy::too_many_arguments, reason = "called once, by recovery, with what it opened")]
+    pub(crate) fn new(
+        shard: &Shard,
+        config: StoreConfig,
+        partitions_dir: PathBuf,
+        file_system: FileSystemKind,
+        manifest: Manifest,
+        journal: Journal,
+        disk_reserve: DiskReserve,
+    ) -> Rc<StoreCore> {
+        let core = Rc::new(StoreCore {
+            shard: shard.clone(),
+            files: FileCache::new(OPEN_FILES_MAX),
+            config,
+            partitions_dir,
+            file_system,
+            manifest,
+            disk_reserve,
+            journal,
+            logs: RefCell::default(),
+            appended: RefCell::default(),
+            unreflected: RefCell::default(),
+            settle_wanted: Signal::new(),
+            stopping: Cell::new(false),
+            replayed: Cell::new(None),
+            settler_stopped: Event::new(),
+        });
+        let weak = Rc::downgrade(&core);
+        core.journal.on_synced(move |synced| {
+            if let Some(core) = weak.upgrade() {
+                core.advance_durable(synced);
+            }
+        });
+        core
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The time by which producers expire.
+    pub(crate) fn wall_time(&self) -> Timestamp {
+        Timestamp(self.shard.wall_ms())
+    }
+
+    /// The folder of a log's segments.
+    pub(crate) fn folder(&self, id: LogId, label: &str) -> PathBuf {
+        self.partitions_dir.join(id.folder_name(label))
+    }
+
+    /// Refuses what can never be appended, and everything while the disk is full.
+    pub(crate) fn check_appendable(&self, size_bytes: usize) -> Result<(), AppendError> {
+        let max_bytes = self.config.journal.largest_payload_bytes();
+        if size_bytes > max_bytes {
+            return Err(AppendError::TooLarge { size_bytes, max_bytes });
+        }
+        self.disk_reserve.check()
+    }
+
+    pub(crate) fn add_log(&self, log: Log) {
+        self.logs.borrow_mut().insert(log.id(), log);
+    }
+
+    pub(crate) fn log(&self, id: &LogId) -> Option<Log> {
+        self.logs.borrow().get(id).cloned()
+    }
+
+    pub(crate) fn logs(&self) -> Vec<Log> {
+        self.logs.borrow().values().cloned().collect()
+    }
+
+    fn append_control(
+        &self,
+        kind: EntryKind,
+        log: LogId,
+        payload: &[u8],
+        purpose: Purpose,
+    ) -> Result<EntryPlace, AppendError> {
+        let entry = EntryHeader { kind, log, leader_epoch: 0, offset: 0 };
+        let fill = |bytes: &mut [u8]| bytes.copy_from_slice(payload);
+        Ok(self.journal.append(entry, payload.len(), purpose, fill)?.place)
+    }
+
+    /// A log has a batch in that commit; it hears of it when the commit is synced.
+    pub(crate) fn note_appended(&self, sequence: u64, log: &Log) {
+        let mut appended = self.appended.borrow_mut();
+        match appended.back_mut() {
+            Some((last, logs)) if *last == sequence => {
+                if logs.last().is_none_or(|last| !last.is(log)) {
+                    logs.push(log.clone());
+                }
+            }
+            _ => appended.push_back((sequence, vec![log.clone()])),
+        }
+    }
+
+    fn advance_durable(&self, synced: u64) {
+        loop {
+            let mut appended = self.appended.borrow_mut();
+            if appended.front().is_none_or(|(sequence, _)| *sequence > synced) {
+                return;
+            }
+            let (_, logs) = appended.pop_front().expect("looked at a moment ago");
+            // Hooks may append to other logs.
+            drop(appended);
+            for log in logs {
+                log.advance_durable(synced);
+            }
+        }
+    }
+
+    /// Whether a deleted log's folder waits to be removed.
+    pub(crate) fn has_tombstone(&self) -> bool {
+        let synced = self.settleable_sequence();
+        let index = self.unreflected.borrow();
+        index.iter().any(|(place, what)| {
+            matches!(what, Unreflected::Tombstone(_)) && place.sequence <= synced
+        })
+    }
+
+    /// The last commit whose entries a settle round may reflect.
+    pub(crate) fn settleable_sequence(&self) -> u64 {
+        self.replayed.get().unwrap_or_else(|| self.journal.synced())
+    }
+
+    /// The oldest entry of something that the manifest does not reflect.
+    pub(crate) fn index_unreflected(&self, place: EntryPlace, what: Unreflected) {
+        let taken = self.unreflected.borrow_mut().insert(place, what);
+        assert!(taken.is_none(), "two logs at {place:?}");
+    }
+
+    pub(crate) fn unindex_unreflected(&self, place: EntryPlace) {
+        self.unreflected.borrow_mut().remove(&place);
+    }
+
+    /// Everything whose oldest unreflected entry lies in commits up to `sequence`, oldest first.
+    pub(crate) fn unreflected_up_to(&self, sequence: u64) -> Vec<(EntryPlace, Unreflected)> {
+        let end = EntryPlace { sequence: sequence.saturating_add(1), entry: 0 };
+        let index = self.unreflected.borrow();
+        index.range(..end).map(|(place, what)| (*place, what.clone())).collect()
+    }
+
+    /// The oldest commit with something in it that the manifest does not reflect, but for those
+    /// at the places in `reflected`.
+    pub(crate) fn oldest_unreflected(&self, reflected: &[EntryPlace]) -> Option<EntryPlace> {
+        let index = self.unreflected.borrow();
+        index.keys().find(|place| reflected.binary_search(place).is_err()).copied()
+    }
+}
+
+/// The folder of one shard's journal and manifest.
+pub(crate) fn shard_dir(data_dir: &Path, shard: u16) -> PathBuf {
+    data_dir.join(format!("shard-{shard:03}"))
+}
