@@ -498,3 +498,107 @@ fn files_travel_through_pipes_whole_and_short_files_are_an_error() {
     });
     run_to_the_end(&world, &[&server, &client]);
 }
+
+#[test]
+fn the_power_can_be_cut_at_every_sync_point_and_the_disk_starts_again() {
+    let points = sync_points_of_a_run(None);
+    assert!(points >= 9, "{points} points");
+    for cut_at in 1..=points {
+        assert_eq!(sync_points_of_a_run(Some(cut_at)), cut_at);
+    }
+}
+
+/// Three synced writes; with the power cut at a sync point, from within the hook, if told so.
+fn sync_points_of_a_run(cut_at: Option<u64>) -> u64 {
+    let world = world(11);
+    let node = world.node("a");
+    let (acked, victim) = (Rc::new(Cell::new(0)), node.clone());
+    node.disk().at_every_sync(move |point, _| {
+        if Some(point.number) == cut_at {
+            victim.cut_power();
+        }
+    });
+    let count = acked.clone();
+    node.start(vec![()], move |shard, ()| {
+        let count = count.clone();
+        async move {
+            let file = open_new(&shard, "/log").await;
+            shard.disk().sync_dir(Path::new("/")).await.expect("no fault");
+            for value in 1..=3 {
+                let position = u64::from(value - 1) * 4096;
+                file.write_then_sync(block(value), position).await.expect("no fault");
+                count.set(value);
+            }
+        }
+    });
+    run_to_the_end(&world, &[&node]);
+    let points = node.disk().sync_points();
+    let bytes = node.disk().read(Path::new("/log")).unwrap_or_default();
+    for value in 1..=acked.get() {
+        assert_eq!(bytes[usize::from(value - 1) * 4096], value, "cut at {cut_at:?}");
+    }
+    node.start(vec![()], |shard, ()| async move { drop(open_new(&shard, "/log").await) });
+    run_to_the_end(&world, &[&node]);
+    points
+}
+
+#[test]
+fn an_image_of_one_world_starts_a_node_of_another() {
+    let (first, second) = (world(1), world(2));
+    let (old, new) = (first.node("a"), second.node("b"));
+    start_writer(&old, &Rc::default());
+    run_to_the_end(&first, &[&old]);
+    new.disk().restore(&old.disk().image());
+    new.start(vec![()], |shard, ()| async move {
+        let file = open_new(&shard, "/log").await;
+        let (got, bytes) = file.read(Buffer::aligned(4096), 99 * 4096).await;
+        assert_eq!((got.expect("no fault"), bytes[0]), (4096, 100));
+    });
+    run_to_the_end(&second, &[&new]);
+}
+
+#[test]
+fn a_full_disk_says_so_and_takes_what_fits_again_after_a_removal() {
+    let world = world(12);
+    let node = world.node("a");
+    node.disk().set_capacity(10 * 4096);
+    node.start(vec![()], |shard, ()| async move {
+        let file = open_new(&shard, "/a").await;
+        file.allocate(0, 8 * 4096).await.expect("it fits");
+        let space = shard.disk().free_space(Path::new("/")).await.expect("no fault");
+        assert_eq!((space.free_bytes, space.total_bytes), (2 * 4096, 10 * 4096));
+        let other = open_new(&shard, "/b").await;
+        let full = other.allocate(0, 4 * 4096).await;
+        assert_eq!(full.map_err(|e| e.kind()), Err(io::ErrorKind::StorageFull));
+        drop(file);
+        shard.disk().remove_file(Path::new("/a")).await.expect("it is there");
+        while other.allocate(0, 4 * 4096).await.is_err() {
+            shard.sleep(Duration::from_millis(1)).await; // the file is still being closed
+        }
+    });
+    run_to_the_end(&world, &[&node]);
+}
+
+#[test]
+fn loopback_is_each_nodes_own() {
+    let world = world(13);
+    let (server, client) = (world.node("server"), world.node("client"));
+    let local: std::net::SocketAddr = ([127, 0, 0, 1], 7).into();
+    server.start(vec![()], move |shard, ()| async move {
+        let listener = shard.net().listen(local).expect("a free port");
+        let client = shard.net().connect(local).await.expect("it listens");
+        let (_, peer) = listener.accept().await.expect("somebody came");
+        assert!(peer.ip().is_loopback());
+        shard.sleep(Duration::from_secs(1)).await;
+        drop(client);
+    });
+    let address = server.address(7);
+    client.start(vec![()], move |shard, ()| async move {
+        shard.sleep(Duration::from_millis(10)).await;
+        for target in [local, address] {
+            let refused = shard.net().connect(target).await.map(drop).map_err(|e| e.kind());
+            assert_eq!(refused, Err(io::ErrorKind::ConnectionRefused), "{target}");
+        }
+    });
+    run_to_the_end(&world, &[&server, &client]);
+}
