@@ -1,8 +1,6 @@
 //! A shard's pool of large aligned pieces of memory, bounded, whose pieces any shard may give back.
 
-mod writer;
-
-pub use writer::{ChunkWriter, Reserved};
+pub(crate) mod writer;
 
 use crate::memory::{DIRECT_ALIGN, Memory, Piece};
 use crate::shard::Shard;
@@ -10,6 +8,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use writer::ChunkWriter;
 
 /// The chunks of one shard, within a limit.
 ///

@@ -3,10 +3,10 @@
 pub(crate) mod file;
 pub(crate) mod open;
 
+use crate::buffer::Buffer;
 use crate::op::{Blocking, Op, Payload, SyncKind, UnlinkKind, check};
 use crate::ring::{Holder, Keep, Outcome};
 use crate::shard::Core;
-use crate::buffer::Buffer;
 use file::{File, SharedFile};
 use open::Open;
 use std::ffi::CString;
@@ -151,7 +151,7 @@ impl Disk {
         buf: Buffer,
         position: u64,
     ) -> (io::Result<usize>, Buffer) {
-        file::read_into(&self.core, file.fd(), || Holder::Nobody, buf, position).await
+        file::read_into(&self.core, file.fd(), || Holder::Shared(file.clone()), buf, position).await
     }
 
     /// Which file system holds the path.

@@ -203,7 +203,7 @@ impl Exec {
     fn next(&self, choose: impl FnOnce(usize) -> usize) -> Option<u32> {
         let (fore, back) = (self.foreground.borrow().len(), self.background.borrow().len());
         let turn = self.turn.get();
-        let background = back > 0 && (fore == 0 || turn % BACKGROUND_EVERY == 0);
+        let background = back > 0 && (fore == 0 || turn.is_multiple_of(BACKGROUND_EVERY));
         let (queue, ready) =
             if background { (&self.background, back) } else { (&self.foreground, fore) };
         self.turn.set(turn.wrapping_add(1));

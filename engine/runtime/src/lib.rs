@@ -29,53 +29,72 @@
     reason = "this crate is the one seam to clocks, threads and atomics"
 )]
 
-mod buffer;
-mod chunk;
-mod cpu;
-mod disk;
-mod lease;
-mod lock;
-mod log;
-mod mesh;
-mod net;
-mod permit;
-mod probe;
+// The shard: what runs, and when.
 mod shard;
-mod shutdown;
-mod snapshot;
-mod start;
-pub mod sync;
 mod task;
+
+// The world as a shard sees it.
+mod disk;
+mod log;
+mod net;
 mod time;
 
-mod bell;
-mod driver;
+// Bytes, and who may hold how many of them.
+mod buffer;
+mod lease;
+
+mod chunk;
+mod permit;
+
+// Between tasks, and between shards.
+pub mod sync;
+
+mod mesh;
+mod snapshot;
+
+// The process: from its start to its end.
+mod start;
+
+mod cpu;
+mod lock;
+mod probe;
+mod shutdown;
+
+// Inside: the executor.
 mod exec;
+mod timer;
+
+mod bell;
+
+// Inside: operations, and who performs them.
+mod op;
+mod ring;
+
+mod driver;
+mod uring;
+
 mod helper;
 mod memory;
-mod op;
 mod pipe;
-mod ring;
-mod timer;
-mod uring;
 
 #[cfg(feature = "sim")]
 pub mod sim;
 
 pub use buffer::Buffer;
-pub use chunk::{ChunkPool, ChunkWriter, Reserved};
+pub use chunk::ChunkPool;
+pub use chunk::writer::{ChunkWriter, Reserved};
 pub use cpu::shard_count;
-pub use disk::{
-    DirEntry, Disk, EntryKind, File, FileSystem, FileSystemKind, Open, SharedFile, Space,
-};
+pub use disk::file::{File, SharedFile};
+pub use disk::open::Open;
+pub use disk::{DirEntry, Disk, EntryKind, FileSystem, FileSystemKind, Space};
 pub use lease::Lease;
 pub use lock::DirLock;
 pub use log::Level;
 pub use memory::DIRECT_ALIGN;
-pub use mesh::{
-    CallFuture, Incoming, Lane, Mesh, MeshLimits, MeshPort, NoCredit, ReplyTo, Unanswered,
-};
-pub use net::{Listener, Net, Socket};
+pub use mesh::line::{CallFuture, ReplyTo, Unanswered};
+pub use mesh::{Incoming, Lane, Mesh, MeshLimits, MeshPort, NoCredit};
+pub use net::socket::Socket;
+pub use net::{Listener, Net};
 pub use permit::{Budget, OverLimit, Permit};
 pub use probe::KernelOffer;
 pub use shard::{Elapsed, Shard, ShardId};

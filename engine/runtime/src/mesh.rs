@@ -11,18 +11,16 @@
 //! a credit, nor replying, nor draining ever waits. What waits is the caller without a credit, in
 //! the order of calling, and a full lane never holds up another.
 
-mod line;
+pub(crate) mod line;
 mod ring;
 
 use crate::permit::Budget;
 use crate::shard::{Core, Shard, ShardId};
 use crate::task::TaskClass;
-use line::{Line, Parcel, Reply, ReplyLine};
+use line::{CallFuture, Line, Parcel, Reply, ReplyLine, ReplyTo, Unanswered};
 use ring::{Consumer, Producer};
 use std::fmt;
 use std::rc::Rc;
-
-pub use line::{CallFuture, ReplyTo, Unanswered};
 
 /// What a request is for. Each lane has its own credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,15 +104,13 @@ impl<Q: Send + 'static, R: Send + 'static> Mesh<Q, R> {
         // `pairs[a][b]` gathers the ends that `a` has towards `b`.
         let mut pairs: Vec<Vec<PairParts<Q, R>>> =
             (0..n).map(|_| (0..n).map(|_| PairParts::default()).collect()).collect();
-        for a in 0..n {
-            for b in 0..n {
-                let (requests, incoming) = ring::ring(limits.total());
-                let (answers, replies) = ring::ring(limits.total());
-                pairs[a][b].requests = Some(requests);
-                pairs[b][a].incoming = Some(incoming);
-                pairs[b][a].answers = Some(answers);
-                pairs[a][b].replies = Some(replies);
-            }
+        for (a, b) in (0..n).flat_map(|a| (0..n).map(move |b| (a, b))) {
+            let (requests, incoming) = ring::ring(limits.total());
+            let (answers, replies) = ring::ring(limits.total());
+            pairs[a][b].requests = Some(requests);
+            pairs[b][a].incoming = Some(incoming);
+            pairs[b][a].answers = Some(answers);
+            pairs[a][b].replies = Some(replies);
         }
         let port = |(id, pairs): (usize, Vec<PairParts<Q, R>>)| MeshPort {
             id: ShardId(id as u16),

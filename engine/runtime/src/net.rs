@@ -1,16 +1,14 @@
 //! Sockets of one shard: listen, connect, and the way to the [`Socket`].
 
-mod message;
+pub(crate) mod message;
 mod send_file;
-mod socket;
-
-pub(crate) use message::Message;
-pub use socket::Socket;
+pub(crate) mod socket;
 
 use crate::memory::Parked;
 use crate::op::{CloseKind, Fd, Op, PeerAddr, check};
 use crate::ring::{Holder, Keep};
 use crate::shard::Core;
+use socket::Socket;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;

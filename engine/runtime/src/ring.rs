@@ -9,11 +9,13 @@
 //! operation that names it.
 
 use crate::buffer::Buffer;
-use crate::disk::{File, SharedFile};
+use crate::disk::file::{File, SharedFile};
 use crate::driver::Driver;
 use crate::lease::Lease;
 use crate::memory::Parked;
-use crate::net::{Listener, Message, Socket};
+use crate::net::Listener;
+use crate::net::message::Message;
+use crate::net::socket::Socket;
 use crate::op::{Completion, Key, Op, Payload, PeerAddr, Wait};
 use crate::pipe::Pipe;
 use crate::shard::Core;
@@ -42,6 +44,7 @@ pub(crate) enum Keep {
 pub(crate) enum Holder {
     Nobody,
     File(File),
+    Shared(SharedFile),
     Socket(Socket),
     Listener(Listener),
 }

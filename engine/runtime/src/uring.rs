@@ -6,12 +6,10 @@
 //! eventfd whose poll stands in the ring. The idle point is one `io_uring_enter` that waits, with
 //! the first timer as its limit; a shard that nobody wants anything from makes no system call.
 
-mod calls;
+pub(crate) mod calls;
 mod entry;
 mod recv_pool;
 mod table;
-
-pub(crate) use calls::unix_ms;
 
 use crate::bell::Bell;
 use crate::helper;

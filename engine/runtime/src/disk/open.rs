@@ -71,6 +71,9 @@ mod tests {
         check(Open::read().write(), libc::O_RDWR);
         check(Open::read().write().create(), libc::O_RDWR | libc::O_CREAT);
         check(Open::read().create_new(), libc::O_CREAT | libc::O_EXCL);
-        check(Open::read().write().truncate().direct(), libc::O_RDWR | libc::O_TRUNC | libc::O_DIRECT);
+        check(
+            Open::read().write().truncate().direct(),
+            libc::O_RDWR | libc::O_TRUNC | libc::O_DIRECT,
+        );
     }
 }

@@ -32,12 +32,20 @@ fn the_background_gets_one_poll_in_eight_of_a_busy_shard() {
     let (exec, bell) = exec();
     let polls = Rc::new(Cell::new((0, 0)));
     let (fore, back) = (polls.clone(), polls.clone());
-    exec.spawn(TaskClass::Foreground, "fore", busy(699, move || {
-        fore.set((fore.get().0 + 1, fore.get().1));
-    }));
-    exec.spawn(TaskClass::Background, "back", busy(9999, move || {
-        back.set((back.get().0, back.get().1 + 1));
-    }));
+    exec.spawn(
+        TaskClass::Foreground,
+        "fore",
+        busy(699, move || {
+            fore.set((fore.get().0 + 1, fore.get().1));
+        }),
+    );
+    exec.spawn(
+        TaskClass::Background,
+        "back",
+        busy(9999, move || {
+            back.set((back.get().0, back.get().1 + 1));
+        }),
+    );
     for _ in 0..800 {
         exec.poll_one(|_| 0, || Instant::from_nanos(0)).expect("both are ready");
     }
@@ -52,11 +60,15 @@ fn a_task_may_abort_itself_and_its_place_is_used_again() {
     let (exec, bell) = exec();
     let word = Rc::new(Cell::new(0));
     let (me, inner) = (word.clone(), exec.clone());
-    word.set(exec.spawn(TaskClass::Foreground, "self", poll_fn(move |cx| {
-        cx.waker().wake_by_ref();
-        inner.abort(me.get());
-        Poll::<()>::Pending
-    })));
+    word.set(exec.spawn(
+        TaskClass::Foreground,
+        "self",
+        poll_fn(move |cx| {
+            cx.waker().wake_by_ref();
+            inner.abort(me.get());
+            Poll::<()>::Pending
+        }),
+    ));
     run(&exec);
     assert!(exec.uses().is_empty());
     let again = exec.spawn(TaskClass::Foreground, "next", ready(()));
@@ -103,10 +115,14 @@ fn clear_drops_also_what_the_drops_start() {
 fn a_wake_from_another_thread_comes_as_a_letter() {
     let (exec, bell) = exec();
     let (send, receive) = std::sync::mpsc::channel();
-    exec.spawn(TaskClass::Foreground, "waits", poll_fn(move |cx| {
-        send.send(cx.waker().clone()).expect("the test listens");
-        Poll::<()>::Pending
-    }));
+    exec.spawn(
+        TaskClass::Foreground,
+        "waits",
+        poll_fn(move |cx| {
+            send.send(cx.waker().clone()).expect("the test listens");
+            Poll::<()>::Pending
+        }),
+    );
     run(&exec);
     let waker = receive.recv().expect("it was polled");
     std::thread::spawn(move || waker.wake()).join().expect("waking does not panic");

@@ -1,7 +1,7 @@
 //! From a file to a socket through a pipe, in the kernel, without blocking the shard or a worker.
 
 use super::socket::Socket;
-use crate::disk::SharedFile;
+use crate::disk::file::SharedFile;
 use crate::op::{Fd, Op, check};
 use crate::pipe::{PIPE_BYTES, Pipe};
 use crate::ring::Keep;

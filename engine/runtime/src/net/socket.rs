@@ -2,9 +2,9 @@
 
 use super::message::{Message, STEP_BYTES};
 use crate::buffer::Buffer;
-use crate::disk::SharedFile;
+use crate::disk::file::SharedFile;
 use crate::lease::Lease;
-use crate::op::{Fd, Op, Payload, check};
+use crate::op::{CloseKind, Fd, Op, Payload, check};
 use crate::ring::{Holder, Keep, Ticket};
 use crate::shard::Core;
 use std::io;
@@ -116,7 +116,7 @@ impl Socket {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.core.close(self.fd);
+        self.core.close(self.fd, CloseKind::Quick);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::log::{Level, write_line};
 use crate::shutdown::Shutdown;
-use crate::uring::unix_ms;
+use crate::uring::calls::unix_ms;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
