@@ -27,8 +27,10 @@
 //!     flush: it is no barrier for data.
 //!   * A failed sync has lost what it should have saved: a second sync succeeds and saves nothing.
 //! * **Direct I/O** must be aligned to 4096 in position, length and memory: a panic if it is not.
-//! * **Faults** ([`SimDisk::fail_next`], [`SimDisk::flip`], [`SimDisk::set_capacity`]).
-//! * **The network** ([`World::block`]): delays, resets, half-open connections after a power cut.
+//! * **Faults** ([`SimDisk::fail_next`], [`SimDisk::flip`], [`SimDisk::set_capacity`],
+//!   [`SimDisk::set_delay`]).
+//! * **The network** ([`World::block`], [`World::reset_connections`]): delays, resets, half-open
+//!   connections after a power cut.
 //!
 //! Not simulated: memory, signals, descriptors that run out, other processes on the disk.
 

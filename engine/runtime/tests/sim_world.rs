@@ -602,3 +602,78 @@ fn loopback_is_each_nodes_own() {
     });
     run_to_the_end(&world, &[&server, &client]);
 }
+
+#[test]
+fn a_full_backlog_lets_nobody_in_and_a_late_accept_does() {
+    for accepts_after_ms in [1_000_000, 2_000] {
+        let options = Options { backlog: 2, ..Options::default() };
+        let world = World::new(14, options);
+        let (server, client) = (world.node("server"), world.node("client"));
+        server.start(vec![()], move |shard, ()| async move {
+            let listener = shard.net().listen(([0, 0, 0, 0], 7).into()).expect("a free port");
+            shard.sleep(Duration::from_millis(accepts_after_ms)).await;
+            let mut held = Vec::new();
+            loop {
+                held.push(listener.accept().await);
+            }
+        });
+        let address = server.address(7);
+        let connected = Rc::new(Cell::new(0));
+        let count = connected.clone();
+        client.start(vec![(); 3], move |shard, ()| {
+            let count = count.clone();
+            async move {
+                shard.sleep(Duration::from_millis(1)).await;
+                match shard.net().connect(address).await {
+                    Ok(socket) => {
+                        count.set(count.get() + 1);
+                        let _ = socket.recv_pooled().await;
+                    }
+                    Err(e) => assert_eq!(e.kind(), io::ErrorKind::TimedOut),
+                }
+            }
+        });
+        world.run_for(Duration::from_secs(30));
+        let want = if accepts_after_ms == 2_000 { 3 } else { 2 };
+        assert_eq!(connected.get(), want, "accepts after {accepts_after_ms} ms");
+    }
+}
+
+#[test]
+fn a_reset_breaks_the_connections_of_two_nodes_and_no_others() {
+    let world = world(15);
+    let (server, victim, other) = (world.node("server"), world.node("victim"), world.node("other"));
+    server.start(vec![()], |shard, ()| serve_echo(shard));
+    let results = Rc::new(RefCell::new(Vec::new()));
+    for node in [&victim, &other] {
+        let (results, peer, name) = (results.clone(), server.clone(), node.name());
+        node.start(vec![()], move |shard, ()| {
+            let (results, peer, name) = (results.clone(), peer.clone(), name.clone());
+            async move {
+                shard.sleep(Duration::from_millis(1)).await;
+                let result = ask_echo(shard, peer, 100).await;
+                results.borrow_mut().push((name, result.map_err(|e| e.kind())));
+            }
+        });
+    }
+    world.run_for(Duration::from_millis(100));
+    world.reset_connections(&victim, &server);
+    run_to_the_end(&world, &[&victim, &other]);
+    let mut results = results.take();
+    results.sort_by(|a, b| a.0.cmp(&b.0));
+    let broken = Err(io::ErrorKind::ConnectionReset);
+    assert_eq!(results, [("other".into(), Ok(())), ("victim".into(), broken)]);
+}
+
+#[test]
+fn a_limping_disk_takes_its_time() {
+    let world = world(16);
+    let node = world.node("a");
+    node.disk().set_delay(1_000_000_000..1_000_000_001);
+    node.start(vec![()], |shard, ()| async move {
+        let began = shard.now();
+        open_new(&shard, "/log").await;
+        assert!(shard.now() - began >= Duration::from_secs(1));
+    });
+    run_to_the_end(&world, &[&node]);
+}

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -14,6 +15,8 @@ pub(crate) struct Files {
     pub(crate) disk: Rc<Disk>,
     handles: BTreeMap<i32, Handle>,
     pub(crate) faults: Vec<(Fault, u64)>,
+    /// How long an operation takes, if not as in the world's options.
+    pub(crate) delay_ns: Option<Range<u64>>,
     pub(crate) sync_points: u64,
     pub(crate) hook: Option<Hook>,
 }
@@ -36,6 +39,7 @@ impl Files {
             disk: Rc::new(Disk::new()),
             handles: BTreeMap::new(),
             faults: Vec::new(),
+            delay_ns: None,
             sync_points: 0,
             hook: None,
         }

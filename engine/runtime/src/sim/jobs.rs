@@ -163,9 +163,13 @@ impl State {
             }
             _ => unreachable!("the network's operations were taken before"),
         };
-        let delay = self.disk_delay();
-        self.schedule(delay, Event::Disk(Box::new(Job { caller, work })));
+        self.start_job(Job { caller, work });
         notice
+    }
+
+    fn start_job(&mut self, job: Job) {
+        let delay = self.disk_delay(job.node());
+        self.schedule(delay, Event::Disk(Box::new(job)));
     }
 
     /// Part of a file goes through a pipe.
@@ -179,8 +183,7 @@ impl State {
     ) {
         let (inode, ..) = self.machines[caller.shard.node].files.file(fd);
         let work = Work::Splice { inode, pipe, position, len };
-        let delay = self.disk_delay();
-        self.schedule(delay, Event::Disk(Box::new(Job { caller, work })));
+        self.start_job(Job { caller, work });
     }
 
     fn begin_write(
@@ -312,9 +315,7 @@ impl State {
         }
         let sync = self.machines[node].files.disk_mut().begin_sync(inode, SyncKind::Data);
         let notice = self.sync_point(node, SyncMoment::Submitted, &path);
-        let delay = self.disk_delay();
-        let work = Work::Sync { sync, path };
-        self.schedule(delay, Event::Disk(Box::new(Job { caller, work })));
+        self.start_job(Job { caller, work: Work::Sync { sync, path } });
         notice
     }
 
@@ -417,7 +418,7 @@ impl State {
                 }
             }
             if lands {
-                let delay = self.disk_delay() * 4;
+                let delay = self.disk_delay(node) * 4;
                 self.machines[node].landing += 1;
                 self.schedule(delay, Event::Disk(job));
             }

@@ -1,6 +1,7 @@
 //! A node's disk in the hands of a test: images, cuts, faults, rot.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -47,6 +48,12 @@ impl SimDisk {
         assert!(n > 0, "the first operation is number 1");
         let universe = self.universe();
         universe.state.borrow_mut().machines[self.node].files.faults.push((fault, n));
+    }
+
+    /// From now on an operation takes that many nanoseconds: a limping disk, or a fast one.
+    pub fn set_delay(&self, delay_ns: Range<u64>) {
+        let universe = self.universe();
+        universe.state.borrow_mut().machines[self.node].files.delay_ns = Some(delay_ns);
     }
 
     /// Bytes that the files of the disk may take in all, in blocks of 4096; beyond it ENOSPC.

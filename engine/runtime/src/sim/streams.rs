@@ -510,6 +510,19 @@ impl State {
         self.pump_receives(to);
     }
 
+    pub(crate) fn reset_between(&mut self, one: usize, other: usize) {
+        let between = |socket: &Socket| {
+            let (owner, peer) = (socket.owner.node, socket.peer_node);
+            socket.peer.is_some()
+                && ((owner, peer) == (one, other) || (peer, owner) == (one, other))
+        };
+        let broken = self.net.sockets.iter().filter(|(_, socket)| between(socket));
+        let broken: Vec<u64> = broken.map(|(id, _)| *id).collect();
+        for socket in broken {
+            self.schedule(0, Event::Net(NetEvent::Reset { socket }));
+        }
+    }
+
     pub(crate) fn unblock_all(&mut self) {
         self.net.blocked.clear();
         for event in std::mem::take(&mut self.net.held) {

@@ -151,6 +151,11 @@ impl World {
         self.0.state.borrow_mut().net.block(from.index, to.index);
     }
 
+    /// Breaks every connection between two nodes, in both directions.
+    pub fn reset_connections(&self, one: &Node, other: &Node) {
+        self.0.state.borrow_mut().reset_between(one.index, other.index);
+    }
+
     /// The network is whole again: what was held back arrives.
     pub fn unblock_all(&self) {
         self.0.state.borrow_mut().unblock_all();
@@ -339,9 +344,10 @@ impl State {
         self.events.extract_if(.., |_, event| wanted(event)).map(|(_, event)| event).collect()
     }
 
-    /// A delay of the disk; now and then a long one.
-    pub(crate) fn disk_delay(&mut self) -> u64 {
-        let range = self.options.disk_delay_ns.clone();
+    /// A delay of a node's disk; now and then a long one.
+    pub(crate) fn disk_delay(&mut self, node: usize) -> u64 {
+        let own = self.machines[node].files.delay_ns.clone();
+        let range = own.unwrap_or_else(|| self.options.disk_delay_ns.clone());
         let delay = self.rng.within(&range);
         if self.rng.chance(1, 64) { delay * 16 } else { delay }
     }
