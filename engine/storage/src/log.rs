@@ -19,6 +19,7 @@
 mod read;
 mod replay;
 mod settle;
+mod settled;
 mod unsettled;
 
 use std::cell::{Cell, RefCell};
@@ -34,12 +35,12 @@ use crate::journal::{EntryHeader, EntryKind, EntryPlace, Purpose};
 use crate::leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 use crate::log_id::LogId;
 use crate::producer_state::{ProducerCheck, ProducerState};
-use crate::segments::Segments;
 use crate::store::{StoreCore, Unreflected};
 
 pub use read::LogReadError;
 pub use replay::Misfit;
 pub(crate) use settle::{SettlePlan, Trim};
+use settled::SettledState;
 use unsettled::{Unsettled, UnsettledBatch};
 
 /// How an appended batch is stamped.
@@ -89,8 +90,8 @@ struct LogState {
     producers: ProducerState,
     tail: Unsettled,
     settled: SettledState,
-    /// Journal entries other than batches that the manifest does not reflect.
-    controls: VecDeque<EntryPlace>,
+    /// Journal entries other than batches that the manifest does not reflect, in order.
+    controls: VecDeque<Control>,
     /// The oldest journal entry that the manifest does not reflect, as it stands in the store's
     /// index of such logs.
     first_unreflected: Option<EntryPlace>,
@@ -98,16 +99,19 @@ struct LogState {
     noted_sequence: u64,
 }
 
-/// What segments and manifest have of a log.
-struct SettledState {
-    end_offset: Offset,
-    segments: Segments,
-    /// The epochs as the manifest has them.
-    epochs: LeaderEpochs,
-    /// The producers as of `producers_end_offset`: a truncation starts from them again, and the
-    /// manifest must never tell of a batch that was not synced.
-    producers: ProducerState,
-    producers_end_offset: Offset,
+/// A change of the log that is no batch, as it stands in the journal.
+#[derive(Clone, Copy, Debug)]
+struct Control {
+    place: EntryPlace,
+    change: Change,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Created,
+    EpochStart(LeaderEpoch, Offset),
+    Truncation(Offset),
+    LogStart(Offset),
 }
 
 impl Log {
@@ -216,14 +220,11 @@ impl Log {
 
     /// A new epoch begins at the end of the log. Durable on return.
     pub async fn start_leader_epoch(&self, epoch: LeaderEpoch) {
-        let place = self
-            .write_control(EntryKind::EpochStart, |state| {
-                let start = state.end_offset;
-                state.epochs.start(epoch, start);
-                (epoch, start)
-            })
-            .await;
-        self.wait_durable(place.sequence).await;
+        self.change(|state, _| {
+            state.epochs.start(epoch, state.end_offset);
+            Change::EpochStart(epoch, state.end_offset)
+        })
+        .await;
     }
 
     /// Drops every record at or behind `to`, whole batches only. Durable on return.
@@ -231,44 +232,48 @@ impl Log {
     /// # Panics
     /// Below the high watermark: that never happens to a log whose leader kept the rules.
     pub async fn truncate(&self, to: Offset) {
-        let now = self.0.store.wall_time();
-        let place = self
-            .write_control(EntryKind::Truncation, |state| {
-                state.truncate(to, now);
-                (LeaderEpoch(0), state.end_offset)
-            })
-            .await;
-        self.wait_durable(place.sequence).await;
+        self.change(|state, now| {
+            state.truncate(to, now);
+            Change::Truncation(state.end_offset)
+        })
+        .await;
     }
 
     /// Hides every record below `to`. Durable on return.
+    ///
+    /// # Panics
+    /// Above the high watermark.
     pub async fn move_log_start(&self, to: Offset) {
-        let place = self
-            .write_control(EntryKind::LogStart, |state| {
-                state.move_start(to);
-                (LeaderEpoch(0), state.log_start_offset)
-            })
-            .await;
-        self.wait_durable(place.sequence).await;
+        self.change(|state, _| {
+            assert!(to <= state.high_watermark, "start {to} above {}", state.high_watermark);
+            state.move_start(to);
+            Change::LogStart(state.log_start_offset)
+        })
+        .await;
     }
 
-    /// Waits for room in the journal's reserve, then changes the log and writes down how.
-    async fn write_control(
-        &self,
-        kind: EntryKind,
-        change: impl FnOnce(&mut LogState) -> (LeaderEpoch, Offset),
-    ) -> EntryPlace {
+    /// Changes the log, writes down how, and waits until that is on disk. Waits for room first, so
+    /// that the change and its entry are one step.
+    async fn change(&self, change: impl FnOnce(&mut LogState, Timestamp) -> Change) {
         let journal = self.0.store.journal();
         journal.room(0, Purpose::FreesSpace).await;
-        let mut state = self.0.state.borrow_mut();
-        let (epoch, offset) = change(&mut state);
-        let entry = self.entry(kind, epoch, offset);
-        let laid = journal
-            .append(entry, 0, Purpose::FreesSpace, |_| {})
-            .expect("room for it was there a moment ago");
-        state.controls.push_back(laid.place);
-        self.note_unreflected(&mut state, laid.place);
-        laid.place
+        let sequence = {
+            let mut state = self.0.state.borrow_mut();
+            let change = change(&mut state, self.0.store.wall_time());
+            let entry = match change {
+                Change::EpochStart(epoch, at) => self.entry(EntryKind::EpochStart, epoch, at),
+                Change::Truncation(to) => self.entry(EntryKind::Truncation, LeaderEpoch(0), to),
+                Change::LogStart(to) => self.entry(EntryKind::LogStart, LeaderEpoch(0), to),
+                Change::Created => unreachable!("the store writes creations"),
+            };
+            let laid = journal
+                .append(entry, 0, Purpose::FreesSpace, |_| {})
+                .expect("room for it was there a moment ago");
+            state.controls.push_back(Control { place: laid.place, change });
+            self.note_unreflected(&mut state, laid.place);
+            laid.place.sequence
+        };
+        self.wait_durable(sequence).await;
     }
 
     fn entry(&self, kind: EntryKind, leader_epoch: LeaderEpoch, offset: Offset) -> EntryHeader {
@@ -290,7 +295,7 @@ impl Log {
             state.producers.apply(&facts, base_offset, self.0.store.wall_time());
         }
         state.end_offset = base_offset.plus(facts.last_offset_delta).plus(1);
-        state.tail.push(UnsettledBatch { base_offset, facts, place, bytes });
+        state.tail.push(UnsettledBatch { base_offset, leader_epoch, facts, place, bytes });
     }
 
     /// Whether both are the same log.
@@ -338,8 +343,8 @@ impl LogState {
         self.durable_end_offset = self.durable_end_offset.min(end_offset);
         self.epochs.truncate_from_end(end_offset);
         self.producers = self.settled.producers.clone();
-        let from = self.settled.producers_end_offset;
-        for batch in self.tail.iter().filter(|batch| batch.base_offset >= from) {
+        let folded = self.settled.folded;
+        for batch in self.tail.iter().filter(|batch| batch.place >= folded) {
             if batch.facts.producer.is_some() {
                 self.producers.apply(&batch.facts, batch.base_offset, now);
             }
@@ -347,7 +352,6 @@ impl LogState {
     }
 
     fn move_start(&mut self, to: Offset) {
-        assert!(to <= self.high_watermark, "log start {to} above {}", self.high_watermark);
         self.log_start_offset = self.log_start_offset.max(to);
         self.epochs.truncate_from_start(self.log_start_offset);
     }

@@ -169,15 +169,16 @@ async fn write_all(core: &Rc<StoreCore>, logs: &[Log], synced: u64, trim: Trim) 
             .map(|log| {
                 let log = log.clone();
                 core.shard.spawn(TaskClass::Background, "settle log", async move {
-                    let plan = log.begin_settle(synced, LOG_SIZE_BYTES_MAX, trim).await?;
+                    let begun = log.begin_settle(synced, LOG_SIZE_BYTES_MAX, trim).await?;
+                    let Some(plan) = begun else { return Ok(None) };
                     log.write_settled(&plan).await?;
-                    Ok::<_, PrepareError>(Work { log, plan })
+                    Ok::<_, PrepareError>(Some(Work { log, plan }))
                 })
             })
             .collect();
         for write in writes {
             match write.await {
-                Ok(Ok(work)) => done.push(work),
+                Ok(Ok(work)) => done.extend(work),
                 Ok(Err(error)) => park(&core.shard, &error),
                 Err(aborted) => core.shard.fatal(&format_args!("a settle was cut: {aborted:?}")),
             }

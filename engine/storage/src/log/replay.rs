@@ -10,8 +10,9 @@ use std::rc::Rc;
 use record::{BatchView, LeaderEpoch, Offset};
 use runtime::Lease;
 
+use super::settled::SettledState;
 use super::unsettled::Unsettled;
-use super::{Log, LogCell, LogState, SettledState};
+use super::{Change, Control, Log, LogCell, LogState};
 use crate::config::LogConfig;
 use crate::journal::{EntryHeader, EntryKind, EntryPlace};
 use crate::leader_epochs::LeaderEpochs;
@@ -58,7 +59,7 @@ impl Log {
         };
         let log = Log::from_settled(store, id, &head, Segments::default(), None, config);
         let mut state = log.0.state.borrow_mut();
-        state.controls.push_back(place);
+        state.controls.push_back(Control { place, change: Change::Created });
         log.note_unreflected(&mut state, place);
         drop(state);
         log
@@ -107,13 +108,14 @@ impl Log {
             epochs: epochs.clone(),
             producers: producers.clone(),
             tail: Unsettled::default(),
-            settled: SettledState {
+            settled: SettledState::new(
+                head.log_start_offset,
                 end_offset,
                 segments,
                 epochs,
                 producers,
-                producers_end_offset: end_offset,
-            },
+                head.replay,
+            ),
             controls: VecDeque::new(),
             first_unreflected: None,
             noted_sequence: 0,
@@ -139,7 +141,11 @@ impl Log {
         let offset = Offset(entry.offset);
         let now = self.0.store.wall_time();
         let mut state = self.0.state.borrow_mut();
-        match entry.kind {
+        let epoch = LeaderEpoch(entry.leader_epoch);
+        if epoch < LeaderEpoch(0) {
+            return Err(misfit("a negative leader epoch"));
+        }
+        let change = match entry.kind {
             EntryKind::Batch => {
                 if offset != state.end_offset {
                     return Err(misfit("a batch that is not the next"));
@@ -147,31 +153,31 @@ impl Log {
                 let (view, _) =
                     BatchView::parse(&payload).map_err(|_| misfit("a batch that is none"))?;
                 let facts = view.facts().map_err(|_| misfit("a batch that breaks the format"))?;
-                let epoch = LeaderEpoch(entry.leader_epoch);
                 self.take_batch(&mut state, offset, epoch, facts, place, payload);
                 state.tail.advance_durable(place.sequence);
                 state.durable_end_offset = state.end_offset;
+                None
             }
-            EntryKind::Truncation if offset < state.settled.end_offset => {
-                return Err(misfit("a truncation of what had settled"));
+            EntryKind::Truncation => {
+                if offset < state.settled.end_offset {
+                    return Err(misfit("a truncation of what had settled"));
+                }
+                state.high_watermark = state.settled.end_offset;
+                state.truncate(offset, now);
+                Some(Change::Truncation(offset))
             }
-            EntryKind::Truncation => state.truncate(offset, now),
             EntryKind::LogStart => {
-                state.log_start_offset = state.log_start_offset.max(offset);
-                let start = state.log_start_offset;
-                state.epochs.truncate_from_start(start);
+                state.move_start(offset);
+                Some(Change::LogStart(offset))
             }
             EntryKind::EpochStart => {
-                if entry.leader_epoch < 0 {
-                    return Err(misfit("a negative leader epoch"));
-                }
-                state.epochs.start(LeaderEpoch(entry.leader_epoch), offset);
+                state.epochs.start(epoch, offset);
+                Some(Change::EpochStart(epoch, offset))
             }
-            EntryKind::Creation | EntryKind::Tombstone => {}
-        }
-        if entry.kind != EntryKind::Batch {
-            state.controls.push_back(place);
-        }
+            EntryKind::Creation => Some(Change::Created),
+            EntryKind::Tombstone => return Err(misfit("a tombstone of a log that goes on")),
+        };
+        state.controls.extend(change.map(|change| Control { place, change }));
         self.note_unreflected(&mut state, place);
         Ok(())
     }
@@ -183,7 +189,7 @@ impl Log {
         state.high_watermark = state.durable_end_offset;
         if cfg!(feature = "known-bad-forget-producer-state") {
             state.producers = ProducerState::new(state.config.producers);
-            state.settled.producers = state.producers.clone();
+            state.settled.producers = ProducerState::new(state.config.producers);
         }
     }
 }

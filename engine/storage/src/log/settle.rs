@@ -14,7 +14,7 @@ use std::rc::Rc;
 use record::{BatchFacts, Offset};
 
 use super::unsettled::UnsettledBatch;
-use super::{Log, LogState};
+use super::{Change as LogChange, Log, LogState};
 use crate::journal::EntryPlace;
 use crate::manifest::{Change, LogEntry, ManifestEntry};
 use crate::segment::{PrepareError, Segment, Unsynced};
@@ -55,15 +55,19 @@ pub(crate) enum Trim {
 
 impl Log {
     /// Takes up to about `size_bytes` of what may settle. Everything that the log did in commits up
-    /// to `synced` is reflected if its batches are.
+    /// to `synced` is reflected if its batches are. None if the log has to wait for a sync first.
     pub(crate) async fn begin_settle(
         &self,
         synced: u64,
         size_bytes: u64,
         trim: Trim,
-    ) -> Result<SettlePlan, PrepareError> {
+    ) -> Result<Option<SettlePlan>, PrepareError> {
         let (batches, config) = {
             let state = self.0.state.borrow();
+            if state.has_unsynced_truncation(synced) {
+                // What it dropped is on the disk until it is synced: nothing may be reflected.
+                return Ok(None);
+            }
             (state.tail.settleable(state.high_watermark, size_bytes), state.config)
         };
         let mut segments = Vec::new();
@@ -88,7 +92,7 @@ impl Log {
                 }
             }
         }
-        Ok(self.plan(segments, &batches, synced))
+        Ok(Some(self.plan(segments, &batches, synced)))
     }
 
     /// Writes what the plan's segments took. On an error nothing was written, and the log may be
@@ -110,27 +114,24 @@ impl Log {
 
     /// What the manifest must say.
     pub(crate) fn settle_entries(&self, plan: &SettlePlan) -> Vec<ManifestEntry> {
-        let mut state = self.0.state.borrow_mut();
         let now = self.0.store.wall_time();
-        state.settle_producers(plan, now);
-        state.settled.producers.expire(now);
+        let mut state = self.0.state.borrow_mut();
+        let state = &mut *state;
+        let batches = state.tail.iter().take(plan.batch_count);
+        state.settled.fold(batches, state.controls.iter(), plan.replay, now);
         state.producers.expire(now);
-        let changes = state.settled.producers.take_changes();
         let head = LogEntry {
-            log_start_offset: state.log_start_offset,
+            log_start_offset: state.settled.log_start_offset,
             settled_end_offset: plan.end_offset,
             replay: plan.replay,
             label: self.0.label.clone(),
         };
-        let mut out = vec![Change::Log(head)];
-        if state.settled.epochs != state.epochs {
-            state.settled.epochs = state.epochs.clone();
-            out.push(Change::LeaderEpochs(state.epochs.clone()));
-        }
+        let (written, forgotten) = state.settled.unrecorded();
+        let mut out = vec![Change::Log(head), Change::LeaderEpochs(state.settled.epochs.clone())];
         out.extend(plan.segments.iter().map(|segment| Change::Segment(segment.state())));
-        out.extend(changes.written.into_iter().map(|(id, state)| Change::Producer(id, state)));
-        if !changes.forgotten.is_empty() {
-            out.push(Change::ProducersForgotten(changes.forgotten));
+        out.extend(written.into_iter().map(|(id, state)| Change::Producer(id, state)));
+        if !forgotten.is_empty() {
+            out.push(Change::ProducersForgotten(forgotten));
         }
         out.into_iter().map(|change| ManifestEntry { log: self.0.id, change }).collect()
     }
@@ -142,14 +143,16 @@ impl Log {
         }
         let mut state = self.0.state.borrow_mut();
         state.settled.end_offset = plan.end_offset;
+        state.settled.recorded();
         state.tail.drop_settled(plan.batch_count);
         if let Some(place) = plan.reflected {
             self.0.store.unindex_unreflected(place);
             state.first_unreflected = None;
         }
-        let reflected = state.controls.partition_point(|place| *place < plan.replay);
+        let reflected = state.controls.partition_point(|control| control.place < plan.replay);
         state.controls.drain(..reflected);
-        let left = state.tail.first_place().into_iter().chain(state.controls.front().copied());
+        let control = state.controls.front().map(|control| control.place);
+        let left = state.tail.first_place().into_iter().chain(control);
         if let Some(place) = left.min()
             && state.first_unreflected.is_none()
         {
@@ -214,14 +217,9 @@ impl Log {
 }
 
 impl LogState {
-    /// Brings the settled producers up to the plan's end, once for each batch.
-    fn settle_producers(&mut self, plan: &SettlePlan, now: record::Timestamp) {
-        let through = self.settled.producers_end_offset;
-        for batch in self.tail.iter().take(plan.batch_count) {
-            if batch.base_offset >= through && batch.facts.producer.is_some() {
-                self.settled.producers.apply(&batch.facts, batch.base_offset, now);
-            }
-        }
-        self.settled.producers_end_offset = plan.end_offset.max(through);
+    fn has_unsynced_truncation(&self, synced: u64) -> bool {
+        self.controls.iter().any(|control| {
+            control.place.sequence > synced && matches!(control.change, LogChange::Truncation(_))
+        })
     }
 }

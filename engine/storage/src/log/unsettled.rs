@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use record::{BatchFacts, Offset};
+use record::{BatchFacts, LeaderEpoch, Offset};
 use runtime::Lease;
 
 use crate::journal::EntryPlace;
@@ -12,6 +12,8 @@ use crate::journal::EntryPlace;
 pub(crate) struct UnsettledBatch {
     /// The offset that its first record got.
     pub(crate) base_offset: Offset,
+    /// The epoch under which it was appended.
+    pub(crate) leader_epoch: LeaderEpoch,
     /// What its header says.
     pub(crate) facts: BatchFacts,
     /// Where the journal has it.
