@@ -226,8 +226,11 @@ impl Plan {
             shard.log(Level::Warn, format_args!("the kernel refuses to pin this shard to a core"));
         }
         let main = JoinHandle::spawn(&core.exec, TaskClass::Foreground, "main", main(shard));
-        while !main.is_finished() {
+        loop {
             core.poll_some();
+            if main.is_finished() {
+                break;
+            }
             core.turn(MayWait::Yes);
         }
         drop(main);
