@@ -25,8 +25,8 @@ impl SimDisk {
         machine.files.disk_mut().settle();
     }
 
-    /// Calls `f` at every sync point from now on, with the disk as it is then. It may end nodes, but
-    /// not run the world.
+    /// Calls `f` at every sync point from now on, with the disk as it is then. It may end nodes,
+    /// but not run the world.
     pub fn at_every_sync(&self, f: impl FnMut(SyncPoint, DiskImage) + 'static) {
         let universe = self.universe();
         let files = &mut universe.state.borrow_mut().machines[self.node].files;
