@@ -137,6 +137,9 @@ impl Commits {
         if self.stopping {
             return Err(NoRoom::Stopping);
         }
+        if purpose == Purpose::Records && self.tail.is_over_limit() {
+            return Err(NoRoom::Tail);
+        }
         let len = ENTRY_HEADER_BYTES + payload_len;
         let taken = self.open.as_ref().map_or(0, OpenCommit::len);
         if self.open_takes(len) {

@@ -122,7 +122,8 @@ impl Ring {
     pub(super) fn fit(&self, taken: usize, len: usize, purpose: Purpose) -> Result<(), NoRoom> {
         let remaining = self.remaining().saturating_sub(padded(taken) as u64);
         let keep = match purpose {
-            Purpose::Records => OPENING_RESERVE_BYTES + self.reserve_bytes,
+            // A file beyond the maximum was made for an opening that had no place else.
+            Purpose::Records => OPENING_RESERVE_BYTES + self.reserve_bytes + self.excess_bytes(),
             Purpose::FreesSpace => OPENING_RESERVE_BYTES,
         };
         let len = padded(len) as u64;
@@ -240,7 +241,7 @@ impl Ring {
         while self.used.len() > 1 && self.used[0].last_sequence < sequence {
             let mut file = self.used.pop_front().expect("there are two");
             file.last_sequence = 0;
-            if file.size_bytes == self.file_bytes {
+            if file.size_bytes == self.file_bytes && self.count() < self.files_max {
                 self.free.push_back(file);
             } else {
                 self.retired.push(file);
@@ -257,10 +258,9 @@ impl Ring {
     /// Whether another file should be made: there are fewer than the minimum, or, below the
     /// maximum, so few are free that one is to be made while another is being filled.
     pub(super) fn wants_file(&self) -> bool {
-        let count = (self.used.len() + self.free.len()) as u64;
         let few = self.file_bytes + OPENING_RESERVE_BYTES + self.reserve_bytes;
-        count < u64::from(self.files_min)
-            || (self.free_file_bytes() < few && count < u64::from(self.files_max))
+        self.count() < self.files_min
+            || (self.free_file_bytes() < few && self.count() < self.files_max)
     }
 
     /// A number that no file has had.
@@ -295,6 +295,14 @@ impl Ring {
     pub(super) fn capacity_bytes(&self) -> u64 {
         let all: u64 = self.used.iter().map(|f| f.size_bytes).sum();
         (all + self.free_file_bytes()).max(u64::from(self.files_min) * self.file_bytes)
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.used.len() + self.free.len()).expect("fewer than 4 billion files")
+    }
+
+    fn excess_bytes(&self) -> u64 {
+        u64::from(self.count().saturating_sub(self.files_max)) * self.file_bytes
     }
 
     fn free_file_bytes(&self) -> u64 {

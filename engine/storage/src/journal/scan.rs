@@ -12,6 +12,7 @@ use crate::config::JournalConfig;
 use crate::log_id::LogId;
 use runtime::{Buffer, File, Open, Shard};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A piece of one read. Large enough for the disk's full speed (`limits` of the machine were
@@ -72,8 +73,8 @@ pub(super) async fn scan(
     let journal_id = journal_id(shard, dir, &files, replay_from).await?;
     let mut found = Vec::with_capacity(files.len());
     for file in &files {
-        let bytes = read_whole(file).await;
-        found.push(find_commits(&bytes, shard.id().0, file.number, journal_id));
+        let read = read_whole(file).await;
+        found.push(find_commits(&read, shard.id().0, file.number, journal_id));
     }
     let chain = follow(&found, replay_from)
         .map_err(|rot| ScanError::Rot { dir: dir.to_path_buf(), rot })?;
@@ -144,25 +145,42 @@ async fn journal_id(
     }
 }
 
-/// The file's bytes, with zeros in place of blocks that cannot be read: a power cut leaves such
-/// blocks where a write was in flight, and the chain tells whether they matter.
-async fn read_whole(file: &ScannedFile) -> Vec<u8> {
+/// What a file holds.
+struct FileRead {
+    bytes: Vec<u8>,
+    /// Positions of blocks that could not be read, rising; `bytes` has zeros there, which a commit
+    /// of zeros could be mistaken for.
+    unreadable: Vec<usize>,
+}
+
+impl FileRead {
+    fn is_readable(&self, range: Range<usize>) -> bool {
+        let first = self.unreadable.partition_point(|at| *at < range.start);
+        self.unreadable.get(first).is_none_or(|at| *at >= range.end)
+    }
+}
+
+/// Reads what can be read: a power cut leaves unreadable blocks where a write was in flight, and the
+/// chain tells whether they matter.
+async fn read_whole(file: &ScannedFile) -> FileRead {
     let size = usize::try_from(file.size_bytes).expect("a journal file has at most 1 GiB");
     let mut bytes = vec![0; size / BLOCK_BYTES * BLOCK_BYTES];
+    let mut unreadable = Vec::new();
     for (i, piece) in bytes.chunks_mut(PIECE_BYTES).enumerate() {
-        let position = (i * PIECE_BYTES) as u64;
-        if let Ok(read) = read_piece(&file.file, position, piece.len()).await {
+        let position = i * PIECE_BYTES;
+        if let Ok(read) = read_piece(&file.file, position as u64, piece.len()).await {
             piece.copy_from_slice(&read);
             continue;
         }
         for (k, block) in piece.chunks_mut(BLOCK_BYTES).enumerate() {
-            let position = position + (k * BLOCK_BYTES) as u64;
-            if let Ok(read) = read_piece(&file.file, position, BLOCK_BYTES).await {
-                block.copy_from_slice(&read);
+            let position = position + k * BLOCK_BYTES;
+            match read_piece(&file.file, position as u64, BLOCK_BYTES).await {
+                Ok(read) => block.copy_from_slice(&read),
+                Err(_) => unreadable.push(position),
             }
         }
     }
-    bytes
+    FileRead { bytes, unreadable }
 }
 
 /// Exactly `len` bytes.
@@ -175,26 +193,27 @@ async fn read_piece(file: &File, position: u64, len: usize) -> io::Result<Buffer
 }
 
 /// Every whole header of this journal that stands in its own place.
-fn find_commits(bytes: &[u8], shard: u16, number: u32, journal_id: Option<u64>) -> FileFound {
+fn find_commits(read: &FileRead, shard: u16, number: u32, journal_id: Option<u64>) -> FileFound {
+    let bytes = &read.bytes;
     let size_bytes = bytes.len() as u64;
     let mut found = FileFound { number, size_bytes, commits: Vec::new(), tombstones: Vec::new() };
     for position in (0..bytes.len()).step_by(BLOCK_BYTES) {
-        let AtBlock::Header(read) = read_header(&bytes[position..]) else { continue };
-        let header = read.header;
+        let AtBlock::Header(at) = read_header(&bytes[position..]) else { continue };
+        let header = at.header;
         let ours = Some(header.journal_id) == journal_id
             && is_in_place(&header, shard, number, position as u64)
             && header.end() <= size_bytes;
         if !ours {
             continue;
         }
-        let body = &bytes[position + COMMIT_HEADER_BYTES..position + header.length as usize];
-        let entries = entries_are_whole(&read, body)
-            .then(|| read_entries(header.entry_count, body))
-            .flatten();
+        let end = position + header.length as usize;
+        let body = &bytes[position + COMMIT_HEADER_BYTES..end];
+        let is_whole = read.is_readable(position..end) && entries_are_whole(&at, body);
+        let entries = is_whole.then(|| read_entries(header.entry_count, body)).flatten();
         let deleted = entries.iter().flatten().filter(|(e, _)| e.kind == EntryKind::Tombstone);
         found.tombstones.extend(deleted.map(|(e, _)| (position as u64, e.log)));
         let entries = if entries.is_some() { EntriesFound::Whole } else { EntriesFound::Torn };
-        found.commits.push(CommitFound { header, crc: read.crc, entries });
+        found.commits.push(CommitFound { header, crc: at.crc, entries });
     }
     found
 }

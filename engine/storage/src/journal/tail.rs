@@ -78,9 +78,19 @@ impl Tail {
         self.pool.used_bytes()
     }
 
-    /// What the pool must have free before records of `len` bytes find room.
-    pub(super) fn wanted_bytes(&self, len: usize) -> u64 {
-        padded(len).max(self.chunk_bytes) as u64 + self.reserve_bytes
+    /// Whether the reserve is in use: until it is not, records may not even have the rest of a
+    /// chunk, else they would use it up.
+    pub(super) fn is_over_limit(&self) -> bool {
+        self.used_bytes() > self.limit_bytes
+    }
+
+    /// What the pool must have free before a commit of `len` bytes finds room.
+    pub(super) fn wanted_bytes(&self, len: usize, purpose: Purpose) -> u64 {
+        let chunk = padded(len).max(self.chunk_bytes) as u64;
+        match purpose {
+            Purpose::Records => chunk + self.reserve_bytes,
+            Purpose::FreesSpace => chunk,
+        }
     }
 
     /// To be waited at without borrowing the tail.
