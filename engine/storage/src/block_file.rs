@@ -16,6 +16,7 @@ use crate::file_cache::{Access, FileCache, FileId};
 use crate::segment::FileState;
 use runtime::{Buffer, File, Lease, Open, Shard};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ pub(crate) struct BlockFile {
 pub struct Unsynced {
     /// The file.
     pub file: File,
+    /// Where it is, for its folder's sync and for messages.
+    pub path: PathBuf,
     /// It was made or changed its size: its inode and its name must be synced too.
     pub is_new: bool,
 }
@@ -160,6 +163,9 @@ impl BlockFile {
 
     /// Opens the file and takes space for what the next write writes.
     pub(crate) async fn prepare(&self, finish: Finish) -> Result<(), PrepareError> {
+        if finish == Finish::Trim && self.has_work(finish) && self.ends_with_remainder().await {
+            self.trimmed.set(true);
+        }
         if !self.has_work(finish) {
             return Ok(());
         }
@@ -241,11 +247,18 @@ impl BlockFile {
 
     /// Removes the file if there is one. Whoever has it open still reads it.
     pub(crate) async fn remove(&self) -> io::Result<()> {
-        self.files.forget(self.id, Access::Write);
-        self.files.forget(self.id, Access::Read);
         match self.shard.disk().remove_file(&self.path).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the last start has left the file trimmed already, and nothing came since: all other
+    /// sizes are whole blocks with room behind them.
+    async fn ends_with_remainder(&self) -> bool {
+        match self.open_for_reading().await {
+            Ok(file) => file.size_bytes().await.is_ok_and(|size| size == self.appended_bytes()),
+            Err(_) => false,
         }
     }
 
@@ -281,7 +294,8 @@ impl BlockFile {
             is_new = true;
         }
         self.trimmed.set(finish != Finish::KeepRemainder);
-        *self.unsynced.borrow_mut() = Some(Unsynced { file: file.clone(), is_new });
+        let (file, path) = (file.clone(), self.path.clone());
+        *self.unsynced.borrow_mut() = Some(Unsynced { file, path, is_new });
         Ok(())
     }
 
@@ -327,6 +341,13 @@ impl BlockFile {
     }
 }
 
+impl Drop for BlockFile {
+    fn drop(&mut self) {
+        self.files.forget(self.id, Access::Write);
+        self.files.forget(self.id, Access::Read);
+    }
+}
+
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
 fn whole_blocks(bytes: u64) -> u64 {
@@ -340,13 +361,13 @@ fn index(bytes: u64) -> usize {
 
 /// The remainder and the pending bytes as one stream.
 struct Source {
-    parts: std::vec::IntoIter<Lease>,
+    parts: VecDeque<Lease>,
     part: Lease,
 }
 
 impl Source {
     fn new(remainder: Lease, pending: &[Lease]) -> Source {
-        Source { parts: pending.to_vec().into_iter(), part: remainder }
+        Source { parts: pending.iter().cloned().collect(), part: remainder }
     }
 
     /// Fills `out` from the front; what is behind the last byte stays as it is, zero.
@@ -371,7 +392,7 @@ impl Source {
     /// Whether there is a byte left.
     fn advance(&mut self) -> bool {
         while self.part.is_empty() {
-            match self.parts.next() {
+            match self.parts.pop_front() {
                 Some(next) => self.part = next,
                 None => return false,
             }

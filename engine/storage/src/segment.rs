@@ -18,6 +18,7 @@ pub use read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
 pub use roll::{RollReason, SegmentConfig};
 pub use state::{FileState, SegmentState, Stage};
 pub use timestamp::RecordAtTimestamp;
+pub(crate) use timestamp::{TimestampTarget, find_record};
 
 use crate::block_file::{BlockFile, Finish};
 use crate::file_cache::FileCache;
@@ -179,9 +180,11 @@ impl Segment {
     }
 
     /// The next write makes the files exactly as long as their content, as Kafka's tools want to
-    /// find them while the broker is stopped. The segment stays active.
+    /// find them while the broker is stopped. The segment stays active. One without batches needs
+    /// no files.
     pub fn trim(&self) {
-        if self.stage.get() == Stage::Active && self.finish.get() != Finish::Seal {
+        let is_active = self.stage.get() == Stage::Active && self.finish.get() != Finish::Seal;
+        if is_active && self.log.appended_bytes() > 0 {
             self.time_index.append_if_later(self.tip.get().max);
             self.finish.set(Finish::Trim);
         }

@@ -198,6 +198,18 @@ fn a_trimmed_segment_reads_like_a_sealed_one_and_goes_on() {
     let world = World::new(6, Options::default());
     let node = world.node("n");
     node.disk().restore(&trimmed);
+    let same = state.clone();
+    run(&world, &node, move |shard| {
+        let state = same.clone();
+        async move {
+            let segment = reopen(&shard, &FileCache::new(6), state.clone()).await;
+            segment.trim();
+            segment.prepare().await.expect("there is space");
+            segment.write().await;
+            assert!(segment.take_unsynced().is_empty(), "it was trimmed already");
+            assert_eq!(segment.state(), state);
+        }
+    });
     let whole = model.clone();
     run(&world, &node, move |shard| {
         let (model, state) = (whole.clone(), state.clone());
