@@ -160,6 +160,10 @@ pub enum Fault {
     Write,
     /// A write ends after a part.
     ShortWrite,
+    /// A direct write claims to have succeeded, and the disk is as before.
+    LostWrite,
+    /// A direct write claims to have succeeded, and went to another place of the same file.
+    MisdirectedWrite,
     /// A sync ends with EIO, and what it should have saved is lost.
     Sync,
 }

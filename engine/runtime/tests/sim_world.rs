@@ -439,6 +439,25 @@ fn planned_faults_reach_the_operation_and_no_other() {
     run_to_the_end(&world, &[&node]);
 }
 
+#[test]
+fn a_lost_write_and_a_misdirected_one_claim_success() {
+    let world = world(7);
+    let node = world.node("a");
+    node.disk().fail_nth(Fault::LostWrite, 3);
+    node.disk().fail_nth(Fault::MisdirectedWrite, 5);
+    node.start(vec![()], |shard, ()| async move {
+        let file = open_new(&shard, "/log").await;
+        for value in 1..=6 {
+            let position = u64::from(value - 1) * 4096;
+            file.write_then_sync(block(value), position).await.expect("that is what they claim");
+        }
+    });
+    run_to_the_end(&world, &[&node]);
+    let bytes = node.disk().read(Path::new("/log")).expect("the file is there");
+    let blocks: Vec<u8> = bytes.chunks(4096).map(|b| b[0]).collect();
+    assert_eq!(blocks, [1, 2, 0, 5, 0, 6]);
+}
+
 fn libc_eio() -> i32 {
     5
 }

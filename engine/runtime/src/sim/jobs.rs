@@ -53,6 +53,10 @@ enum Write {
         landed: Landed,
     },
     Failed(i32),
+    /// Nothing is written, and nobody is told.
+    Lost {
+        len: u64,
+    },
 }
 
 /// Whether the process that asked for something still runs.
@@ -143,10 +147,9 @@ impl State {
             Op::Blocking(Blocking::Truncate { raw, len }) => {
                 Work::Truncate { inode: files.file(Fd::plain(raw)).0, len }
             }
-            Op::Blocking(Blocking::SyncFs(path)) => {
+            Op::Blocking(Blocking::SyncFs(_)) => {
                 let sync = files.disk_mut().begin_sync_fs();
                 notice = self.sync_point(caller.shard.node, SyncMoment::Submitted, Path::new("/"));
-                assert!(path.is_absolute(), "{} on a simulated disk", path.display());
                 Work::Sync { sync, path: "/".into() }
             }
             Op::Blocking(other) => Work::Blocking(other),
@@ -201,7 +204,10 @@ impl State {
         }
         // SAFETY: the contract of `Op`: the memory is valid until the last completion.
         let bytes = unsafe { std::slice::from_raw_parts(memory, len as usize) };
-        let (fails, is_short) = (files.fails(Fault::Write), files.fails(Fault::ShortWrite));
+        // Each counts every write.
+        let [fails, is_short, is_lost, strays] =
+            [Fault::Write, Fault::ShortWrite, Fault::LostWrite, Fault::MisdirectedWrite]
+                .map(|fault| files.fails(fault));
         if !direct && fails {
             return Write::Failed(libc::EIO);
         }
@@ -210,6 +216,10 @@ impl State {
             let landed = if is_short { Landed::InPart } else { Landed::Whole };
             return Write::Cached { inode, position, bytes: bytes[..kept].to_vec(), landed };
         }
+        if is_lost {
+            return Write::Lost { len: u64::from(len) };
+        }
+        let position = if strays { elsewhere(position, u64::from(len)) } else { position };
         let write = match files.disk_mut().begin_write(inode, position, bytes.into()) {
             Ok(write) => write,
             Err(error) => return Write::Failed(error),
@@ -284,6 +294,7 @@ impl State {
         let disk = self.machines[node].files.disk_mut();
         match write {
             Write::Failed(error) => (Err(error), Landed::InPart),
+            Write::Lost { len } => (Ok(len), Landed::Whole),
             Write::Direct { write, landed: Some(part) } => {
                 disk.end_write(write, part);
                 (Ok(part), Landed::InPart)
@@ -494,6 +505,14 @@ fn open(files: &mut Files, asker: Asker, path: PathBuf, flags: i32) -> Result<i3
         return Err(if entry.is_dir { libc::EISDIR } else { libc::ENOTDIR });
     }
     Ok(files.open_handle(Handle::File { inode: entry.inode, direct: has(libc::O_DIRECT), path }))
+}
+
+/// Another place for a write: just before its own if there is one, else just behind.
+fn elsewhere(position: u64, len: u64) -> u64 {
+    match position.checked_sub(len) {
+        Some(before) => before,
+        None => position + len,
+    }
 }
 
 /// What Linux answers with EINVAL is a bug of the caller, and said so at once.

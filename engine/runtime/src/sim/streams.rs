@@ -251,14 +251,12 @@ impl State {
     fn pump_receives(&mut self, id: u64) {
         while let Some(socket) = self.net.sockets.get_mut(&id) {
             let Some((caller, into)) = socket.receiving.front().copied() else { return };
-            let result = match (socket.broken, socket.inbox.len(), socket.ended) {
-                (Some(error), ..) => -error,
-                (None, 0, true) => 0,
-                (None, 0, false) => return,
-                (None, ..) if matches!(into, Receive::Pooled) && self.rng.chance(1, 64) => {
-                    -libc::ENOBUFS
-                }
-                (None, ..) => {
+            let result = match (socket.inbox.len(), socket.broken, socket.ended) {
+                (0, Some(error), _) => -error,
+                (0, None, true) => 0,
+                (0, None, false) => return,
+                _ if matches!(into, Receive::Pooled) && self.rng.chance(1, 64) => -libc::ENOBUFS,
+                _ => {
                     socket.receiving.pop_front();
                     self.hand_over(id, caller, into);
                     continue;
@@ -483,7 +481,10 @@ impl State {
             NetEvent::Reset { socket } => {
                 if let Some(end) = self.net.sockets.get_mut(&socket) {
                     end.broken = Some(libc::ECONNRESET);
-                    end.inbox.clear();
+                    // What arrived before and was not read may or may not be there still.
+                    if self.rng.chance(1, 2) {
+                        end.inbox.clear();
+                    }
                     self.pump_all(socket);
                 }
             }
