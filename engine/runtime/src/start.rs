@@ -125,7 +125,7 @@ where
     let offer = KernelOffer::probe();
     let registers_memory = offer.registers(config.chunk_memory_bytes);
     announce(&offer, count, registers_memory);
-    let signals = Signals::block().map_err(StartError::System)?;
+    let signals = Signals::catch().map_err(StartError::System)?;
     let bells: Arc<[Arc<Bell>]> = (0..count)
         .map(|_| eventfd().map(|wire| Bell::hang(Some(wire))))
         .collect::<io::Result<_>>()

@@ -1,6 +1,12 @@
 //! One suite of what every world must do: each case runs on io_uring and, with the feature `sim`,
 //! on the simulated world under many seeds. What only a real process can show follows at the end.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test outside of the shards watches them with real clocks and threads"
+)]
+
 mod suite {
     pub mod bytes;
     pub mod cancel;

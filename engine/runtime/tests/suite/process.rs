@@ -1,1 +1,298 @@
-//! What only a real process can show.
+//! What only a real process can show: threads, signals, its end, and its silence.
+//!
+//! Tests that need a process of their own start this test binary again, for the one test, with
+//! `RINGMAIN_TEST_CHILD` set: there the test plays the child.
+
+use runtime::{
+    Buffer, DirLock, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, TaskClass, run_shards,
+};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const CHILD: &str = "RINGMAIN_TEST_CHILD";
+
+fn config(shards: u16) -> RuntimeConfig {
+    RuntimeConfig { shards: ShardsWanted::Exactly(shards), ..RuntimeConfig::default() }
+}
+
+/// Runs `main` on one shard.
+fn run_one<F, Fut>(main: F)
+where
+    F: Fn(Shard) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    run_shards(config(1), Shutdown::new(), vec![()], move |shard, ()| main(shard))
+        .expect("a shard starts here");
+}
+
+/// What the child is to know, if this is the child.
+fn as_child() -> Option<String> {
+    std::env::var(CHILD).ok()
+}
+
+fn start_child(test: &str, word: &str) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("this test's own file"));
+    command.args(["--exact", &format!("suite::process::{test}"), "--nocapture"]);
+    command.env(CHILD, word).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("a child")
+}
+
+/// Its exit code (none if a signal ended it) and what it said on stderr.
+fn end_of(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().expect("the child ends");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let name = format!("{name}-{}", std::process::id());
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&dir).expect("a directory");
+    dir
+}
+
+/// Waits for the child to say `ready` on its stdout.
+fn until_ready(child: &mut Child) {
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.contains("ready") {
+        line.clear();
+        let n = lines.read_line(&mut line).expect("the child speaks");
+        assert!(n > 0, "the child ended early");
+    }
+    child.stdout = None;
+    // What else it says must not block it.
+    thread::spawn(move || lines.read_to_string(&mut String::new()));
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+#[test]
+fn a_panic_in_one_shard_ends_the_process() {
+    if as_child().is_some() {
+        let main = |shard: Shard, ()| async move {
+            if shard.id().0 == 1 {
+                panic!("this shard gives up");
+            }
+            std::future::pending::<()>().await;
+        };
+        run_shards(config(2), Shutdown::new(), vec![(), ()], main).expect("shards start here");
+        return;
+    }
+    let (code, words) = end_of(start_child("a_panic_in_one_shard_ends_the_process", "panic"));
+    assert_ne!(code, Some(0), "{words}");
+    assert!(words.contains("this shard gives up"), "{words}");
+}
+
+#[test]
+fn a_fatal_error_says_why_and_exits_with_70() {
+    if as_child().is_some() {
+        run_one(|shard| async move { shard.fatal(&"the journal could not be synced") });
+        return;
+    }
+    let (code, words) = end_of(start_child("a_fatal_error_says_why_and_exits_with_70", "fatal"));
+    assert_eq!(code, Some(70), "{words}");
+    assert!(words.contains("ERROR shard 0 fatal: the journal could not be synced"), "{words}");
+}
+
+#[test]
+fn a_task_that_holds_its_shard_is_named() {
+    if as_child().is_some() {
+        run_one(|shard| async move {
+            let hog = shard.spawn(TaskClass::Background, "the-hog", async {
+                let began = Instant::now();
+                while began.elapsed() < Duration::from_millis(120) {}
+            });
+            hog.await.expect("not aborted");
+        });
+        return;
+    }
+    let (code, words) = end_of(start_child("a_task_that_holds_its_shard_is_named", "stall"));
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("WARN  shard 0 task the-hog held the shard for 1"), "{words}");
+}
+
+#[test]
+fn a_second_sigterm_does_not_cut_a_graceful_end_short() {
+    if as_child().is_some() {
+        run_one(|shard| async move {
+            println!("ready");
+            shard.shutdown_requested().await;
+            println!("ready"); // to be asked again
+            shard.sleep(Duration::from_millis(100)).await;
+            shard.log(runtime::Level::Info, format_args!("all is saved"));
+        });
+        return;
+    }
+    let mut child = start_child("a_second_sigterm_does_not_cut_a_graceful_end_short", "term");
+    until_ready(&mut child);
+    signal(&child, "-TERM");
+    signal(&child, "-TERM");
+    signal(&child, "-INT");
+    let (code, words) = end_of(child);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(
+        words.contains("to end gracefully: ending") && words.contains("all is saved"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_request_from_another_thread_reaches_every_shard() {
+    let shutdown = Shutdown::new();
+    let (sender, ready) = channel();
+    let asker = {
+        let shutdown = shutdown.clone();
+        thread::spawn(move || {
+            (0..2).for_each(|_| ready.recv().expect("both shards start"));
+            shutdown.request();
+        })
+    };
+    let main = move |shard: Shard, sender: std::sync::mpsc::Sender<()>| async move {
+        sender.send(()).expect("the asker listens");
+        shard.shutdown_requested().await;
+        assert!(shard.is_shutting_down());
+    };
+    run_shards(config(2), shutdown, vec![sender.clone(), sender], main).expect("shards start");
+    asker.join().expect("the asker does not panic");
+}
+
+#[test]
+fn every_shard_is_a_named_thread_on_a_core_of_its_own() {
+    let (sender, seen) = channel();
+    let main = |shard: Shard, sender: std::sync::mpsc::Sender<(u16, String, String)>| async move {
+        let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/{file}"));
+        let status = read("status").expect("Linux says");
+        let allowed = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed_list:"));
+        let allowed = allowed.expect("Linux says").trim().to_owned();
+        let name = read("comm").expect("Linux says").trim().to_owned();
+        sender.send((shard.id().0, name, allowed)).expect("the test listens");
+    };
+    let senders = vec![sender.clone(), sender];
+    run_shards(config(2), Shutdown::new(), senders, main).expect("shards start here");
+    let mut cores = BTreeSet::new();
+    for (id, name, allowed) in seen.iter() {
+        assert_eq!(name, format!("shard-{id}"));
+        cores.insert(allowed.parse::<u32>().expect("one core"));
+    }
+    let most = usize::from(runtime::shard_count(ShardsWanted::Auto)).min(2);
+    assert!(cores.len() >= most, "{cores:?}");
+}
+
+#[test]
+fn an_idle_shard_does_nothing_at_all() {
+    let (sender, tid) = channel();
+    let shutdown = Shutdown::new();
+    let ending = shutdown.clone();
+    let watcher = thread::spawn(move || {
+        let tid: PathBuf = tid.recv().expect("the shard starts");
+        // Nanoseconds on a CPU: any system call would add to them.
+        let used = || {
+            let text = fs::read_to_string(tid.join("schedstat")).expect("Linux says");
+            text.split_whitespace().next().expect("three numbers").to_owned()
+        };
+        let mut last = used();
+        for _ in 0..100 {
+            thread::sleep(Duration::from_millis(20));
+            let now = used();
+            if now == last {
+                break; // it has come to rest
+            }
+            last = now;
+        }
+        let before = used();
+        thread::sleep(Duration::from_millis(500));
+        let after = used();
+        ending.request();
+        assert_eq!(before, after, "nanoseconds of an idle shard");
+    });
+    let main = |shard: Shard, sender: std::sync::mpsc::Sender<PathBuf>| async move {
+        let listener = shard.net().listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("listen");
+        let client = shard.net().connect(listener.local_addr()).await.expect("connect");
+        let (server, _) = listener.accept().await.expect("accept");
+        // A connection, a listener, a far timer and a finished helper job must not cost anything.
+        shard.disk().free_space(Path::new("/")).await.expect("space");
+        let (one, other) = (server.clone(), shard.clone());
+        shard.spawn(TaskClass::Foreground, "idle", async move { one.recv_pooled().await }).detach();
+        let sleep = async move { other.sleep(Duration::from_secs(3600)).await };
+        shard.spawn(TaskClass::Background, "sleeps", sleep).detach();
+        let me = fs::read_link("/proc/thread-self").expect("Linux says");
+        sender.send(Path::new("/proc").join(me)).expect("the watcher listens");
+        shard.shutdown_requested().await;
+        drop((client, server));
+    };
+    run_shards(config(1), shutdown, vec![sender], main).expect("a shard starts here");
+    watcher.join().expect("nothing was used");
+}
+
+#[test]
+fn the_lock_of_a_killed_process_is_free_when_its_writes_have_landed() {
+    const BLOCKS: u64 = 32;
+    const BLOCK: usize = 1 << 20;
+    if let Some(dir) = as_child() {
+        let dir = PathBuf::from(dir);
+        let lock = DirLock::acquire(&dir, || {}).expect("nobody holds it");
+        run_one(move |shard| {
+            let (lock, path) = (lock.clone(), dir.join("data"));
+            async move {
+                shard.hold(&lock).expect("the ring holds it");
+                let how = Open::read().write().create().direct();
+                let file = shard.disk().open(&path, how).await.expect("open");
+                file.allocate(0, BLOCKS * BLOCK as u64).await.expect("allocate");
+                for at in 0..BLOCKS {
+                    let file = file.clone();
+                    let write = async move {
+                        for round in 0u8.. {
+                            let mut block = Buffer::aligned(BLOCK);
+                            block.fill(round);
+                            let position = at * BLOCK as u64;
+                            file.write(block.freeze(), position).await.expect("write");
+                        }
+                    };
+                    shard.spawn(TaskClass::Foreground, "writer", write).detach();
+                }
+                println!("ready");
+                std::future::pending::<()>().await;
+            }
+        });
+        return;
+    }
+    let dir = scratch("lock");
+    let word = dir.to_str().expect("a name in UTF-8");
+    let test = "the_lock_of_a_killed_process_is_free_when_its_writes_have_landed";
+    let mut child = start_child(test, word);
+    until_ready(&mut child);
+    thread::sleep(Duration::from_millis(100)); // so that writes are in flight; any moment will do
+    let mut waited = false;
+    let killed = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        child.kill().expect("kill -9");
+        child.wait().expect("it has ended");
+    });
+    let lock = DirLock::acquire(&dir, || waited = true).expect("it is free in the end");
+    assert!(waited, "the child held it");
+    let first = fs::read(dir.join("data")).expect("read");
+    thread::sleep(Duration::from_millis(200));
+    let second = fs::read(dir.join("data")).expect("read");
+    assert!(first == second, "a write landed after the lock was free");
+    killed.join().expect("the child was killed");
+    drop(lock);
+    fs::remove_dir_all(&dir).expect("remove");
+}
+
+#[test]
+fn the_values_must_be_as_many_as_the_shards() {
+    let main = |_: Shard, ()| async {};
+    let error = run_shards(config(2), Shutdown::new(), vec![()], main).expect_err("one is missing");
+    assert_eq!(error.to_string(), "1 values to start 2 shards with: give one for each");
+}
