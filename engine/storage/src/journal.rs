@@ -6,7 +6,7 @@
 //! A write or sync that fails or is short ends the process.
 
 mod error;
-mod place;
+pub(crate) mod place;
 mod purpose;
 
 mod commits;
@@ -16,11 +16,11 @@ mod ring;
 mod tail;
 mod writer;
 
-mod chain;
+pub(crate) mod chain;
 mod replay;
 mod scan;
 
-mod format;
+pub(crate) mod format;
 
 #[cfg(test)]
 mod tests;

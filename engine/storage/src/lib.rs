@@ -34,12 +34,15 @@ mod producer_state;
 mod block;
 mod fields;
 
+pub mod inspect;
+
 #[cfg(test)]
 mod testing;
 
 pub use config::{ConfigError, JournalConfig, LogConfig, StoreConfig};
 pub use error::{AppendError, CreateError, DeleteError};
 pub use file_cache::{FileCache, OPEN_FILES_MAX};
+pub use journal::format::{AtBlock, CommitHeader, CommitKind, ReadHeader};
 pub use journal::{
     COMMIT_HEADER_BYTES, CommitEntries, ENTRY_HEADER_BYTES, EntryHeader, EntryKind, EntryPlace,
     Journal, JournalEntry, NoRoom, OpenError, Pressure, Purpose, Replay, ReplayError, ReplayFrom,
@@ -48,6 +51,7 @@ pub use journal::{
 pub use leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 pub use log::{Appended, Log, LogReadError, Misfit, Stamp};
 pub use log_id::LogId;
+pub use manifest::format::RecordHeader;
 pub use manifest::{
     Change, LogEntry, Manifest, ManifestConfig, ManifestEntry, ManifestError, ReadBack, SettledLog,
     Table, UnknownLog,

@@ -5,7 +5,7 @@
 //! that a start could need.
 
 mod file;
-mod format;
+pub(crate) mod format;
 mod read_back;
 mod table;
 

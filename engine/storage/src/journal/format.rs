@@ -34,7 +34,7 @@ const CRC_AT: usize = 92;
 
 /// What a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CommitKind {
+pub enum CommitKind {
     /// Carries entries.
     Entries,
     /// The first of a generation, alone.
@@ -45,40 +45,56 @@ pub(crate) enum CommitKind {
 
 /// A commit's header without its two checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CommitHeader {
-    pub(crate) shard: u16,
-    pub(crate) kind: CommitKind,
-    pub(crate) generation: u64,
-    pub(crate) sequence: u64,
-    pub(crate) file: u32,
-    pub(crate) entry_count: u32,
+pub struct CommitHeader {
+    /// Whose journal it is.
+    pub shard: u16,
+    /// What it is for.
+    pub kind: CommitKind,
+    /// Rises by one at every start of the broker.
+    pub generation: u64,
+    /// Rises by one at every commit of the shard; the first is 1.
+    pub sequence: u64,
+    /// The number in the file's name.
+    pub file: u32,
+    /// How many entries follow.
+    pub entry_count: u32,
     /// Bytes from the file's start to this header.
-    pub(crate) position: u64,
+    pub position: u64,
     /// Header and entries, without the padding, in bytes.
-    pub(crate) length: u32,
-    pub(crate) previous_crc: u32,
-    pub(crate) mark: u64,
-    pub(crate) manifest_mark: u64,
-    pub(crate) journal_id: u64,
+    pub length: u32,
+    /// The CRC of the commit before it; 0 before the first.
+    pub previous_crc: u32,
+    /// Every commit up to this one was known synced when this one was submitted.
+    pub mark: u64,
+    /// Every manifest record up to this number was known synced then.
+    pub manifest_mark: u64,
+    /// Drawn at random when the ring was made.
+    pub journal_id: u64,
 }
 
 /// A header that was read: what it says, and its checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ReadHeader {
-    pub(crate) header: CommitHeader,
-    pub(crate) entries_crc: u32,
-    pub(crate) crc: u32,
+pub struct ReadHeader {
+    /// What it says.
+    pub header: CommitHeader,
+    /// Of the entries alone.
+    pub entries_crc: u32,
+    /// Of the header; the next commit carries it.
+    pub crc: u32,
 }
 
 /// What stands at a place where a header could stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AtBlock {
+pub enum AtBlock {
     /// Zeros, padding, the middle of a commit, or damage.
     NoHeader,
     /// A header in every respect; its entries may still be damaged.
     Header(ReadHeader),
     /// A header whose format only a newer version knows.
-    Newer { version: u16 },
+    Newer {
+        /// The version that it states.
+        version: u16,
+    },
 }
 
 impl CommitHeader {
@@ -118,12 +134,12 @@ impl CommitHeader {
     }
 
     /// Bytes that the commit takes in its file.
-    pub(crate) fn size_on_disk(&self) -> u64 {
+    pub fn size_on_disk(&self) -> u64 {
         padded(self.length as usize) as u64
     }
 
     /// The place behind the commit, in bytes from the file's start.
-    pub(crate) fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.position + self.size_on_disk()
     }
 }
