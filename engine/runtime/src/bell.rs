@@ -123,7 +123,6 @@ impl Bell {
     }
 
     /// Whether somebody rang since the last [`answer`](Bell::answer).
-    #[cfg(feature = "sim")]
     pub(crate) fn was_rung(&self) -> bool {
         self.rung.load(Ordering::SeqCst)
     }

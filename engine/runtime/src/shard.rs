@@ -255,7 +255,6 @@ impl Core {
     }
 
     /// Whether a turn without waiting could do anything, but for completions.
-    #[cfg(feature = "sim")]
     pub(crate) fn has_work(&self) -> bool {
         self.exec.has_ready() || self.bell.was_rung()
     }
@@ -303,12 +302,15 @@ impl Core {
 
     /// Drops every task, cancels and closes everything, and turns until nothing is in flight.
     pub(crate) fn end(self: &Rc<Self>) {
-        self.drop_tasks();
-        while self.ring.in_flight() > 0 {
-            self.turn(MayWait::Yes);
+        loop {
             self.drop_tasks();
+            self.turn(MayWait::No); // letters may ask for more to be closed
+            if self.ring.in_flight() > 0 {
+                self.turn(MayWait::Yes);
+            } else if !self.has_work() {
+                break;
+            }
         }
-        self.turn(MayWait::No);
         self.take_down();
     }
 

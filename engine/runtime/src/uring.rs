@@ -70,6 +70,8 @@ pub(crate) struct Uring {
     files: FileTable,
     memory: MemoryTable,
     recv: Option<RecvPool>,
+    /// Completions that were taken early, to make room.
+    early: Vec<Completion>,
     entropy: Vec<u64>,
     truncates: bool,
     wire_armed: bool,
@@ -100,6 +102,7 @@ impl Uring {
             files,
             memory,
             recv,
+            early: Vec::new(),
             entropy: Vec::new(),
             truncates,
             wire_armed: false,
@@ -152,7 +155,8 @@ impl Uring {
 
     pub(crate) fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) {
         self.arm_wire();
-        let ready = !self.ring.completion().is_empty();
+        done.append(&mut self.early);
+        let ready = !done.is_empty() || !self.ring.completion().is_empty();
         let queue = self.ring.submission();
         let wants = !queue.is_empty() || queue.taskrun() || queue.cq_overflow();
         drop(queue);
@@ -260,6 +264,10 @@ impl Uring {
             }
             drop(queue);
             self.enter(None);
+            // The kernel takes nothing while it cannot get rid of completions.
+            let mut early = std::mem::take(&mut self.early);
+            self.reap(&mut early);
+            self.early = early;
         }
     }
 
