@@ -123,15 +123,17 @@ where
         return Err(StartError::Init { given: init.len(), shards: count });
     }
     let offer = KernelOffer::probe();
-    let registers_memory = offer.registers(config.chunk_memory_bytes);
-    announce(&offer, count, registers_memory);
+    let uring = UringConfig {
+        entries: config.ring_entries,
+        registers_memory: offer.registers(config.chunk_memory_bytes),
+    };
+    announce(&offer, count, uring);
     let signals = Signals::catch().map_err(StartError::System)?;
     let bells: Arc<[Arc<Bell>]> = (0..count)
         .map(|_| eventfd().map(|wire| Bell::hang(Some(wire))))
         .collect::<io::Result<_>>()
         .map_err(StartError::System)?;
     let (ready, started) = channel();
-    let uring = UringConfig { entries: config.ring_entries, registers_memory };
     let cores = cpu::cores();
     let mut threads = Vec::new();
     for (at, value) in init.into_iter().enumerate() {
@@ -162,8 +164,8 @@ where
     outcome
 }
 
-fn announce(offer: &KernelOffer, shards: u16, registers_memory: bool) {
-    let memory = if registers_memory { "registered" } else { "not registered" };
+fn announce(offer: &KernelOffer, shards: u16, uring: UringConfig) {
+    let memory = if uring.registers_memory { "registered" } else { "not registered" };
     let line = format_args!("{offer}; {shards} shards, files registered, memory {memory}");
     write_line(unix_ms(), Level::Info, &"start", &line);
 }

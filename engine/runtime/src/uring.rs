@@ -90,7 +90,7 @@ impl Uring {
         let submitter = ring.submitter();
         submitter.register_iowq_max_workers(&mut WORKERS.clone())?;
         let files = FileTable::new(&submitter)?;
-        let memory = MemoryTable::new(&submitter, config.registers_memory);
+        let memory = MemoryTable::new(&submitter, config);
         let recv = RecvPool::new(&submitter);
         let mut probe = io_uring::Probe::new();
         submitter.register_probe(&mut probe)?;

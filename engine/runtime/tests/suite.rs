@@ -45,7 +45,8 @@ cases! {
         a_file_is_cut_and_lengthened,
         space_and_identity_are_told,
         many_synced_writes_are_in_flight_at_once,
-        registered_memory_is_written_like_any_other;
+        registered_memory_is_written_like_any_other,
+        a_shared_file_is_read_after_its_file_is_gone;
     sockets(1):
         bytes_arrive_in_order_and_end_with_the_stream,
         a_bulk_receive_fills_our_own_memory,
@@ -67,6 +68,7 @@ cases! {
     cancel(1):
         a_dropped_receive_gives_its_slot_back,
         a_dropped_accept_closes_the_connection,
+        more_receives_end_at_once_than_the_ring_has_places_for,
         a_dropped_synced_write_keeps_its_memory_to_the_end,
         tasks_left_at_the_end_are_dropped_with_their_operations;
     bytes(1):

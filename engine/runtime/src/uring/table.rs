@@ -1,5 +1,6 @@
 //! The ring's tables of registered files and registered memory, with their free places.
 
+use super::UringConfig;
 use crate::op::Fd;
 use io_uring::Submitter;
 use std::io;
@@ -63,8 +64,9 @@ pub(super) struct MemoryTable {
 }
 
 impl MemoryTable {
-    pub(super) fn new(submitter: &Submitter<'_>, wanted: bool) -> MemoryTable {
-        let enabled = wanted && submitter.register_buffers_sparse(MEMORY_MAX.into()).is_ok();
+    pub(super) fn new(submitter: &Submitter<'_>, config: UringConfig) -> MemoryTable {
+        let enabled =
+            config.registers_memory && submitter.register_buffers_sparse(MEMORY_MAX.into()).is_ok();
         let free = if enabled { (0..MEMORY_MAX).rev().collect() } else { Vec::new() };
         MemoryTable { free, enabled }
     }

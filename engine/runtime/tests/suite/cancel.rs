@@ -60,6 +60,30 @@ pub async fn a_dropped_accept_closes_the_connection(shard: Shard, seat: Seat) {
     assert!(end.is_err() || end.is_ok_and(|bytes| bytes.is_empty()));
 }
 
+pub async fn more_receives_end_at_once_than_the_ring_has_places_for(shard: Shard, seat: Seat) {
+    const RECEIVES: usize = 3000; // the ring holds 512 submissions and 2048 completions
+    let (client, server) = pair(&shard, &seat).await;
+    settle(&shard, 0).await;
+    let receives: Vec<_> = (0..RECEIVES)
+        .map(|_| {
+            let server = server.clone();
+            shard.spawn(TaskClass::Foreground, "receive", async move {
+                let (got, _) = server.recv(Buffer::plain(16), 0).await;
+                assert_eq!(got.expect("the end"), 0);
+            })
+        })
+        .collect();
+    while shard.operations_in_flight() < RECEIVES {
+        shard.yield_now().await;
+    }
+    shard.sleep(Duration::from_millis(1)).await;
+    client.shutdown();
+    for receive in receives {
+        receive.await.expect("not aborted");
+    }
+    settle(&shard, 0).await;
+}
+
 pub async fn a_dropped_synced_write_keeps_its_memory_to_the_end(shard: Shard, seat: Seat) {
     let pool = ChunkPool::new(&shard, 1 << 20, 1 << 20);
     let how = Open::read().write().create_new().direct();

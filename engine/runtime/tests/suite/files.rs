@@ -150,3 +150,15 @@ pub async fn registered_memory_is_written_like_any_other(shard: Shard, seat: Sea
     }
     assert_eq!(pool.used_bytes(), 0);
 }
+
+pub async fn a_shared_file_is_read_after_its_file_is_gone(shard: Shard, seat: Seat) {
+    let path = seat.dir.join("shared");
+    let file = shard.disk().open(&path, Open::read().write().create_new()).await.expect("open");
+    file.write(Lease::from(pattern(10_000, 9)), 0).await.expect("write");
+    let shared = file.share();
+    drop(file);
+    shard.disk().remove_file(&path).await.expect("remove");
+    let (got, buf) = shard.disk().read_shared(&shared, Buffer::plain(8192), 5000).await;
+    assert_eq!(got.expect("read"), 5000);
+    assert_eq!(&buf[..5000], &pattern(10_000, 9)[5000..]);
+}
