@@ -3,8 +3,8 @@
 //! A sender leaves something (a letter, or an entry in a mesh ring), then rings; the shard looks
 //! whether it was rung once a turn and before it sleeps. Only a sleeping shard costs its sender a
 //! system call. The order is Dekker's: the sender stores `rung` and then looks at `sleeping`, the
-//! shard stores `sleeping` and then looks at `rung`, all sequentially consistent, so that one of the
-//! two sees the other.
+//! shard stores `sleeping` and then looks at `rung`, all sequentially consistent, so that one of
+//! the two sees the other.
 
 use crate::op::Completion;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};

@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// One shard's access to the world. The shard calls it from its own thread only, never re-entrantly.
+/// One shard's access to the world. Only the shard's own thread calls it, and never re-entrantly.
 pub(crate) enum Driver {
     /// Linux's io_uring: the product.
     Uring(Box<Uring>),

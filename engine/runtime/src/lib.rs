@@ -3,16 +3,16 @@
 //!
 //! # The contract
 //!
-//! * A **shard** is one thread (in the simulator: one of many actors on a thread) with one executor,
-//!   one ring of operations and no lock. [`run_shards`] starts them; each gets its [`Shard`], from
-//!   which everything else follows: tasks, time, entropy, [`Disk`], [`Net`].
+//! * A **shard** is one thread (in the simulator: one of many actors on a thread) with one
+//!   executor, one ring of operations and no lock. [`run_shards`] starts them; each gets its
+//!   [`Shard`], from which everything else follows: tasks, time, entropy, [`Disk`], [`Net`].
 //! * **The ring owns every buffer** from submission to the last completion. So operations take
 //!   owned bytes ([`Buffer`], [`Lease`]) and give them back. A future that is dropped cancels its
 //!   operation; the buffer stays with the ring until the kernel is done with it.
 //! * **After a receive was cancelled, close the connection**: bytes may be lost. Handles close
 //!   through the ring when their last clone and their last operation are gone.
-//! * **A write that is short or fails is an error**, never retried here. After a failed sync nothing
-//!   is known: [`Shard::fatal`].
+//! * **A write that is short or fails is an error**, never retried here. After a failed sync
+//!   nothing is known: [`Shard::fatal`].
 //! * **Between shards** travel owned messages ([`Mesh`], bounded, with credits), counted read-only
 //!   bytes ([`Lease`]) and read-only values ([`Snapshot`]); nothing else is shared.
 //! * **Two classes of tasks**: foreground first, background at least one poll in eight. A task that

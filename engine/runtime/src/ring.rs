@@ -1,4 +1,4 @@
-//! The slots of a shard's operations: the ring owns what the kernel may touch, futures hold tickets.
+//! A shard's operations in slots: the ring owns what the kernel may touch, futures hold tickets.
 //!
 //! Everything unsafe above the drivers rests on one argument, made here: an operation's pointers go
 //! into what its slot's [`Keep`] owns, the slot is released only after the operation's last

@@ -1,4 +1,4 @@
-//! The moments that a shard's tasks wait for, in order; the driver waits for the first of them only.
+//! The moments that a shard's tasks wait for, in order; the driver waits for the first of them.
 
 use crate::shard::Core;
 use crate::time::Instant;
