@@ -5,11 +5,11 @@
 //! Commits are acknowledged in their order: when `synced()` says n, everything up to n survives.
 //! A write or sync that fails or is short ends the process.
 
-mod error;
+pub(crate) mod error;
 pub(crate) mod place;
-mod purpose;
+pub(crate) mod purpose;
 
-mod commits;
+pub(crate) mod commits;
 mod keeper;
 mod open;
 mod ring;
@@ -17,21 +17,21 @@ mod tail;
 mod writer;
 
 pub(crate) mod chain;
-mod replay;
-mod scan;
+pub(crate) mod replay;
+pub(crate) mod scan;
 
 pub(crate) mod format;
 
 #[cfg(test)]
 mod tests;
 
-pub use commits::Appended;
-pub use error::{NoRoom, OpenError, ReplayError, Rot, ScanError};
-pub use format::{COMMIT_HEADER_BYTES, ENTRY_HEADER_BYTES, EntryHeader, EntryKind};
-pub use place::{EntryPlace, ReplayFrom};
-pub use purpose::Purpose;
-pub use replay::{CommitEntries, JournalEntry, Replay};
-pub use scan::Scanned;
+pub(crate) use commits::Appended;
+pub(crate) use error::{NoRoom, OpenError, ReplayError, Rot, ScanError};
+pub(crate) use format::{COMMIT_HEADER_BYTES, ENTRY_HEADER_BYTES, EntryHeader, EntryKind};
+pub(crate) use place::{EntryPlace, ReplayFrom};
+pub(crate) use purpose::Purpose;
+pub(crate) use replay::{JournalEntry, Replay};
+pub(crate) use scan::Scanned;
 
 use crate::config::JournalConfig;
 use commits::Commits;
@@ -60,7 +60,7 @@ struct Inner {
     idle_lanes: RefCell<VecDeque<Waker>>,
     /// Who waits for which commit.
     waiters: RefCell<BTreeMap<u64, Vec<Waker>>>,
-    on_synced: RefCell<Option<Rc<dyn Fn(u64)>>>,
+    on_synced: RefCell<Option<OnSynced>>,
     last_sync: Cell<Instant>,
     /// Everything that was appended is synced.
     quiet: Signal,
@@ -73,6 +73,9 @@ struct Inner {
     refused: Cell<bool>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
 }
+
+/// Told the highest synced sequence.
+type OnSynced = Rc<dyn Fn(u64)>;
 
 /// How full the journal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +122,8 @@ impl Journal {
     }
 
     /// The second pass: syncs what a killed process may have left in the device's cache, then
-    /// writes and syncs the opening of a new generation, alone. On a fresh folder it makes the first
-    /// file of the ring; the others follow in the background.
+    /// writes and syncs the opening of a new generation, alone. On a fresh folder it makes the
+    /// first file of the ring; the others follow in the background.
     pub async fn open(scanned: Scanned) -> Result<(Journal, Replay), OpenError> {
         open::open(scanned).await
     }
@@ -210,8 +213,8 @@ impl Journal {
         self.0.commits.borrow().next_place()
     }
 
-    /// Where a replay from that commit begins, for the manifest. Panics unless the commit is not yet
-    /// recycled, and at most one above `synced`.
+    /// Where a replay from that commit begins, for the manifest. Panics unless the commit is not
+    /// yet recycled, and at most one above `synced`.
     pub fn replay_place(&self, sequence: u64) -> ReplayFrom {
         let commits = self.0.commits.borrow();
         let synced = commits.synced();

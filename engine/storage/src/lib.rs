@@ -42,12 +42,16 @@ mod testing;
 pub use config::{ConfigError, JournalConfig, LogConfig, StoreConfig};
 pub use error::{AppendError, CreateError, DeleteError};
 pub use file_cache::{FileCache, OPEN_FILES_MAX};
-pub use journal::format::{AtBlock, CommitHeader, CommitKind, ReadHeader};
-pub use journal::{
-    COMMIT_HEADER_BYTES, CommitEntries, ENTRY_HEADER_BYTES, EntryHeader, EntryKind, EntryPlace,
-    Journal, JournalEntry, NoRoom, OpenError, Pressure, Purpose, Replay, ReplayError, ReplayFrom,
-    Rot, ScanError, Scanned,
+pub use journal::error::{NoRoom, OpenError, ReplayError, Rot, ScanError};
+pub use journal::format::{
+    AtBlock, COMMIT_HEADER_BYTES, CommitHeader, CommitKind, ENTRY_HEADER_BYTES, EntryHeader,
+    EntryKind, ReadHeader,
 };
+pub use journal::place::{EntryPlace, ReplayFrom};
+pub use journal::purpose::Purpose;
+pub use journal::replay::{CommitEntries, JournalEntry, Replay};
+pub use journal::scan::Scanned;
+pub use journal::{Journal, Pressure};
 pub use leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 pub use log::{Appended, Log, LogReadError, Misfit, Stamp};
 pub use log_id::LogId;

@@ -15,9 +15,9 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A piece of one read. Large enough for the disk's full speed (`limits` of the machine were
-/// measured: 256 KiB at once and more), small enough to be found by an allocator.
-const PIECE_BYTES: usize = 1 << 20;
+/// Where a file cannot be read in one go, it is read in pieces of this size, and where one of them
+/// cannot, block by block.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// What the first pass found. Nothing has been written; scanning again gives the same.
 pub struct Scanned {
@@ -72,9 +72,11 @@ pub(super) async fn scan(
     let (files, unfinished) = open_files(shard, dir).await?;
     let journal_id = journal_id(shard, dir, &files, replay_from).await?;
     let mut found = Vec::with_capacity(files.len());
+    let mut memory = Buffer::aligned(0);
     for file in &files {
-        let read = read_whole(file).await;
+        let read = read_whole(file, memory).await;
         found.push(find_commits(&read, shard.id().0, file.number, journal_id));
+        memory = read.bytes;
     }
     let chain = follow(&found, replay_from)
         .map_err(|rot| ScanError::Rot { dir: dir.to_path_buf(), rot })?;
@@ -147,7 +149,7 @@ async fn journal_id(
 
 /// What a file holds.
 struct FileRead {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     /// Positions of blocks that could not be read, rising; `bytes` has zeros there, which a commit
     /// of zeros could be mistaken for.
     unreadable: Vec<usize>,
@@ -160,27 +162,43 @@ impl FileRead {
     }
 }
 
-/// Reads what can be read: a power cut leaves unreadable blocks where a write was in flight, and the
-/// chain tells whether they matter.
-async fn read_whole(file: &ScannedFile) -> FileRead {
+/// Reads what can be read: a power cut leaves unreadable blocks where a write was in flight, and
+/// the chain tells whether they matter. `memory` is used if it fits: files of one size need it once.
+async fn read_whole(file: &ScannedFile, memory: Buffer) -> FileRead {
     let size = usize::try_from(file.size_bytes).expect("a journal file has at most 1 GiB");
-    let mut bytes = vec![0; size / BLOCK_BYTES * BLOCK_BYTES];
+    let size = size / BLOCK_BYTES * BLOCK_BYTES;
+    let memory = if memory.len() == size { memory } else { Buffer::aligned(size) };
+    let (result, mut bytes) = file.file.read(memory, 0).await;
     let mut unreadable = Vec::new();
-    for (i, piece) in bytes.chunks_mut(PIECE_BYTES).enumerate() {
-        let position = i * PIECE_BYTES;
-        if let Ok(read) = read_piece(&file.file, position as u64, piece.len()).await {
-            piece.copy_from_slice(&read);
-            continue;
-        }
-        for (k, block) in piece.chunks_mut(BLOCK_BYTES).enumerate() {
-            let position = position + k * BLOCK_BYTES;
-            match read_piece(&file.file, position as u64, BLOCK_BYTES).await {
-                Ok(read) => block.copy_from_slice(&read),
-                Err(_) => unreadable.push(position),
-            }
+    if !result.is_ok_and(|read| read == size) {
+        for (i, piece) in bytes.chunks_mut(PIECE_BYTES).enumerate() {
+            read_what_is_readable(&file.file, i * PIECE_BYTES, piece, &mut unreadable).await;
         }
     }
     FileRead { bytes, unreadable }
+}
+
+/// Fills a piece of a file of which some blocks cannot be read; those become zeros.
+async fn read_what_is_readable(
+    file: &File,
+    position: usize,
+    into: &mut [u8],
+    unreadable: &mut Vec<usize>,
+) {
+    if let Ok(read) = read_piece(file, position as u64, into.len()).await {
+        into.copy_from_slice(&read);
+        return;
+    }
+    for (k, block) in into.chunks_mut(BLOCK_BYTES).enumerate() {
+        let position = position + k * BLOCK_BYTES;
+        match read_piece(file, position as u64, BLOCK_BYTES).await {
+            Ok(read) => block.copy_from_slice(&read),
+            Err(_) => {
+                block.fill(0);
+                unreadable.push(position);
+            }
+        }
+    }
 }
 
 /// Exactly `len` bytes.

@@ -112,11 +112,6 @@ fn append_small(journal: &Journal, id: i64, kind: EntryKind) -> Result<Appended,
     journal.append(entry, 0, Purpose::FreesSpace, |_| {})
 }
 
-/// Returns when records of that payload find room.
-async fn room(journal: &Journal, len: usize) {
-    journal.room(len, Purpose::Records).await;
-}
-
 /// Appends one entry and waits until it is synced.
 async fn append_synced(journal: &Journal, id: i64, len: usize) -> EntryPlace {
     let place = append(journal, id, len).expect("room").place;

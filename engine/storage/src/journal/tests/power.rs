@@ -50,8 +50,8 @@ async fn live(shard: Shard, promises: Shared) {
 
 impl Promises {
     /// What was acknowledged is there. What comes after the last commit is lost for good only when
-    /// an opening has landed in its place: a half-written one may even heal a torn commit, by making
-    /// readable what a cut left unreadable behind its entries.
+    /// an opening has landed in its place: a half-written one may even heal a torn commit, by
+    /// making readable what a cut left unreadable behind its entries.
     fn scanned(&mut self, scanned: &Scanned) {
         let (last, generation) = (scanned.last_sequence(), scanned.generation());
         if let Some((cut, before)) = self.opening.take()
