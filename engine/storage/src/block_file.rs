@@ -191,6 +191,7 @@ impl BlockFile {
 
     /// Writes what is pending. The file was prepared for the same finish; an error ends the shard.
     pub(crate) async fn write(&self, finish: Finish) {
+        let appended = self.appended_bytes();
         if self.has_work(finish) {
             let outcome = match self.open_for_writing().await {
                 Ok(file) => self.write_to(&file, finish).await,
@@ -200,6 +201,7 @@ impl BlockFile {
                 self.shard.fatal(&failed);
             }
         }
+        assert_eq!(appended, self.appended_bytes(), "an append during a write");
         self.settle_memory(finish);
     }
 

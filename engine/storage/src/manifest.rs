@@ -15,9 +15,9 @@ pub use table::{SettledLog, Table, UnknownLog};
 
 use crate::block::{BLOCK_BYTES, padded};
 use crate::journal::ReplayFrom;
-use file::{ManifestFile, RecordWriter, SyncWhen};
+use file::{ManifestFile, Record, SyncWhen};
 use runtime::{Budget, Shard};
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,7 @@ pub struct Manifest {
     config: ManifestConfig,
     /// One append or compaction at a time, in the order of the calls.
     turn: Budget,
+    is_writing: Cell<bool>,
     state: RefCell<State>,
 }
 
@@ -120,13 +121,17 @@ impl Manifest {
             "manifest steps of {} bytes",
             config.step_bytes
         );
-        let (file, fresh_number) = match read_back.place {
-            Some(place) => (ManifestFile::reopen(shard, dir, place).await?, None),
+        let mut last_number = read_back.last_number;
+        let file = match read_back.place {
+            Some(place) => ManifestFile::reopen(shard, dir, place).await?,
             None => {
-                let mut writer = RecordWriter::new(read_back.last_number, read_back.replay);
-                writer.push_empty();
-                let file = ManifestFile::create(shard, dir, 1, &config, &mut writer).await?;
-                (file, Some(writer.last_number()))
+                last_number += 1;
+                let mut file = ManifestFile::create(shard, dir, 1).await?;
+                let record = Record::new(last_number, read_back.replay, &[]);
+                file.grow(shard, &config, record.size_bytes()).await?;
+                file.write(shard, &record, SyncWhen::Later).await;
+                file.finish(shard, dir).await?;
+                file
             }
         };
         file::remove_others(shard, dir, file.number()).await?;
@@ -134,7 +139,7 @@ impl Manifest {
             table: read_back.table,
             table_end: file.end(),
             file,
-            last_number: fresh_number.unwrap_or(read_back.last_number),
+            last_number,
             replay: read_back.replay,
         };
         Ok(Manifest {
@@ -142,6 +147,7 @@ impl Manifest {
             dir: dir.to_path_buf(),
             config,
             turn: Budget::new("manifest", 1),
+            is_writing: Cell::new(false),
             state: RefCell::new(state),
         })
     }
@@ -150,38 +156,18 @@ impl Manifest {
     /// return; the answer is the number of the last record, for the journal's headers.
     ///
     /// Entries about one log must follow each other: they are applied all or none. A failed write
-    /// or sync ends the shard.
+    /// or sync ends the shard. A call that was begun must be waited for to its end: what it wrote
+    /// would be unknown.
     pub async fn append(
         &self,
         replay: ReplayFrom,
         entries: Vec<ManifestEntry>,
     ) -> Result<u64, ManifestError> {
         let _turn = self.turn.acquire(1).await.expect("one of one");
-        if self.is_compaction_due() {
-            match self.compact().await {
-                // On a full disk the old file does: what frees space must go on.
-                Ok(()) | Err(ManifestError::NoSpace { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let mut writer = {
-            let state = self.state.borrow();
-            RecordWriter::new(state.last_number, state.replay)
-        };
-        writer.push_split(&entries, replay, self.config.record_target_bytes);
-        // The file is taken out of the state for the time of the writes, so that nothing is
-        // borrowed across a wait; the turn is ours.
-        let mut file = self.state.borrow().file.clone();
-        file.write(&self.shard, &self.config, &mut writer, SyncWhen::EachRecord).await?;
-        let mut state = self.state.borrow_mut();
-        state.file = file;
-        state.last_number = writer.last_number();
-        state.replay = replay;
-        for entry in entries {
-            let outcome = state.table.apply(entry);
-            assert_eq!(outcome, Ok(()), "a log is introduced before anything is said of it");
-        }
-        Ok(state.last_number)
+        assert!(!self.is_writing.replace(true), "an append was dropped half-way");
+        let outcome = self.append_in_turn(replay, entries).await;
+        self.is_writing.set(false);
+        outcome
     }
 
     /// What was written down.
@@ -199,6 +185,47 @@ impl Manifest {
         self.state.borrow().replay
     }
 
+    async fn append_in_turn(
+        &self,
+        replay: ReplayFrom,
+        entries: Vec<ManifestEntry>,
+    ) -> Result<u64, ManifestError> {
+        if self.is_compaction_due() {
+            match self.compact().await {
+                // On a full disk the old file does: what frees space must go on.
+                Ok(()) | Err(ManifestError::NoSpace { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // The file is taken out of the state for the time of the writes, so that nothing is
+        // borrowed across a wait; the turn is ours.
+        let (mut file, mut number, old_replay) = {
+            let state = self.state.borrow();
+            (state.file.clone(), state.last_number, state.replay)
+        };
+        let (ranges, size_bytes) = file::cut(&entries, self.config.record_target_bytes);
+        file.grow(&self.shard, &self.config, size_bytes).await?;
+        let mut rest = entries.into_iter();
+        for range in ranges {
+            number += 1;
+            let part: Vec<_> = rest.by_ref().take(range.len()).collect();
+            // The new place of the replay holds when all entries do.
+            let replay = if rest.len() == 0 { replay } else { old_replay };
+            let record = Record::new(number, replay, &part);
+            file.write(&self.shard, &record, SyncWhen::EachRecord).await;
+            // A part at a time: ten thousand logs at once would hold up the shard.
+            let mut state = self.state.borrow_mut();
+            state.file = file.clone();
+            state.last_number = number;
+            state.replay = replay;
+            for entry in part {
+                let outcome = state.table.apply(entry);
+                assert_eq!(outcome, Ok(()), "a log is introduced before anything is said of it");
+            }
+        }
+        Ok(number)
+    }
+
     /// Whether what was appended has outgrown the table.
     fn is_compaction_due(&self) -> bool {
         let state = self.state.borrow();
@@ -208,28 +235,44 @@ impl Manifest {
 
     /// Writes the table into a new file and goes on there.
     async fn compact(&self) -> Result<(), ManifestError> {
-        let (mut writer, old) = {
-            let state = self.state.borrow();
-            let mut writer = RecordWriter::new(state.last_number, state.replay);
-            writer.push_table(&state.table, self.config.record_target_bytes);
-            (writer, state.file.number())
-        };
-        let created =
-            ManifestFile::create(&self.shard, &self.dir, old + 1, &self.config, &mut writer).await;
-        let file = match created {
-            Ok(file) => file,
+        let old = self.state.borrow().file.number();
+        match self.write_table(old + 1).await {
+            Ok((file, last_number)) => {
+                let mut state = self.state.borrow_mut();
+                state.table_end = file.end();
+                state.file = file;
+                state.last_number = last_number;
+            }
             Err(error) => {
                 file::remove_new(&self.shard, &self.dir, old + 1).await;
                 return Err(error);
             }
-        };
-        {
-            let mut state = self.state.borrow_mut();
-            state.table_end = file.end();
-            state.file = file;
-            state.last_number = writer.last_number();
         }
         file::remove(&self.shard, &self.dir, old).await
+    }
+
+    /// Makes a file of the table, a record at a time, so that it takes memory for one of them. The
+    /// table does not change meanwhile: the turn is ours.
+    async fn write_table(&self, file_number: u64) -> Result<(ManifestFile, u64), ManifestError> {
+        let mut file = ManifestFile::create(&self.shard, &self.dir, file_number).await?;
+        let mut number = self.last_number();
+        let mut after = None;
+        loop {
+            number += 1;
+            let (record, last) = {
+                let state = self.state.borrow();
+                let (entries, last) = state.table.part(after, self.config.record_target_bytes);
+                (Record::new(number, state.replay, &entries), last)
+            };
+            file.grow(&self.shard, &self.config, record.size_bytes()).await?;
+            file.write(&self.shard, &record, SyncWhen::Later).await;
+            after = last;
+            if after.is_none() {
+                break;
+            }
+        }
+        file.finish(&self.shard, &self.dir).await?;
+        Ok((file, number))
     }
 }
 

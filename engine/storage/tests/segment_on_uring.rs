@@ -113,7 +113,7 @@ async fn appends_and_compacts(shard: Shard, dir: PathBuf) {
     assert_eq!(again.last_number, last);
     let names = shard.disk().list(&dir).await.expect("the folder");
     assert_eq!(names.len(), 1, "{names:?}");
-    assert!(names[0].name > "manifest-00000000000000000001.rm".to_owned(), "{names:?}");
+    assert!(*names[0].name > *"manifest-00000000000000000001.rm", "{names:?}");
 }
 
 #[test]

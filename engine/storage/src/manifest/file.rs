@@ -1,14 +1,13 @@
 //! One manifest file: made as a whole, grown in zero-written steps, appended to by synced records.
 
 use super::format::{MAGIC, ManifestEntry, RECORD_HEADER_SIZE_BYTES, RecordHeader};
-use super::table::Table;
 use super::{ManifestConfig, ManifestError, record_size_bytes};
 use crate::block::{BLOCK_BYTES, crc};
 use crate::journal::ReplayFrom;
 use runtime::{Buffer, File, Open, Shard};
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Zeros are written in pieces of this size.
@@ -47,18 +46,11 @@ pub(super) struct Place {
     pub(super) previous_crc: u32,
 }
 
-/// Records on their way into a file: entries are encoded here, places and chain are filled in by
-/// the file.
-pub(super) struct RecordWriter {
-    records: VecDeque<Record>,
-    last_number: u64,
-    replay: ReplayFrom,
-}
-
-struct Record {
-    number: u64,
+/// A record on its way into a file, which fills in place and chain.
+pub(super) struct Record {
+    pub(super) number: u64,
+    pub(super) replay: ReplayFrom,
     entry_count: u32,
-    replay: ReplayFrom,
     entries: Vec<u8>,
 }
 
@@ -90,24 +82,26 @@ impl ManifestFile {
         })
     }
 
-    /// Makes a file with these records under its `.new` name, and renames it when it is durable.
+    /// Begins a file under its `.new` name.
     pub(super) async fn create(
         shard: &Shard,
         dir: &Path,
         number: u64,
-        config: &ManifestConfig,
-        records: &mut RecordWriter,
     ) -> Result<ManifestFile, ManifestError> {
-        let path = dir.join(file_name(number));
-        let new_path = dir.join(format!("manifest-{number:020}{NEW_SUFFIX}"));
+        let path = dir.join(new_file_name(number));
         let how = Open::read().write().direct().create().truncate();
-        let file = shard.disk().open(&new_path, how).await.map_err(at(&new_path))?;
-        let mut made = ManifestFile { file, path, number, end: 0, grown_to: 0, previous_crc: 0 };
-        made.write(shard, config, records, SyncWhen::Later).await?;
-        made.file.sync_all().await.map_err(at(&new_path))?;
-        shard.disk().rename(&new_path, &made.path).await.map_err(at(&new_path))?;
+        let file = shard.disk().open(&path, how).await.map_err(at(&path))?;
+        Ok(ManifestFile { file, path, number, end: 0, grown_to: 0, previous_crc: 0 })
+    }
+
+    /// Makes a begun file durable and gives it its name: from now on it is the one that counts.
+    pub(super) async fn finish(&mut self, shard: &Shard, dir: &Path) -> Result<(), ManifestError> {
+        let path = dir.join(file_name(self.number));
+        self.file.sync_all().await.map_err(at(&self.path))?;
+        shard.disk().rename(&self.path, &path).await.map_err(at(&self.path))?;
         shard.disk().sync_dir(dir).await.map_err(at(dir))?;
-        Ok(made)
+        self.path = path;
+        Ok(())
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -119,33 +113,9 @@ impl ManifestFile {
         self.end
     }
 
-    /// Appends all records. Space is taken first, so that a full disk is an error that changes
-    /// nothing.
-    pub(super) async fn write(
-        &mut self,
-        shard: &Shard,
-        config: &ManifestConfig,
-        records: &mut RecordWriter,
-        when: SyncWhen,
-    ) -> Result<(), ManifestError> {
-        self.grow(shard, config, records.size_bytes()).await?;
-        while let Some(record) = records.records.pop_front() {
-            let bytes = self.lay_out(shard, &record);
-            let (position, len) = (self.end, bytes.len() as u64);
-            let outcome = match when {
-                SyncWhen::EachRecord => self.file.write_then_sync(bytes.freeze(), position).await,
-                SyncWhen::Later => self.file.write(bytes.freeze(), position).await,
-            };
-            if let Err(error) = outcome {
-                shard.fatal(&WriteFailed { path: &self.path, error });
-            }
-            self.end += len;
-        }
-        Ok(())
-    }
-
-    /// Makes room for so many bytes behind the end, written with zeros and synced.
-    async fn grow(
+    /// Makes room for so many bytes behind the end, written with zeros and synced. A full disk is an
+    /// error that changes nothing.
+    pub(super) async fn grow(
         &mut self,
         shard: &Shard,
         config: &ManifestConfig,
@@ -173,6 +143,21 @@ impl ManifestFile {
         Ok(())
     }
 
+    /// Appends a record, for which there is room.
+    pub(super) async fn write(&mut self, shard: &Shard, record: &Record, when: SyncWhen) {
+        let bytes = self.lay_out(shard, record);
+        let (position, len) = (self.end, bytes.len() as u64);
+        assert!(position + len <= self.grown_to, "no room was made for {len} bytes");
+        let outcome = match when {
+            SyncWhen::EachRecord => self.file.write_then_sync(bytes.freeze(), position).await,
+            SyncWhen::Later => self.file.write(bytes.freeze(), position).await,
+        };
+        if let Err(error) = outcome {
+            shard.fatal(&WriteFailed { path: &self.path, error });
+        }
+        self.end += len;
+    }
+
     /// The bytes of a record at the end of this file, and the chain moved on.
     fn lay_out(&mut self, shard: &Shard, record: &Record) -> Buffer {
         let length = record.length();
@@ -198,80 +183,55 @@ impl ManifestFile {
     }
 }
 
-impl RecordWriter {
-    /// Records behind the one with that number, whose replay place was that.
-    pub(super) fn new(last_number: u64, replay: ReplayFrom) -> RecordWriter {
-        RecordWriter { records: VecDeque::new(), last_number, replay }
+impl Record {
+    pub(super) fn new(number: u64, replay: ReplayFrom, entries: &[ManifestEntry]) -> Record {
+        let mut bytes = Vec::with_capacity(entries.iter().map(ManifestEntry::encoded_bytes).sum());
+        entries.iter().for_each(|entry| entry.encode(&mut bytes));
+        let entry_count = u32::try_from(entries.len()).expect("a record stays far below 4 GiB");
+        Record { number, replay, entry_count, entries: bytes }
     }
 
-    /// The number of the last record pushed, or before them.
-    pub(super) fn last_number(&self) -> u64 {
-        self.last_number
+    /// The bytes that it takes in a file.
+    pub(super) fn size_bytes(&self) -> u64 {
+        record_size_bytes(self.length())
     }
 
-    /// A record without entries: the beginning of an empty table.
-    pub(super) fn push_empty(&mut self) {
-        self.push(0, Vec::new());
-    }
-
-    /// The whole table. Only the file as a whole is ever read, so it may be cut anywhere.
-    pub(super) fn push_table(&mut self, table: &Table, target_bytes: usize) {
-        let (mut bytes, mut count) = (Vec::new(), 0);
-        for entry in table.entries() {
-            entry.encode(&mut bytes);
-            count += 1;
-            if bytes.len() >= target_bytes {
-                self.push(std::mem::take(&mut count), std::mem::take(&mut bytes));
-            }
-        }
-        if count > 0 || self.records.is_empty() {
-            self.push(count, bytes);
-        }
-    }
-
-    /// Entries that are applied all or none log by log; the new place of the replay comes with the
-    /// last of them.
-    pub(super) fn push_split(
-        &mut self,
-        entries: &[ManifestEntry],
-        replay: ReplayFrom,
-        target_bytes: usize,
-    ) {
-        let (mut bytes, mut count) = (Vec::new(), 0);
-        for of_one_log in entries.chunk_by(|a, b| a.log == b.log) {
-            if bytes.len() >= target_bytes {
-                self.push(std::mem::take(&mut count), std::mem::take(&mut bytes));
-            }
-            for entry in of_one_log {
-                entry.encode(&mut bytes);
-                count += 1;
-            }
-        }
-        self.replay = replay;
-        self.push(count, bytes);
-    }
-
-    fn push(&mut self, entry_count: u32, entries: Vec<u8>) {
-        self.last_number += 1;
-        let (number, replay) = (self.last_number, self.replay);
-        self.records.push_back(Record { number, entry_count, replay, entries });
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.records.iter().map(|record| record_size_bytes(record.length())).sum()
+    fn length(&self) -> u32 {
+        record_length(self.entries.len())
     }
 }
 
-impl Record {
-    fn length(&self) -> u32 {
-        u32::try_from(RECORD_HEADER_SIZE_BYTES + self.entries.len())
-            .expect("a record stays far below 4 GiB")
+/// Where to cut entries into records: whole logs, about `target_bytes` each; and what all of them
+/// take in a file.
+pub(super) fn cut(entries: &[ManifestEntry], target_bytes: usize) -> (Vec<Range<usize>>, u64) {
+    let (mut ranges, mut size) = (Vec::new(), 0);
+    let (mut start, mut end, mut record_bytes) = (0, 0, 0);
+    for of_one_log in entries.chunk_by(|a, b| a.log == b.log) {
+        if record_bytes >= target_bytes {
+            size += record_size_bytes(record_length(record_bytes));
+            ranges.push(start..end);
+            (start, record_bytes) = (end, 0);
+        }
+        end += of_one_log.len();
+        record_bytes += of_one_log.iter().map(ManifestEntry::encoded_bytes).sum::<usize>();
     }
+    size += record_size_bytes(record_length(record_bytes));
+    ranges.push(start..end);
+    (ranges, size)
+}
+
+fn record_length(entries_bytes: usize) -> u32 {
+    u32::try_from(RECORD_HEADER_SIZE_BYTES + entries_bytes).expect("a record stays far below 4 GiB")
 }
 
 /// The name of the file with that number.
 pub(super) fn file_name(number: u64) -> String {
     format!("manifest-{number:020}{SUFFIX}")
+}
+
+/// The name that it has before it is finished.
+fn new_file_name(number: u64) -> String {
+    format!("manifest-{number:020}{NEW_SUFFIX}")
 }
 
 /// The number of a manifest file; none if the name is another file's.
@@ -282,7 +242,7 @@ pub(super) fn file_number(name: &str) -> Option<u64> {
 
 /// Removes what is left of a file that was not finished.
 pub(super) async fn remove_new(shard: &Shard, dir: &Path, number: u64) {
-    let path = dir.join(format!("manifest-{number:020}{NEW_SUFFIX}"));
+    let path = dir.join(new_file_name(number));
     // If it cannot be removed, the next attempt or the next start empties or removes it.
     let _ = shard.disk().remove_file(&path).await;
 }

@@ -18,6 +18,9 @@ pub const RECORD_HEADER_SIZE_BYTES: usize = 96;
 /// Before the body of each entry.
 pub const ENTRY_HEADER_SIZE_BYTES: usize = 28;
 
+/// Of kind 1 without the label, of kind 5 without the batches; then one batch and one epoch.
+const LOG_ENTRY_SIZE_BYTES: usize = 30;
+const PRODUCER_SIZE_BYTES: usize = 20;
 const PRODUCER_BATCH_SIZE_BYTES: usize = 24;
 const EPOCH_SIZE_BYTES: usize = 12;
 
@@ -177,6 +180,22 @@ impl ManifestEntry {
         self.change.encode(out);
         let length = u32::try_from(out.len() - start).expect("an entry stays far below 4 GiB");
         out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// How many bytes [`ManifestEntry::encode`] appends.
+    pub fn encoded_bytes(&self) -> usize {
+        let body = match &self.change {
+            Change::Log(entry) => LOG_ENTRY_SIZE_BYTES + entry.label.len(),
+            Change::Segment(state) => state.encoded_bytes(),
+            Change::SegmentRemoved(_) => 8,
+            Change::LeaderEpochs(epochs) => 4 + epochs.starts().len() * EPOCH_SIZE_BYTES,
+            Change::Producer(_, producer) => {
+                PRODUCER_SIZE_BYTES + producer.batches.len() * PRODUCER_BATCH_SIZE_BYTES
+            }
+            Change::ProducersForgotten(ids) => 4 + ids.len() * 8,
+            Change::LogRemoved => 0,
+        };
+        ENTRY_HEADER_SIZE_BYTES + body
     }
 
     /// Takes one entry off the front of `bytes`, and answers with the bytes behind it; None if

@@ -7,6 +7,7 @@ use crate::producer_state::Producer;
 use crate::segment::SegmentState;
 use record::{Offset, ProducerId};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// The settled state of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,20 @@ pub struct Table {
 pub struct UnknownLog {
     /// That log.
     pub log: LogId,
+}
+
+impl SettledLog {
+    /// The entries that make this log from nothing.
+    fn entries(&self, log: LogId) -> impl Iterator<Item = ManifestEntry> + '_ {
+        let head = [Change::Log(self.entry.clone()), Change::LeaderEpochs(self.epochs.clone())];
+        let segments = self.segments.values().cloned().map(Change::Segment);
+        let producers =
+            self.producers.iter().map(|(id, producer)| Change::Producer(*id, producer.clone()));
+        head.into_iter()
+            .chain(segments)
+            .chain(producers)
+            .map(move |change| ManifestEntry { log, change })
+    }
 }
 
 impl Table {
@@ -75,18 +90,24 @@ impl Table {
         Ok(())
     }
 
-    /// The entries that make this table from nothing, in an order in which they can be applied.
-    pub fn entries(&self) -> impl Iterator<Item = ManifestEntry> + '_ {
-        self.logs.iter().flat_map(|(id, log)| {
-            let head = [Change::Log(log.entry.clone()), Change::LeaderEpochs(log.epochs.clone())];
-            let segments = log.segments.values().cloned().map(Change::Segment);
-            let producers =
-                log.producers.iter().map(|(id, producer)| Change::Producer(*id, producer.clone()));
-            head.into_iter()
-                .chain(segments)
-                .chain(producers)
-                .map(|change| ManifestEntry { log: *id, change })
-        })
+    /// The entries that make a part of this table from nothing: whole logs behind `after`, until
+    /// they take `target_bytes`; and the last of those logs, none behind the end.
+    pub(super) fn part(
+        &self,
+        after: Option<LogId>,
+        target_bytes: usize,
+    ) -> (Vec<ManifestEntry>, Option<LogId>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut entries, mut size_bytes) = (Vec::new(), 0);
+        for (id, log) in self.logs.range((from, Bound::Unbounded)) {
+            let first = entries.len();
+            entries.extend(log.entries(*id));
+            size_bytes += entries[first..].iter().map(ManifestEntry::encoded_bytes).sum::<usize>();
+            if size_bytes >= target_bytes {
+                return (entries, Some(*id));
+            }
+        }
+        (entries, None)
     }
 
     fn set_entry(&mut self, id: LogId, entry: LogEntry) {

@@ -6,6 +6,10 @@ use record::{Offset, Timestamp};
 use runtime::Lease;
 use std::fmt;
 
+/// An encoded segment without its files, and a file without its remainder.
+const SEGMENT_SIZE_BYTES: usize = 48;
+const FILE_STATE_SIZE_BYTES: usize = 12;
+
 /// Whether a segment still grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -122,6 +126,13 @@ impl SegmentState {
         for file in [&self.log, &self.offset_index, &self.time_index] {
             file.encode(out);
         }
+    }
+
+    /// How many bytes [`SegmentState::encode`] appends.
+    pub(crate) fn encoded_bytes(&self) -> usize {
+        let remainders = [&self.log, &self.offset_index, &self.time_index]
+            .map(|file| FILE_STATE_SIZE_BYTES + file.remainder.len());
+        SEGMENT_SIZE_BYTES + remainders.iter().sum::<usize>()
     }
 
     /// Reads the entry's body; None if it is not one that [`SegmentState::encode`] writes.

@@ -437,6 +437,68 @@ fn a_sequential_reader_sees_every_byte_once_and_searches_no_more() {
     }
 }
 
+/// Reads from random places until the segment is sealed, and compares what the disk holds.
+async fn read_meanwhile(shard: Shard, segment: Rc<Segment>, model: Model, seed: u64) {
+    let mut rng = Rng::new(seed);
+    let mut from = Offset(0);
+    while segment.stage() == Stage::Active {
+        let bound = Offset(i64::MAX);
+        let max_bytes = rng.below(20_000) as u32;
+        let request = ReadRequest { from, bound, max_bytes, at_least: AtLeast::OneBatch };
+        let plan = segment.read(request).await.expect("readable");
+        let mut found = Vec::new();
+        for part in plan.parts {
+            match part {
+                ReadPart::Memory(bytes) => found.extend_from_slice(&bytes),
+                ReadPart::File { file, position, len } => {
+                    let buffer = runtime::Buffer::plain(len as usize);
+                    let (got, bytes) = shard.disk().read_shared(&file, buffer, position).await;
+                    assert_eq!(got.expect("readable") as u64, len);
+                    found.extend_from_slice(&bytes);
+                }
+            }
+        }
+        assert!(candidates(&model, from, bound).starts_with(&found), "from {from}");
+        from = match plan.next_offset {
+            Some(next) if rng.chance(3, 4) => next,
+            _ => Offset(rng.below(segment.end_offset().0 as u64 + 1) as i64),
+        };
+        shard.yield_now().await;
+    }
+}
+
+#[test]
+fn readers_see_whole_batches_while_the_segment_is_written_and_sealed() {
+    for seed in 0..20 {
+        let world = World::new(seed, Options::default());
+        let node = world.node("n");
+        let model = Model::random(&mut world.random(), 200, 0);
+        run(&world, &node, move |shard| {
+            let model = model.clone();
+            async move {
+                make_dir(&shard).await;
+                let segment =
+                    reopen(&shard, &FileCache::new(3), SegmentState::empty(Offset(0))).await;
+                let segment = Rc::new(segment);
+                let readers: Vec<_> = (0..3)
+                    .map(|i| {
+                        let (shard, segment) = (shard.clone(), segment.clone());
+                        let reader =
+                            read_meanwhile(shard.clone(), segment, model.clone(), seed * 3 + i);
+                        shard.spawn(runtime::TaskClass::Foreground, "reader", reader)
+                    })
+                    .collect();
+                settle_all(&shard, &segment, &model, &mut Rng::new(seed)).await;
+                segment.seal();
+                settle(&shard, &segment).await;
+                for reader in readers {
+                    reader.await.expect("a reader that ends");
+                }
+            }
+        });
+    }
+}
+
 #[test]
 fn a_timestamp_is_found_at_its_first_record() {
     for seed in 30..36 {
@@ -598,23 +660,25 @@ fn a_segment_rolls_by_kafkas_rules() {
 fn an_orphan_under_the_name_of_a_new_segment_is_emptied() {
     let world = World::new(70, Options::default());
     let node = world.node("n");
-    let model = Model::random(&mut world.random(), 60, 0);
-    let expect = model.clone();
+    let disk = node.disk();
     run(&world, &node, move |shard| {
-        let model = model.clone();
+        let disk = disk.clone();
         async move {
             make_dir(&shard).await;
-            let orphan = Model::random(&mut Rng::new(71), 90, 0);
-            for model in [&orphan, &model] {
+            let mut sizes = Vec::new();
+            for count in [900, 60] {
+                let model = Model::random(&mut Rng::new(count), count as usize, 0);
                 let files = FileCache::new(6);
                 let segment = reopen(&shard, &files, SegmentState::empty(Offset(0))).await;
-                settle_all(&shard, &segment, model, &mut Rng::new(70)).await;
+                settle_all(&shard, &segment, &model, &mut Rng::new(70)).await;
+                sizes.push(disk.read(&file(".log", 0)).expect("written").len());
                 segment.seal();
                 settle(&shard, &segment).await;
+                assert_files(&disk.image(), &model, 0, "made again");
             }
+            assert!(sizes[1] < sizes[0] / 2, "{sizes:?}");
         }
     });
-    assert_files(&node.disk().image(), &expect, 0, "made again");
 }
 
 #[test]

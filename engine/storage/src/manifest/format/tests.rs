@@ -126,6 +126,7 @@ fn damaged_entries_never_panic_and_never_reach_beyond_themselves() {
     for entry in sample_entries() {
         let mut bytes = Vec::new();
         entry.encode(&mut bytes);
+        assert_eq!(entry.encoded_bytes(), bytes.len());
         for len in 0..bytes.len() {
             assert_eq!(ManifestEntry::decode(&bytes[..len]), None, "{entry:?} cut at {len}");
         }
