@@ -1,2 +1,23 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! The program `ringmain`: reads the command line and starts what it names.
+
+mod command_line;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use command_line::{Command, CommandLine};
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    let ended = match line.command.unwrap_or_default() {
+        Command::Serve(options) => serve::run(&options),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("ringmain: {e}");
+            ExitCode::from(e.exit_code())
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The dump's lines: aligned text for people, or one JSON object each for programs.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Who reads the dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+/// Why the dump of a file ends early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The file cannot be read; the others may be.
+    Read(io::Error),
+    /// Nobody can be told anything any more.
+    Output(io::Error),
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    what: &'static str,
+    position: Option<u64>,
+    fields: Vec<Field>,
+    fault: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    name: &'static str,
+    value: Value,
+    /// What a person sees, if it is not the value itself.
+    text: Option<String>,
+}
+
+/// Takes lines, writes them, and counts what is wrong.
+pub(super) struct Report<W> {
+    out: W,
+    format: Format,
+    file: String,
+    /// The widest so far of each kind of line's fields, so that columns stay columns.
+    widths: BTreeMap<(&'static str, &'static str), usize>,
+    files: u64,
+    faults: u64,
+    unreadable: u64,
+}
+
+impl From<io::Error> for Stop {
+    /// The writing side uses `?`; reading errors are wrapped where they arise.
+    fn from(error: io::Error) -> Stop {
+        Stop::Output(error)
+    }
+}
+
+impl Line {
+    /// A line about such a thing.
+    pub(super) fn new(what: &'static str) -> Line {
+        Line { what, position: None, fields: Vec::new(), fault: None }
+    }
+
+    /// Where it begins in its file, in bytes.
+    pub(super) fn at(mut self, position: u64) -> Line {
+        self.position = Some(position);
+        self
+    }
+
+    /// A field that people and programs see alike.
+    pub(super) fn field(mut self, name: &'static str, value: impl Into<Value>) -> Line {
+        self.fields.push(Field { name, value: value.into(), text: None });
+        self
+    }
+
+    /// A field that people see in other words.
+    pub(super) fn shown(
+        mut self,
+        name: &'static str,
+        value: impl Into<Value>,
+        text: String,
+    ) -> Line {
+        self.fields.push(Field { name, value: value.into(), text: Some(text) });
+        self
+    }
+
+    /// What is wrong with it, if something is.
+    pub(super) fn fault(mut self, fault: Option<String>) -> Line {
+        if let Some(fault) = fault {
+            let both = self.fault.take().map(|first| format!("{first}; {fault}"));
+            self.fault = Some(both.unwrap_or(fault));
+        }
+        self
+    }
+}
+
+impl<W: Write> Report<W> {
+    /// A dump onto `out`.
+    pub(super) fn new(out: W, format: Format) -> Report<W> {
+        let (file, widths) = (String::new(), BTreeMap::new());
+        Report { out, format, file, widths, files: 0, faults: 0, unreadable: 0 }
+    }
+
+    /// From here on the lines are about that file.
+    pub(super) fn begin(&mut self, path: &Path) {
+        self.files += 1;
+        self.file = path.display().to_string();
+    }
+
+    /// The first line about a file.
+    pub(super) fn file(&mut self, kind: &'static str, size_bytes: u64) -> io::Result<()> {
+        match self.format {
+            Format::Text => writeln!(self.out, "{}: {kind}, {size_bytes} bytes", self.file),
+            Format::Json => {
+                self.line(Line::new("file").field("kind", kind).field("size_bytes", size_bytes))
+            }
+        }
+    }
+
+    /// Writes a line.
+    pub(super) fn line(&mut self, line: Line) -> io::Result<()> {
+        self.faults += u64::from(line.fault.is_some());
+        match self.format {
+            Format::Text => self.write_text(&line),
+            Format::Json => self.write_json(&line),
+        }
+    }
+
+    /// The current file cannot be read (further), or nobody knows what it is.
+    pub(super) fn unreadable(&mut self, why: &str) -> io::Result<()> {
+        self.unreadable += 1;
+        match self.format {
+            Format::Text => writeln!(self.out, "{}: !! {why}", self.file),
+            Format::Json => self.write_json(&Line::new("unreadable").fault(Some(why.to_owned()))),
+        }
+    }
+
+    /// The last line.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        if self.format == Format::Text {
+            let (files, faults, unreadable) = (self.files, self.faults, self.unreadable);
+            match (faults, unreadable) {
+                (0, 0) => writeln!(self.out, "{files} files, all is well"),
+                _ => writeln!(
+                    self.out,
+                    "{files} files, {faults} faults, {unreadable} not readable or unknown"
+                ),
+            }?;
+        }
+        self.out.flush()
+    }
+
+    /// 0 if all is well, 1 if there was damage, 2 if not everything could be read.
+    pub(super) fn status(&self) -> u8 {
+        match (self.faults, self.unreadable) {
+            (0, 0) => 0,
+            (_, 0) => 1,
+            _ => 2,
+        }
+    }
+
+    fn write_text(&mut self, line: &Line) -> io::Result<()> {
+        let position = line.position.map(|at| at.to_string()).unwrap_or_default();
+        write!(self.out, "{position:>12}  {:<9}", line.what)?;
+        for field in &line.fields {
+            let text = match (&field.text, &field.value) {
+                (Some(text), _) | (None, Value::String(text)) => text.clone(),
+                (None, Value::Bool(yes)) => (if *yes { "yes" } else { "no" }).to_owned(),
+                (None, value) => value.to_string(),
+            };
+            let width = self.widths.entry((line.what, field.name)).or_default();
+            // One very long text is no reason to make all lines long.
+            *width = text.chars().count().min(30).max(*width);
+            let (name, width) = (field.name.replace('_', " "), *width);
+            match field.value {
+                Value::Number(_) if field.text.is_none() => {
+                    write!(self.out, "  {name} {text:>width$}")?
+                }
+                _ => write!(self.out, "  {name} {text:<width$}")?,
+            }
+        }
+        match &line.fault {
+            Some(fault) => writeln!(self.out, "  !! {fault}"),
+            None => writeln!(self.out),
+        }
+    }
+
+    /// The fields keep their order, which a map of `serde_json` would not.
+    fn write_json(&mut self, line: &Line) -> io::Result<()> {
+        let file = Value::from(self.file.as_str());
+        write!(self.out, "{{\"file\":{file},\"what\":\"{}\"", line.what)?;
+        if let Some(position) = line.position {
+            write!(self.out, ",\"position\":{position}")?;
+        }
+        for field in &line.fields {
+            write!(self.out, ",\"{}\":{}", field.name, field.value)?;
+        }
+        if let Some(fault) = &line.fault {
+            write!(self.out, ",\"fault\":{}", Value::from(fault.as_str()))?;
+        }
+        writeln!(self.out, "}}")
+    }
+}

@@ -1,0 +1,108 @@
+//! How times, keys and values look to people, and to programs.
+
+use record::Timestamp;
+use serde_json::{Value, json};
+
+/// What a person is shown of one key or value.
+const SHOWN_CHARACTERS_MAX: usize = 200;
+const DAY_MS: i64 = 86_400_000;
+
+/// `2026-11-21T09:00:00.123Z`, or `none`; a number where the year has more than four digits.
+pub(super) fn time(timestamp: Timestamp) -> String {
+    let ms = timestamp.0;
+    if timestamp == Timestamp::NONE {
+        return "none".to_owned();
+    }
+    let (days, ms_of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    // Years from 0 to 9999.
+    if !(-719_528..2_932_897).contains(&days) {
+        return format!("{ms} ms");
+    }
+    let (year, month, day) = date(days);
+    let (second, ms) = (ms_of_day / 1_000, ms_of_day % 1_000);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+/// Year, month and day of the day so many days after 1970-01-01, by the Gregorian calendar.
+///
+/// Years are counted from March, so that the day that is not always there comes last.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, day)
+}
+
+/// Text in quotes if it is text, else hexadecimal digits; long ones are cut and say their length.
+pub(super) fn bytes(bytes: Option<&[u8]>) -> String {
+    let Some(bytes) = bytes else { return "null".to_owned() };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+            None => format!("{text:?}"),
+            Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], bytes.len()),
+        },
+        Err(_) if bytes.len() > SHOWN_CHARACTERS_MAX / 2 => {
+            format!("0x{}… ({} bytes)", hex(&bytes[..SHOWN_CHARACTERS_MAX / 2]), bytes.len())
+        }
+        Err(_) => format!("0x{}", hex(bytes)),
+    }
+}
+
+/// Text as a string, other bytes as `{"hex": "…"}`, null as null; never cut.
+pub(super) fn json_bytes(bytes: Option<&[u8]>) -> Value {
+    match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
+        None => Value::Null,
+        Some((_, Ok(text))) => text.into(),
+        Some((bytes, Err(_))) => json!({ "hex": hex(bytes) }),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let times = [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_001, "2000-02-29T00:00:00.001Z"),
+            (1_709_164_799_999, "2024-02-28T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (-2, "1969-12-31T23:59:59.998Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "253402300800000 ms"),
+            (i64::MIN, "-9223372036854775808 ms"),
+            (-1, "none"),
+        ];
+        for (ms, expected) in times {
+            assert_eq!(time(Timestamp(ms)), expected);
+        }
+    }
+
+    #[test]
+    fn bytes_are_text_if_they_are_text() {
+        assert_eq!(bytes(None), "null");
+        assert_eq!(bytes(Some("Zürich\n".as_bytes())), "\"Zürich\\n\"");
+        assert_eq!(bytes(Some(&[0xff, 0x0a])), "0xff0a");
+        let long = "ü".repeat(300);
+        let shown = bytes(Some(long.as_bytes()));
+        assert!(shown.ends_with("… (600 bytes)") && shown.chars().count() < 230, "{shown}");
+        assert!(bytes(Some(&[0xff; 300])).ends_with("… (300 bytes)"));
+        assert_eq!(json_bytes(Some(&[0xff])), json!({ "hex": "ff" }));
+        assert_eq!(json_bytes(Some(b"")), json!(""));
+        assert_eq!(json_bytes(None), Value::Null);
+    }
+}

@@ -1,0 +1,257 @@
+//! The broker's settings, checked: raw text becomes a [`Config`] or a refusal that names key, place and remedy.
+
+mod keys;
+mod listener;
+mod settings;
+mod topic;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use metadata::BrokerId;
+use storage::JournalConfig;
+
+pub use keys::{BROKER_KEYS, Key, Kind, Scope, TOPIC_KEYS, WITHOUT_MEANING};
+pub use listener::ListenAddress;
+pub use settings::{Given, Place, Settings, SettingsError};
+pub use topic::{TimestampPolicy, TopicConfig, TopicConfigError, check_topic_settings};
+
+/// How many shards are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shards {
+    /// One a core that we may use.
+    Auto,
+    /// So many.
+    Exactly(u16),
+}
+
+/// All settings of a broker. Sizes are bytes, times milliseconds.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `node.id`.
+    pub broker: BrokerId,
+    /// `listeners`.
+    pub listener: ListenAddress,
+    /// `advertised.listeners`, or the listener.
+    pub advertised: ListenAddress,
+    /// `log.dirs`.
+    pub data_folder: PathBuf,
+    /// `ringmain.shards`.
+    pub shards: Shards,
+    /// `ringmain.journal.file.bytes`.
+    pub journal_file_bytes: u64,
+    /// `ringmain.journal.files.max`.
+    pub journal_files_max: u32,
+    /// `ringmain.journal.mark.delay.ms`.
+    pub journal_mark_delay_ms: u64,
+    /// `ringmain.tail.bytes`, of each shard.
+    pub tail_bytes: u64,
+    /// `ringmain.request.bytes`, of each shard.
+    pub request_bytes: u64,
+    /// `ringmain.disk.reserve.bytes`.
+    pub disk_reserve_bytes: u64,
+    /// `num.partitions`.
+    pub partition_count: u32,
+    /// `default.replication.factor`.
+    pub replication_factor: u16,
+    /// `auto.create.topics.enable`.
+    pub creates_topics: bool,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+    /// `socket.request.max.bytes`.
+    pub request_size_max: u32,
+    /// `fetch.max.bytes`.
+    pub fetch_size_max: u32,
+    /// What a topic has that sets nothing itself.
+    pub topic: TopicConfig,
+}
+
+/// Why a broker can't start with what it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// A value that is none for its key.
+    Value {
+        /// Which setting.
+        key: &'static str,
+        /// What was given.
+        value: String,
+        /// Where.
+        place: Place,
+        /// What it should be.
+        wanted: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConfigError::Value { key, value, place, wanted } = self;
+        write!(f, "{place}: {key}={value} can't be: {wanted}")
+    }
+}
+
+/// What a value of this kind should be, in words.
+pub(crate) fn wanted(kind: Kind) -> String {
+    match kind {
+        Kind::Number { min, max } if max == i64::MAX => format!("a whole number from {min} on"),
+        Kind::Number { min, max } => format!("a whole number from {min} to {max}"),
+        Kind::Switch => "true or false".into(),
+        Kind::Choice(words) => format!("one of {}", words.join(", ")),
+        Kind::Text => "it may not be empty".into(),
+        Kind::OptionalText => "any text".into(),
+    }
+}
+
+/// Whether `value` is one of this kind.
+pub(crate) fn fits(kind: Kind, value: &str) -> bool {
+    match kind {
+        Kind::Number { min, max } => value.parse().is_ok_and(|n: i64| (min..=max).contains(&n)),
+        Kind::Switch => matches!(value, "true" | "false"),
+        Kind::Choice(words) => words.contains(&value),
+        Kind::Text => !value.is_empty(),
+        Kind::OptionalText => true,
+    }
+}
+
+/// Reads checked values out of settings.
+struct Reader<'a>(&'a Settings);
+
+impl Reader<'_> {
+    fn key(&self, name: &str) -> &'static Key {
+        keys::broker_key(name).expect("only keys of the table are read")
+    }
+
+    fn text(&self, name: &str) -> Result<String, ConfigError> {
+        let key = self.key(name);
+        match self.0.given(name) {
+            None => Ok(key.default.into()),
+            Some(given) if fits(key.kind, &given.value) => Ok(given.value.clone()),
+            Some(_) => Err(self.refuse(name, wanted(key.kind))),
+        }
+    }
+
+    fn number<N: TryFrom<i64>>(&self, name: &str) -> Result<N, ConfigError> {
+        let text = self.text(name)?;
+        // The table's range for the key lies within the type that it is read as.
+        let number: i64 = text.parse().expect("checked against the kind, or the default");
+        N::try_from(number).map_err(|_| self.refuse(name, wanted(self.key(name).kind)))
+    }
+
+    fn refuse(&self, name: &str, wanted: String) -> ConfigError {
+        let key = self.key(name);
+        let (value, place) = match self.0.given(name) {
+            Some(given) => (given.value.clone(), given.place.clone()),
+            None => (key.default.into(), Place::Default),
+        };
+        ConfigError::Value { key: key.name, value, place, wanted }
+    }
+}
+
+impl Config {
+    /// Checks every setting, alone and together.
+    pub fn check(settings: &Settings) -> Result<Config, ConfigError> {
+        let read = Reader(settings);
+        let listener = read.listener("listeners")?;
+        let advertised = match read.text("advertised.listeners")?.as_str() {
+            "" => listener.clone(),
+            _ => read.listener("advertised.listeners")?,
+        };
+        let config = Config {
+            broker: BrokerId(read.number("node.id")?),
+            advertised: advertised.for_clients(),
+            listener,
+            data_folder: read.data_folder()?,
+            shards: read.shards()?,
+            journal_file_bytes: read.number("ringmain.journal.file.bytes")?,
+            journal_files_max: read.number("ringmain.journal.files.max")?,
+            journal_mark_delay_ms: read.number("ringmain.journal.mark.delay.ms")?,
+            tail_bytes: read.number("ringmain.tail.bytes")?,
+            request_bytes: read.number("ringmain.request.bytes")?,
+            disk_reserve_bytes: read.number("ringmain.disk.reserve.bytes")?,
+            partition_count: read.number("num.partitions")?,
+            replication_factor: read.number("default.replication.factor")?,
+            creates_topics: read.text("auto.create.topics.enable")? == "true",
+            producer_id_expiration_ms: read.number("producer.id.expiration.ms")?,
+            request_size_max: read.number("socket.request.max.bytes")?,
+            fetch_size_max: read.number("fetch.max.bytes")?,
+            topic: read.topic_defaults()?,
+        };
+        config.check_together(&read)?;
+        Ok(config)
+    }
+
+    /// What the journal of one shard is told.
+    pub fn journal(&self) -> JournalConfig {
+        JournalConfig {
+            file_bytes: self.journal_file_bytes,
+            files_max: self.journal_files_max,
+            tail_bytes: self.tail_bytes,
+            mark_delay: Duration::from_millis(self.journal_mark_delay_ms),
+            ..JournalConfig::default()
+        }
+    }
+
+    /// The largest record batch that a shard can take: it must fit one journal file behind a
+    /// commit's header, and a quarter of the tail.
+    pub fn batch_size_max(&self) -> u64 {
+        self.journal().largest_payload_bytes() as u64
+    }
+
+    fn check_together(&self, read: &Reader<'_>) -> Result<(), ConfigError> {
+        let max = self.batch_size_max();
+        if self.topic.batch_size_max > max {
+            let wanted = format!(
+                "at most {max} with these settings: a batch fits one journal file \
+                 (ringmain.journal.file.bytes={}) and a quarter of the tail (ringmain.tail.bytes={})",
+                self.journal_file_bytes, self.tail_bytes
+            );
+            return Err(read.refuse("message.max.bytes", wanted));
+        }
+        if u64::from(self.request_size_max) > self.request_bytes {
+            let wanted = format!("at most ringmain.request.bytes={}", self.request_bytes);
+            return Err(read.refuse("socket.request.max.bytes", wanted));
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    fn listener(&self, name: &str) -> Result<ListenAddress, ConfigError> {
+        ListenAddress::parse(&self.text(name)?).map_err(|e| self.refuse(name, e.to_string()))
+    }
+
+    fn data_folder(&self) -> Result<PathBuf, ConfigError> {
+        let text = self.text("log.dirs")?;
+        if text.contains(',') {
+            let wanted = "one folder: a broker has one data folder on one device";
+            return Err(self.refuse("log.dirs", wanted.into()));
+        }
+        Ok(PathBuf::from(text))
+    }
+
+    fn shards(&self) -> Result<Shards, ConfigError> {
+        match self.text("ringmain.shards")?.as_str() {
+            "auto" => Ok(Shards::Auto),
+            number => match number.parse() {
+                Ok(n @ 1..=1024) => Ok(Shards::Exactly(n)),
+                _ => Err(self.refuse("ringmain.shards", "auto, or a number from 1 to 1024".into())),
+            },
+        }
+    }
+
+    fn topic_defaults(&self) -> Result<TopicConfig, ConfigError> {
+        let mut values = std::collections::BTreeMap::new();
+        for key in TOPIC_KEYS {
+            let Scope::Topic { broker_key } = key.scope else { continue };
+            let value = match broker_key {
+                Some(broker_key) => self.text(broker_key)?,
+                None => key.default.into(),
+            };
+            values.insert(key.name, value);
+        }
+        Ok(TopicConfig::from_checked(&|name| values[name].clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

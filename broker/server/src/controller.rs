@@ -1,0 +1,293 @@
+//! Shard 0's part: decides through the metadata log, places partitions on shards, publishes views.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use coordinator::PRODUCER_ID_BLOCK_SIZE;
+use metadata::{Applied, MetadataRecord, TopicId, spread_over_shards};
+use protocol::{ErrorCode, Uuid};
+use quorum::{LoadError, ProposeError, Quorum};
+use runtime::sync::Signal;
+use runtime::{Lane, ShardId, Snapshot, Unanswered};
+use storage::{CreateError, LogConfig, LogId};
+
+use crate::error_codes::Refusal;
+use crate::message::{NewTopic, ProducerIdBlock, Reply, Request};
+use crate::router::{ask, together};
+use crate::shard::Core;
+use crate::view::{ClusterView, log_id};
+
+/// `__cluster_metadata-0`, under the id that Kafka reserves for it.
+pub(crate) const METADATA_LOG: LogId = LogId { topic_id: Uuid::ONE.0, partition: 0 };
+/// The name of the metadata topic: no client's topic is called so.
+pub(crate) const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// Why the metadata log can't be opened.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// It can't be made.
+    Create(CreateError),
+    /// It can't be read.
+    Load(LoadError),
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            OpenError::Create(e) => write!(f, "the metadata log can't be made: {e}"),
+            OpenError::Load(e) => e.fmt(f),
+        }
+    }
+}
+
+/// Decides, on shard 0.
+pub(crate) struct Controller {
+    quorum: Quorum,
+    cluster_id: String,
+    /// Which shard owns each partition. Placed when a topic appears, found again at a start.
+    owners: RefCell<BTreeMap<TopicId, Vec<ShardId>>>,
+    /// At the start: which shard has which log.
+    found: RefCell<BTreeMap<LogId, ShardId>>,
+    /// Shards that have told their logs.
+    told: RefCell<BTreeSet<ShardId>>,
+    /// Shards that have no more requests.
+    drained: RefCell<BTreeSet<ShardId>>,
+    changed: Signal,
+}
+
+impl Controller {
+    /// Opens the metadata log and leads it.
+    pub(crate) async fn open(core: &Core, cluster_id: String) -> Result<Controller, OpenError> {
+        let log = match core.store.log(&METADATA_LOG) {
+            Some(log) => log,
+            None => {
+                let created =
+                    core.store.create_log(METADATA_LOG, METADATA_TOPIC, LogConfig::default()).await;
+                created.map_err(OpenError::Create)?
+            }
+        };
+        let quorum = Quorum::open(&core.shard, &core.store, log).await.map_err(OpenError::Load)?;
+        Ok(Controller {
+            quorum,
+            cluster_id,
+            owners: RefCell::default(),
+            found: RefCell::default(),
+            told: RefCell::default(),
+            drained: RefCell::default(),
+            changed: Signal::new(),
+        })
+    }
+
+    /// Brings the broker up: registers it, which gives every partition that it leads a new epoch,
+    /// places the partitions, and lets every shard lead its own.
+    pub(crate) async fn start(
+        &self,
+        core: &Rc<Core>,
+        advertised: Advertised,
+    ) -> Result<(), ProposeError> {
+        let all = usize::from(core.shard.count());
+        let told = || (self.told.borrow().len() == all).then_some(());
+        self.changed.wait_until(told).await;
+        let Advertised { host, port } = advertised;
+        let broker = core.config.broker;
+        self.quorum.propose(MetadataRecord::BrokerRegistered { broker, host, port }).await?;
+        self.place_all(core.shard.count());
+        let kept = self.publish(core).await;
+        let removed = self.quorum.image().removed_topics().map(|(id, _)| id).collect();
+        self.forget(removed, &kept).await;
+        Ok(())
+    }
+
+    /// Lets clients in, on every shard.
+    pub(crate) async fn open_listeners(&self, core: &Rc<Core>, addr: SocketAddr) {
+        let _shards_listen = self.tell_all(core, || Request::Listen(addr)).await;
+    }
+
+    /// Takes no more changes.
+    pub(crate) fn stop(&self) {
+        self.quorum.stop();
+    }
+
+    async fn create_topics(
+        &self,
+        core: &Rc<Core>,
+        topics: Vec<NewTopic>,
+    ) -> Vec<Result<(), Refusal>> {
+        let shards = core.shard.count();
+        let propose = |topic: NewTopic| {
+            let NewTopic { name, id, partitions, configs } = topic;
+            let count = partitions.len() as u32;
+            let record = MetadataRecord::TopicCreated { name, id, partitions, configs };
+            let quorum = self.quorum.clone();
+            async move { (id, count, quorum.propose(record).await) }
+        };
+        let proposed = together(topics.into_iter().map(propose)).await;
+        let mut results = Vec::with_capacity(proposed.len());
+        for (id, count, result) in proposed {
+            if result.is_ok() {
+                self.place(id, count, shards);
+            }
+            results.push(result.map(|_| ()).map_err(|e| Refusal::from(&e)));
+        }
+        if results.iter().any(Result::is_ok) {
+            self.publish(core).await;
+        }
+        results
+    }
+
+    async fn delete_topics(&self, core: &Rc<Core>, ids: Vec<TopicId>) -> Vec<Result<(), Refusal>> {
+        let propose = |id: TopicId| {
+            let quorum = self.quorum.clone();
+            async move { (id, quorum.propose(MetadataRecord::TopicRemoved { id }).await) }
+        };
+        let mut results = Vec::new();
+        let mut removed = Vec::new();
+        for (id, result) in together(ids.into_iter().map(propose)).await {
+            if result.is_ok() {
+                self.owners.borrow_mut().remove(&id);
+                removed.push(id);
+            }
+            results.push(result.map(|_| ()).map_err(|e| Refusal::from(&e)));
+        }
+        if !removed.is_empty() {
+            let kept = self.publish(core).await;
+            self.forget(removed, &kept).await;
+        }
+        results
+    }
+
+    async fn allocate_producer_ids(&self, core: &Core) -> Result<ProducerIdBlock, Refusal> {
+        let (broker, count) = (core.config.broker, PRODUCER_ID_BLOCK_SIZE);
+        let record = MetadataRecord::ProducerIdsAllocated { broker, count };
+        match self.quorum.propose(record).await {
+            Ok(Applied::ProducerIds { first, count }) => Ok(ProducerIdBlock { first, count }),
+            Ok(Applied::Changed) => unreachable!("an allocation is applied as one"),
+            Err(e) => Err(Refusal::from(&e)),
+        }
+    }
+
+    /// Gives the image to every shard; returns when each has done its part, with what is kept of
+    /// removed topics all the same.
+    async fn publish(&self, core: &Rc<Core>) -> BTreeSet<TopicId> {
+        let view = Snapshot::new(ClusterView {
+            image: self.quorum.image(),
+            cluster_id: self.cluster_id.clone(),
+            owners: self.owners.borrow().clone(),
+        });
+        let mut kept = BTreeSet::new();
+        for reply in self.tell_all(core, || Request::View(view.clone())).await {
+            match reply {
+                Ok(Reply::Followed { kept: by_shard }) => kept.extend(by_shard),
+                // That shard is ending, and the process with it: the next start will find out.
+                _ => kept.extend(view.image.removed_topics().map(|(id, _)| id)),
+            }
+        }
+        kept
+    }
+
+    /// Tells every shard; the order of several such calls is the same for all of them.
+    async fn tell_all(
+        &self,
+        core: &Rc<Core>,
+        request: impl Fn() -> Request,
+    ) -> Vec<Result<Reply, Unanswered>> {
+        let tell = |shard| ask(core.clone(), ShardId(shard), Lane::Control, request());
+        together((0..core.shard.count()).map(tell)).await
+    }
+
+    /// Every shard has synced the tombstones of what it had of these topics, but for those that
+    /// are kept: their ids can go.
+    async fn forget(&self, removed: Vec<TopicId>, kept: &BTreeSet<TopicId>) {
+        for id in removed.into_iter().filter(|id| !kept.contains(id)) {
+            // If it fails, the next start does it.
+            let _forgotten = self.quorum.propose(MetadataRecord::TopicForgotten { id }).await;
+        }
+    }
+
+    /// Places what a start finds: a log stays where it is, what has none yet is spread.
+    fn place_all(&self, shards: u16) {
+        let image = self.quorum.image();
+        let found = self.found.take();
+        let mut loads = vec![0u32; usize::from(shards)];
+        for shard in found.values() {
+            loads[usize::from(shard.0)] += 1;
+        }
+        for topic in image.topics() {
+            let partitions = 0..topic.partitions.len() as u32;
+            let place = |partition| match found.get(&log_id(&topic.id, partition)) {
+                Some(shard) => *shard,
+                None => ShardId(spread_over_shards(&mut loads, 1)[0]),
+            };
+            let owners = partitions.map(place).collect();
+            self.owners.borrow_mut().insert(topic.id, owners);
+        }
+    }
+
+    fn place(&self, id: TopicId, count: u32, shards: u16) {
+        let mut loads = vec![0u32; usize::from(shards)];
+        let mut owners = self.owners.borrow_mut();
+        for shard in owners.values().flatten() {
+            loads[usize::from(shard.0)] += 1;
+        }
+        let placed = spread_over_shards(&mut loads, count).into_iter().map(ShardId).collect();
+        owners.insert(id, placed);
+    }
+
+    fn logs_found(&self, shard: ShardId, logs: Vec<LogId>) {
+        self.found.borrow_mut().extend(logs.into_iter().map(|id| (id, shard)));
+        self.told.borrow_mut().insert(shard);
+        self.changed.wake_all();
+    }
+
+    async fn all_drained(&self, shard: ShardId, count: u16) {
+        self.drained.borrow_mut().insert(shard);
+        self.changed.wake_all();
+        let all = || (self.drained.borrow().len() == usize::from(count)).then_some(());
+        self.changed.wait_until(all).await;
+    }
+}
+
+/// Where clients are told to connect.
+pub(crate) struct Advertised {
+    /// A name or an address.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+}
+
+/// Answers what only shard 0 can.
+pub(crate) async fn answer(core: &Rc<Core>, from: ShardId, request: Request) -> Reply {
+    let Some(controller) = core.controller() else { return misdirected(&request) };
+    match request {
+        Request::LogsFound(logs) => {
+            controller.logs_found(from, logs);
+            Reply::Done
+        }
+        Request::CreateTopics(topics) => {
+            Reply::Topics(controller.create_topics(core, topics).await)
+        }
+        Request::DeleteTopics(ids) => Reply::Topics(controller.delete_topics(core, ids).await),
+        Request::AllocateProducerIds => {
+            Reply::ProducerIds(controller.allocate_producer_ids(core).await)
+        }
+        Request::Drained => {
+            controller.all_drained(from, core.shard.count()).await;
+            Reply::Done
+        }
+        _ => unreachable!("an owner's question came to the controller"),
+    }
+}
+
+fn misdirected(request: &Request) -> Reply {
+    let refuse = || Refusal::bare(ErrorCode::NotController);
+    match request {
+        Request::CreateTopics(topics) => {
+            Reply::Topics(topics.iter().map(|_| Err(refuse())).collect())
+        }
+        Request::DeleteTopics(ids) => Reply::Topics(ids.iter().map(|_| Err(refuse())).collect()),
+        Request::AllocateProducerIds => Reply::ProducerIds(Err(refuse())),
+        _ => Reply::Done,
+    }
+}

@@ -1,0 +1,155 @@
+//! The one place that turns errors of the layers below into Kafka's codes.
+
+use metadata::{NameError, Refused};
+use protocol::ErrorCode;
+use quorum::ProposeError;
+use record::ErrorClass;
+use replica::{AppendRefused, Resigned};
+use runtime::Unanswered;
+use storage::{AppendError, LogReadError, NoRoom, ProducerCheck};
+
+use crate::config::TopicConfigError;
+
+/// What a client is told: a code, and words for people where the API has room for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The code.
+    pub(crate) code: ErrorCode,
+    /// Why, and what to do.
+    pub(crate) message: Option<String>,
+}
+
+impl Refusal {
+    /// A code that says enough by itself.
+    pub(crate) fn bare(code: ErrorCode) -> Refusal {
+        Refusal { code, message: None }
+    }
+
+    /// A code and what it means here.
+    pub(crate) fn because(code: ErrorCode, message: impl Into<String>) -> Refusal {
+        Refusal { code, message: Some(message.into()) }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Refusal {
+        Refusal::bare(code)
+    }
+}
+
+impl From<&AppendRefused> for Refusal {
+    fn from(refused: &AppendRefused) -> Refusal {
+        Refusal::because(of_append(refused), refused.to_string())
+    }
+}
+
+impl From<Resigned> for Refusal {
+    fn from(_: Resigned) -> Refusal {
+        // Whether the record counts is not known: the producer may send it again.
+        Refusal::bare(ErrorCode::NotLeaderOrFollower)
+    }
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Refusal {
+        // What was asked for may have happened: only a timeout leaves that open.
+        Refusal::because(ErrorCode::RequestTimedOut, unanswered.to_string())
+    }
+}
+
+impl From<&LogReadError> for Refusal {
+    fn from(error: &LogReadError) -> Refusal {
+        Refusal::because(of_read(error), error.to_string())
+    }
+}
+
+impl From<&ProposeError> for Refusal {
+    fn from(error: &ProposeError) -> Refusal {
+        Refusal::because(of_proposal(error), error.to_string())
+    }
+}
+
+impl From<&NameError> for Refusal {
+    fn from(error: &NameError) -> Refusal {
+        Refusal::because(ErrorCode::InvalidTopicException, error.to_string())
+    }
+}
+
+impl From<&TopicConfigError> for Refusal {
+    fn from(error: &TopicConfigError) -> Refusal {
+        let code = match error {
+            TopicConfigError::UnknownKey(_) | TopicConfigError::Value { .. } => {
+                ErrorCode::InvalidConfig
+            }
+        };
+        Refusal::because(code, error.to_string())
+    }
+}
+
+fn of_append(refused: &AppendRefused) -> ErrorCode {
+    match refused {
+        AppendRefused::NotEnoughReplicas => ErrorCode::NotEnoughReplicas,
+        AppendRefused::Batch(error) => of_batch(error.class()),
+        AppendRefused::Timestamp { .. } => ErrorCode::InvalidTimestamp,
+        AppendRefused::Transactional => ErrorCode::InvalidTxnState,
+        AppendRefused::Producer(check) => of_producer(check),
+        AppendRefused::Log(error) => of_log_append(error),
+    }
+}
+
+fn of_batch(class: ErrorClass) -> ErrorCode {
+    match class {
+        ErrorClass::Corrupt => ErrorCode::CorruptMessage,
+        ErrorClass::InvalidRecord => ErrorCode::InvalidRecord,
+        ErrorClass::InvalidTimestamp => ErrorCode::InvalidTimestamp,
+        ErrorClass::UnsupportedCompression => ErrorCode::UnsupportedCompressionType,
+        ErrorClass::UnsupportedFormat => ErrorCode::UnsupportedForMessageFormat,
+        ErrorClass::TooLarge => ErrorCode::MessageTooLarge,
+    }
+}
+
+fn of_producer(check: &ProducerCheck) -> ErrorCode {
+    match check {
+        // Neither is a refusal: they never get here as one.
+        ProducerCheck::InOrder | ProducerCheck::Duplicate { .. } => ErrorCode::None,
+        ProducerCheck::OutOfOrder { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        ProducerCheck::StaleEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        // It passes when another producer has been silent for a while: to be tried again.
+        ProducerCheck::TooManyProducers { .. } => ErrorCode::NotEnoughReplicas,
+    }
+}
+
+fn of_log_append(error: &AppendError) -> ErrorCode {
+    match error {
+        // Clients try again on it, and know that nothing was appended.
+        AppendError::NoRoom(NoRoom::Journal | NoRoom::Tail | NoRoom::Stopping)
+        | AppendError::DiskFull { .. } => ErrorCode::KafkaStorageError,
+        AppendError::TooLarge { .. } => ErrorCode::RecordListTooLarge,
+    }
+}
+
+fn of_read(error: &LogReadError) -> ErrorCode {
+    match error {
+        LogReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        LogReadError::Segment(_) => ErrorCode::KafkaStorageError,
+        LogReadError::Batch(_) => ErrorCode::CorruptMessage,
+    }
+}
+
+fn of_proposal(error: &ProposeError) -> ErrorCode {
+    match error {
+        ProposeError::Refused(refused) => of_refused(refused),
+        ProposeError::Log(error) => of_log_append(error),
+        ProposeError::Stopping => ErrorCode::NotController,
+    }
+}
+
+fn of_refused(refused: &Refused) -> ErrorCode {
+    match refused {
+        Refused::TopicExists(_) => ErrorCode::TopicAlreadyExists,
+        Refused::Name(_) | Refused::NameCollides { .. } => ErrorCode::InvalidTopicException,
+        Refused::UnknownTopic(_) => ErrorCode::UnknownTopicId,
+        Refused::NoPartitions => ErrorCode::InvalidPartitions,
+        Refused::ProducerIdsExhausted => ErrorCode::UnknownServerError,
+    }
+}

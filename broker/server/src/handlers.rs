@@ -1,0 +1,65 @@
+//! The closed list of APIs: one handler each.
+
+pub(crate) mod api_versions;
+pub(crate) mod init_producer_id;
+pub(crate) mod produce;
+
+mod create_topics;
+mod delete_topics;
+mod fetch;
+mod list_offsets;
+mod metadata;
+
+use std::rc::Rc;
+
+use connection::Part;
+use protocol::generated::request_body::RequestBody;
+use protocol::header::RequestHeader;
+use protocol::response::Answered;
+use protocol::{EncodeError, Message, encode_response};
+use record::LeaderEpoch;
+use runtime::Lease;
+
+use crate::shard::Core;
+
+/// Handles one request, and returns the parts of its response's frame. Produce is not among them:
+/// the session overlaps it.
+pub(crate) async fn handle(
+    core: &Rc<Core>,
+    header: RequestHeader<'_>,
+    body: RequestBody<'_>,
+) -> Result<Vec<Part>, EncodeError> {
+    let answered = Answered::from(header);
+    match body {
+        RequestBody::Produce(_) => unreachable!("the session has begun it itself"),
+        RequestBody::Fetch(request) => fetch::handle(core, answered, request).await,
+        RequestBody::ListOffsets(request) => {
+            frame(answered, &list_offsets::handle(core, answered.api_version, request).await)
+        }
+        RequestBody::Metadata(request) => {
+            frame(answered, &metadata::handle(core, answered.api_version, request).await)
+        }
+        RequestBody::ApiVersions(request) => {
+            frame(answered, &api_versions::handle(answered.api_version, &request))
+        }
+        RequestBody::CreateTopics(request) => {
+            frame(answered, &create_topics::handle(core, request).await)
+        }
+        RequestBody::DeleteTopics(request) => {
+            frame(answered, &delete_topics::handle(core, request).await)
+        }
+        RequestBody::InitProducerId(request) => {
+            frame(answered, &init_producer_id::handle(core, request).await)
+        }
+    }
+}
+
+/// A response that is in memory as a whole.
+pub(crate) fn frame(answered: Answered, body: &impl Message) -> Result<Vec<Part>, EncodeError> {
+    Ok(vec![Part::Memory(Lease::from(encode_response(answered, body)?))])
+}
+
+/// The leader epoch that a client knows; -1 means that it does not say.
+fn known_epoch(epoch: i32) -> Option<LeaderEpoch> {
+    (epoch >= 0).then_some(LeaderEpoch(epoch))
+}

@@ -1,0 +1,248 @@
+//! CreateTopics: checks what is wished for, and has shard 0 decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use metadata::{BrokerId, TopicId, check_topic_name, names_collide, spread_over_brokers};
+use protocol::generated::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicResult, CreateTopicsRequest,
+    CreateTopicsResponse,
+};
+use protocol::{ErrorCode, Uuid};
+use runtime::{Lane, ShardId};
+
+use crate::config::check_topic_settings;
+use crate::controller::METADATA_TOPIC;
+use crate::error_codes::Refusal;
+use crate::message::{NewTopic, Reply, Request};
+use crate::router::ask;
+use crate::shard::Core;
+
+/// Partitions that one request may make, as in Kafka: each takes memory and files.
+const PARTITIONS_MAX: usize = 10_000;
+
+/// A topic that somebody wants.
+pub(crate) struct Wish {
+    /// Its name.
+    pub(crate) name: String,
+    /// How many partitions; none for the broker's default.
+    partition_count: Option<i32>,
+    /// How many copies; none for the broker's default.
+    replication_factor: Option<i16>,
+    /// Where exactly, if that is said.
+    assignments: Vec<CreatableReplicaAssignment>,
+    configs: Vec<(String, Option<String>)>,
+}
+
+impl Wish {
+    /// A topic as the broker makes it when nothing is said.
+    pub(crate) fn with_defaults(name: &str) -> Wish {
+        Wish {
+            name: name.into(),
+            partition_count: None,
+            replication_factor: None,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        }
+    }
+
+    fn of(topic: CreatableTopic) -> Wish {
+        let CreatableTopic { name, num_partitions, replication_factor, assignments, configs } =
+            topic;
+        Wish {
+            name,
+            partition_count: (num_partitions != -1).then_some(num_partitions),
+            replication_factor: (replication_factor != -1).then_some(replication_factor),
+            assignments,
+            configs: configs.into_iter().map(|config| (config.name, config.value)).collect(),
+        }
+    }
+}
+
+/// What was made, or would be.
+pub(crate) struct Made {
+    id: TopicId,
+    partition_count: usize,
+    replication_factor: usize,
+}
+
+/// Answers when the topics are there on every shard.
+pub(crate) async fn handle(core: &Rc<Core>, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let mut times: BTreeMap<String, u32> = BTreeMap::new();
+    for topic in &request.topics {
+        *times.entry(topic.name.clone()).or_default() += 1;
+    }
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let mut wishes = Vec::new();
+    let mut topics = Vec::new();
+    for topic in request.topics {
+        if times[&topic.name] == 1 {
+            names.insert(topic.name.clone());
+            wishes.push(Wish::of(topic));
+        } else if names.insert(topic.name.clone()) {
+            let twice = Refusal::because(ErrorCode::InvalidRequest, "the request names it twice");
+            topics.push(result(topic.name, Err(twice)));
+        }
+    }
+    let wished: Vec<String> = wishes.iter().map(|wish| wish.name.clone()).collect();
+    let results = match request.validate_only {
+        true => plan_all(core, wishes).into_iter().map(|plan| plan.map(|(_, made)| made)).collect(),
+        false => create(core, wishes).await,
+    };
+    topics.extend(wished.into_iter().zip(results).map(|(name, made)| result(name, made)));
+    CreateTopicsResponse { throttle_time_ms: 0, topics }
+}
+
+/// Makes topics. On return they are there on every shard.
+pub(crate) async fn create(core: &Rc<Core>, wishes: Vec<Wish>) -> Vec<Result<Made, Refusal>> {
+    let mut new = Vec::new();
+    let mut planned = Vec::new();
+    for plan in plan_all(core, wishes) {
+        planned.push(plan.map(|(topic, made)| {
+            new.push(topic);
+            made
+        }));
+    }
+    if new.is_empty() {
+        return planned;
+    }
+    let count = new.len();
+    let reply = ask(core.clone(), ShardId(0), Lane::Control, Request::CreateTopics(new)).await;
+    let decided = match reply {
+        Ok(Reply::Topics(decided)) => decided,
+        Ok(_) => unreachable!("topics are answered with topics"),
+        Err(e) => vec![Err(Refusal::from(e)); count],
+    };
+    let mut decided = decided.into_iter();
+    let mut decide = |made: Made| decided.next().expect("one answer a topic").map(|()| made);
+    planned.into_iter().map(|plan| plan.and_then(&mut decide)).collect()
+}
+
+/// Checks each wish, and all together against the limit.
+fn plan_all(core: &Core, wishes: Vec<Wish>) -> Vec<Result<(NewTopic, Made), Refusal>> {
+    let mut room = PARTITIONS_MAX;
+    let plan_one = |wish: Wish| {
+        let (topic, made) = plan(core, wish, room)?;
+        room -= made.partition_count;
+        Ok((topic, made))
+    };
+    wishes.into_iter().map(plan_one).collect()
+}
+
+fn plan(core: &Core, wish: Wish, room: usize) -> Result<(NewTopic, Made), Refusal> {
+    let view = core.view();
+    check_topic_name(&wish.name).map_err(|e| Refusal::from(&e))?;
+    if wish.name == METADATA_TOPIC {
+        let why = "the broker keeps its own metadata under this name";
+        return Err(Refusal::because(ErrorCode::InvalidTopicException, why));
+    }
+    if view.image.topic(&wish.name).is_some() {
+        let why = format!("Topic '{}' already exists.", wish.name);
+        return Err(Refusal::because(ErrorCode::TopicAlreadyExists, why));
+    }
+    if let Some(other) = view.image.topics().find(|topic| names_collide(&wish.name, &topic.name)) {
+        let why = format!("Topic '{}' collides with existing topic '{}'.", wish.name, other.name);
+        return Err(Refusal::because(ErrorCode::InvalidTopicException, why));
+    }
+    let configs = settings(wish.configs, core)?;
+    let brokers: Vec<BrokerId> = view.image.brokers().map(|broker| broker.id).collect();
+    let id = TopicId::from_random(core.shard.random_u64(), core.shard.random_u64());
+    let partitions = if wish.assignments.is_empty() {
+        let count = wish.partition_count.unwrap_or(core.config.partition_count as i32);
+        let copies = wish.replication_factor.unwrap_or(core.config.replication_factor as i16);
+        spread(&brokers, count, copies, room, &id)?
+    } else if wish.partition_count.is_some() || wish.replication_factor.is_some() {
+        let why = "with replicas assigned by hand, leave the two numbers at -1";
+        return Err(Refusal::because(ErrorCode::InvalidRequest, why));
+    } else {
+        by_hand(&brokers, wish.assignments, room)?
+    };
+    let made = Made {
+        id,
+        partition_count: partitions.len(),
+        replication_factor: partitions.first().map_or(0, Vec::len),
+    };
+    Ok((NewTopic { name: wish.name, id, partitions, configs }, made))
+}
+
+fn settings(
+    given: Vec<(String, Option<String>)>,
+    core: &Core,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut configs = BTreeMap::new();
+    for (name, value) in given {
+        let null = || Refusal::because(ErrorCode::InvalidConfig, format!("{name} is null"));
+        configs.insert(name.clone(), value.ok_or_else(null)?);
+    }
+    check_topic_settings(&configs, core.config.batch_size_max()).map_err(|e| Refusal::from(&e))?;
+    Ok(configs)
+}
+
+fn spread(
+    brokers: &[BrokerId],
+    count: i32,
+    copies: i16,
+    room: usize,
+    id: &TopicId,
+) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    let partitions = usize::try_from(count).ok().filter(|n| (1..=room).contains(n));
+    let partitions = partitions.ok_or_else(|| {
+        let why = format!("{count} partitions: one to {PARTITIONS_MAX} can be made at once");
+        Refusal::because(ErrorCode::InvalidPartitions, why)
+    })?;
+    let wrong_copies = || {
+        let why = format!("Replication factor {copies}, with {} brokers", brokers.len());
+        Refusal::because(ErrorCode::InvalidReplicationFactor, why)
+    };
+    let copies = u16::try_from(copies).map_err(|_| wrong_copies())?;
+    let start = u64::from_be_bytes(std::array::from_fn(|i| id.0[i]));
+    spread_over_brokers(brokers, partitions as u32, copies, start).ok_or_else(wrong_copies)
+}
+
+fn by_hand(
+    brokers: &[BrokerId],
+    assignments: Vec<CreatableReplicaAssignment>,
+    room: usize,
+) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    let wrong = |why: &str| Refusal::because(ErrorCode::InvalidReplicaAssignment, why);
+    let count = assignments.len();
+    if count > room {
+        return Err(wrong("more partitions than can be made at once"));
+    }
+    let mut partitions: Vec<Vec<BrokerId>> = vec![Vec::new(); count];
+    for assignment in assignments {
+        let place = usize::try_from(assignment.partition_index).ok();
+        let place = place.and_then(|index| partitions.get_mut(index));
+        let place = place.ok_or_else(|| wrong("partitions are numbered from 0 without gaps"))?;
+        let replicas: Vec<BrokerId> = assignment.broker_ids.into_iter().map(BrokerId).collect();
+        let distinct: BTreeSet<&BrokerId> = replicas.iter().collect();
+        if replicas.is_empty() || distinct.len() != replicas.len() {
+            return Err(wrong("a partition needs brokers, each once"));
+        }
+        if !place.is_empty() || replicas.iter().any(|broker| !brokers.contains(broker)) {
+            return Err(wrong("a partition is assigned twice, or to a broker that is not there"));
+        }
+        *place = replicas;
+    }
+    Ok(partitions)
+}
+
+fn result(name: String, made: Result<Made, Refusal>) -> CreatableTopicResult {
+    match made {
+        Ok(made) => CreatableTopicResult {
+            name,
+            topic_id: Uuid(made.id.0),
+            error_message: None,
+            num_partitions: made.partition_count as i32,
+            replication_factor: made.replication_factor as i16,
+            ..CreatableTopicResult::default()
+        },
+        // The list of settings stays empty, not null: a Java client would break on that.
+        Err(refusal) => CreatableTopicResult {
+            name,
+            error_code: refusal.code.number(),
+            error_message: refusal.message,
+            ..CreatableTopicResult::default()
+        },
+    }
+}

@@ -1,0 +1,129 @@
+//! Metadata: brokers, topics, leaders; and topics that come into being because somebody asks for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use metadata::{Topic, TopicId, check_topic_name};
+use protocol::generated::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
+};
+use protocol::{ErrorCode, Uuid};
+
+use super::create_topics::{self, Wish};
+use crate::error_codes::Refusal;
+use crate::shard::Core;
+use crate::view::ClusterView;
+
+/// Before this version an empty list means all topics; from it on, null does.
+const NULL_IS_ALL_FROM: i16 = 1;
+/// Topics that one request may bring into being.
+const CREATED_MAX: usize = 100;
+
+/// Answers, after making the topics that are to be made.
+pub(crate) async fn handle(
+    core: &Rc<Core>,
+    version: i16,
+    request: MetadataRequest,
+) -> MetadataResponse {
+    let asked = match request.topics {
+        Some(topics) if topics.is_empty() && version < NULL_IS_ALL_FROM => None,
+        topics => topics,
+    };
+    let mut refused = BTreeMap::new();
+    if let Some(asked) = &asked
+        && request.allow_auto_topic_creation
+        && core.config.creates_topics
+    {
+        refused = create_missing(core, asked).await;
+    }
+    let view = core.view();
+    let topics = match &asked {
+        None => view.image.topics().map(known).collect(),
+        Some(asked) => asked.iter().map(|topic| answer(&view, topic, &refused)).collect(),
+    };
+    let brokers = view.image.brokers().map(|broker| MetadataResponseBroker {
+        node_id: broker.id.0,
+        host: broker.host.clone(),
+        port: i32::from(broker.port),
+        rack: None,
+    });
+    MetadataResponse {
+        brokers: brokers.collect(),
+        cluster_id: Some(view.cluster_id.clone()),
+        controller_id: core.config.broker.0,
+        topics,
+        ..MetadataResponse::default()
+    }
+}
+
+/// Makes the topics that are asked for and do not exist; returns why some were not made.
+async fn create_missing(
+    core: &Rc<Core>,
+    asked: &[MetadataRequestTopic],
+) -> BTreeMap<String, Refusal> {
+    let view = core.view();
+    let is_missing =
+        |name: &&String| view.image.topic(name).is_none() && check_topic_name(name).is_ok();
+    let missing: BTreeSet<&String> =
+        asked.iter().filter_map(|topic| topic.name.as_ref()).filter(is_missing).collect();
+    let wishes: Vec<Wish> =
+        missing.into_iter().take(CREATED_MAX).map(|name| Wish::with_defaults(name)).collect();
+    if wishes.is_empty() {
+        return BTreeMap::new();
+    }
+    let names: Vec<String> = wishes.iter().map(|wish| wish.name.clone()).collect();
+    let results = create_topics::create(core, wishes).await;
+    let refused = names.into_iter().zip(results);
+    refused.filter_map(|(name, result)| Some((name, result.err()?))).collect()
+}
+
+fn answer(
+    view: &ClusterView,
+    asked: &MetadataRequestTopic,
+    refused: &BTreeMap<String, Refusal>,
+) -> MetadataResponseTopic {
+    let MetadataRequestTopic { topic_id, name } = asked;
+    let error = |code: ErrorCode| MetadataResponseTopic {
+        error_code: code.number(),
+        name: name.clone(),
+        topic_id: *topic_id,
+        ..MetadataResponseTopic::default()
+    };
+    let Some(name) = name else {
+        let found = view.image.topic_by_id(&TopicId(topic_id.0));
+        return found.map_or_else(|| error(ErrorCode::UnknownTopicId), known);
+    };
+    if let Some(topic) = view.image.topic(name) {
+        return known(topic);
+    }
+    if check_topic_name(name).is_err() {
+        return error(ErrorCode::InvalidTopicException);
+    }
+    match refused.get(name) {
+        // Somebody else made it at the same moment; it shows when the client asks again.
+        Some(Refusal { code: ErrorCode::TopicAlreadyExists, .. }) => {
+            error(ErrorCode::LeaderNotAvailable)
+        }
+        Some(refusal) => error(refusal.code),
+        None => error(ErrorCode::UnknownTopicOrPartition),
+    }
+}
+
+fn known(topic: &Topic) -> MetadataResponseTopic {
+    let ids = |brokers: &[metadata::BrokerId]| brokers.iter().map(|broker| broker.0).collect();
+    let partition = |(index, partition): (i32, &metadata::Partition)| MetadataResponsePartition {
+        partition_index: index,
+        leader_id: partition.leader.0,
+        leader_epoch: partition.leader_epoch,
+        replica_nodes: ids(&partition.replicas),
+        isr_nodes: ids(&partition.isr),
+        ..MetadataResponsePartition::default()
+    };
+    MetadataResponseTopic {
+        name: Some(topic.name.clone()),
+        topic_id: Uuid(topic.id.0),
+        partitions: (0..).zip(&topic.partitions).map(partition).collect(),
+        ..MetadataResponseTopic::default()
+    }
+}

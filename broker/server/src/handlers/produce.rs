@@ -1,0 +1,213 @@
+//! Produce: batches to the owners of their partitions, and the answer when they are durable.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use connection::{Part, Response};
+use metadata::{Topic, TopicId};
+use protocol::error_code::ErrorCode;
+use protocol::header::RequestHeader;
+use protocol::produce::{Partition, PartitionResponse, Request, TopicResponse};
+use protocol::response::Answered;
+use protocol::{Uuid, produce};
+use record::BatchView;
+use replica::Acks;
+use runtime::{Instant, Lane, Lease, Unanswered};
+
+use crate::error_codes::Refusal;
+use crate::message::{Append, AppendBatch, Appended, Reply};
+use crate::router::{ByShard, InOrder, Started, ask};
+use crate::shard::Core;
+use crate::view::{ClusterView, log_id};
+
+/// From this version on topics are named by their id (KIP-516).
+const TOPIC_ID_FROM: i16 = 13;
+/// From this version on batches may be compressed with zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+/// The number of zstd in a batch's attributes.
+const ZSTD: u8 = 4;
+/// The longest that an append waits for room, whatever the client asks for.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// A request whose batches have their places in the logs, or were refused.
+pub(crate) struct BegunProduce {
+    answered: Answered,
+    answers: Answers,
+    topics: Vec<BegunTopic>,
+    groups: Vec<Group>,
+}
+
+/// Whether the client wants to hear anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    Yes,
+    /// acks=0.
+    No,
+}
+
+struct BegunTopic {
+    name: String,
+    id: Uuid,
+    partitions: Vec<(i32, Outcome)>,
+}
+
+/// What became of one partition's batch.
+enum Outcome {
+    Refused(Refusal),
+    /// It is the so-manieth of all that owners were asked.
+    Asked(usize),
+}
+
+/// What one owner was asked.
+struct Group {
+    places: Vec<usize>,
+    reply: Started<Result<Reply, Unanswered>>,
+}
+
+/// Begins a request: when this returns, its batches stand in their logs, or in the owners' queues, in
+/// front of all that come later on this connection.
+pub(crate) async fn begin(
+    core: &Rc<Core>,
+    frame: &Lease,
+    header: RequestHeader<'_>,
+    request: Request<'_>,
+) -> BegunProduce {
+    let view = core.view();
+    let acks = acks_of(&request);
+    let mut batches = ByShard::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        let found = find_topic(&view, header.api_version, topic);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for partition in &topic.partitions {
+            let outcome = acks.clone().and_then(|_| {
+                let known = found.clone()?;
+                let records = check_records(partition, header.api_version)?;
+                let unknown = || Refusal::bare(ErrorCode::UnknownTopicOrPartition);
+                let owner = view.owner(known, partition.index).ok_or_else(unknown)?;
+                let start = partition.records_position;
+                let batch = AppendBatch {
+                    partition: log_id(&known.id, partition.index as u32),
+                    records: frame.slice(start..start + records.len()),
+                };
+                Ok(batches.push(owner, batch))
+            });
+            let outcome = outcome.map_or_else(Outcome::Refused, Outcome::Asked);
+            partitions.push((partition.index, outcome));
+        }
+        topics.push(BegunTopic { name: topic.name.into(), id: topic.topic_id, partitions });
+    }
+    let answers = if acks == Ok(Acks::None) { Answers::No } else { Answers::Yes };
+    let deadline = deadline(core, request.timeout_ms);
+    let mut groups = Vec::new();
+    for (owner, places, batches) in batches.into_groups() {
+        let acks = acks.clone().expect("nothing is asked if acks is refused");
+        let append = crate::message::Request::Append(Append { acks, deadline, batches });
+        let reply = Started::start(ask(core.clone(), owner, Lane::Produce, append)).await;
+        groups.push(Group { places, reply });
+    }
+    BegunProduce { answered: Answered::from(header), answers, topics, groups }
+}
+
+impl BegunProduce {
+    /// Waits until all batches are as durable as was asked for, and answers.
+    pub(crate) async fn finish(self) -> Response {
+        let mut results = InOrder::new();
+        for Group { places, reply } in self.groups {
+            match reply.finish().await {
+                Ok(Reply::Appended(appended)) => results.put(&places, appended),
+                Ok(_) => unreachable!("an append is answered with what was appended"),
+                Err(e) => results.put(&places, places.iter().map(|_| Err(Refusal::from(e)))),
+            }
+        }
+        let mut topics = Vec::with_capacity(self.topics.len());
+        for topic in self.topics {
+            let result = |(index, outcome)| match outcome {
+                Outcome::Refused(refusal) => (index, Err(refusal)),
+                Outcome::Asked(place) => (index, results.take(place)),
+            };
+            let partitions: Vec<_> = topic.partitions.into_iter().map(result).collect();
+            topics.push((topic.name, topic.id, partitions));
+        }
+        match self.answers {
+            Answers::Yes => encode(self.answered, &topics),
+            // There is no answer that could carry the error: closing tells the client.
+            Answers::No if topics.iter().any(|(_, _, of)| of.iter().any(|(_, r)| r.is_err())) => {
+                Response::Close
+            }
+            Answers::No => Response::Nothing,
+        }
+    }
+}
+
+type Results = Vec<(i32, Result<Appended, Refusal>)>;
+
+fn encode(answered: Answered, topics: &[(String, Uuid, Results)]) -> Response {
+    let topics = topics.iter().map(|(name, topic_id, results)| TopicResponse {
+        name,
+        topic_id: *topic_id,
+        partitions: results.iter().map(|(index, result)| partition(*index, result)).collect(),
+    });
+    let response = produce::Response { topics: topics.collect(), ..Default::default() };
+    match response.encode(answered) {
+        Ok(frame) => Response::Send { parts: vec![Part::Memory(Lease::from(frame))], charge: None },
+        // Names came from the request, and messages are short: there is nothing that won't fit.
+        Err(_) => Response::Close,
+    }
+}
+
+fn partition(index: i32, result: &Result<Appended, Refusal>) -> PartitionResponse<'_> {
+    match result {
+        Ok(appended) => PartitionResponse {
+            base_offset: appended.base_offset.0,
+            log_append_time_ms: appended.log_append_time.map_or(-1, |time| time.0),
+            log_start_offset: appended.log_start_offset.0,
+            ..PartitionResponse::error(index, ErrorCode::None)
+        },
+        Err(refusal) => PartitionResponse {
+            error_message: refusal.message.as_deref(),
+            ..PartitionResponse::error(index, refusal.code)
+        },
+    }
+}
+
+fn acks_of(request: &Request<'_>) -> Result<Acks, Refusal> {
+    if request.transactional_id.is_some() {
+        let why = "there are no transactions here yet: leave transactional.id unset";
+        return Err(Refusal::because(ErrorCode::InvalidTxnState, why));
+    }
+    match request.acks {
+        0 => Ok(Acks::None),
+        1 => Ok(Acks::Leader),
+        -1 => Ok(Acks::All),
+        _ => Err(ErrorCode::InvalidRequiredAcks.into()),
+    }
+}
+
+fn find_topic<'v>(
+    view: &'v ClusterView,
+    version: i16,
+    topic: &produce::Topic<'_>,
+) -> Result<&'v Topic, Refusal> {
+    if version >= TOPIC_ID_FROM {
+        let found = view.image.topic_by_id(&TopicId(topic.topic_id.0));
+        return found.ok_or(ErrorCode::UnknownTopicId.into());
+    }
+    view.image.topic(topic.name).ok_or(ErrorCode::UnknownTopicOrPartition.into())
+}
+
+fn check_records<'a>(partition: &Partition<'a>, version: i16) -> Result<&'a [u8], Refusal> {
+    let missing = || Refusal::because(ErrorCode::InvalidRecord, "a partition without a batch");
+    let records = partition.records.filter(|records| !records.is_empty()).ok_or_else(missing)?;
+    let codec = BatchView::parse(records).map(|(batch, _)| batch.compression_id());
+    if version < ZSTD_FROM && codec == Ok(ZSTD) {
+        let why = "zstd needs Produce version 7 or newer";
+        return Err(Refusal::because(ErrorCode::UnsupportedCompressionType, why));
+    }
+    Ok(records)
+}
+
+fn deadline(core: &Core, timeout_ms: i32) -> Instant {
+    let wait = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+    core.shard.now() + wait.min(WAIT_MAX)
+}

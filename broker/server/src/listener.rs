@@ -1,0 +1,100 @@
+//! Lets clients in: one listener a shard, and the table of the connections that it has.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use runtime::sync::Signal;
+use runtime::{JoinHandle, Level, Listener, Socket, TaskClass};
+
+use crate::session;
+use crate::shard::Core;
+
+/// Connections of one shard: each takes about 2 KiB while it is idle.
+const CONNECTIONS_MAX: usize = 20_000;
+/// How long to wait after an accept that failed for lack of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long responses may take to leave when the broker stops.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// The connections of one shard.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    last_id: Cell<u64>,
+    running: RefCell<BTreeMap<u64, Session>>,
+    ended: Signal,
+}
+
+struct Session {
+    stop: Rc<Signal>,
+    task: JoinHandle<()>,
+}
+
+/// Listens, and serves whoever connects, until the shard stops.
+pub(crate) fn open(core: &Rc<Core>, addr: SocketAddr) {
+    let listener = match core.shard.net().listen(addr) {
+        Ok(listener) => listener,
+        Err(e) => core.shard.fatal(&format_args!(
+            "can't listen at {addr}: {e}; set listeners to a free address of this machine"
+        )),
+    };
+    serve(core, listener);
+}
+
+/// Serves whoever connects to a listener, until the shard stops.
+pub(crate) fn serve(core: &Rc<Core>, listener: Listener) {
+    let accepting = core.clone();
+    let accept = core.shard.spawn(TaskClass::Foreground, "accept", async move {
+        loop {
+            match listener.accept().await {
+                Ok((socket, peer)) => admit(&accepting, socket, peer),
+                Err(e) => {
+                    accepting.log(Level::Warn, format_args!("accept: {e}"));
+                    accepting.shard.sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    });
+    let core_for_stop = core.clone();
+    core.spawn("listener", async move {
+        core_for_stop.shard.shutdown_requested().await;
+        accept.abort();
+    });
+}
+
+fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
+    let sessions = &core.sessions;
+    if sessions.running.borrow().len() >= CONNECTIONS_MAX {
+        let line = format_args!("{peer} is turned away: {CONNECTIONS_MAX} connections are open");
+        return core.log(Level::Warn, line);
+    }
+    let id = sessions.last_id.get() + 1;
+    sessions.last_id.set(id);
+    let stop = Rc::new(Signal::new());
+    let (of_session, signal) = (core.clone(), stop.clone());
+    let task = core.shard.spawn(TaskClass::Foreground, "connection", async move {
+        session::serve(&of_session, socket, peer, &signal).await;
+        of_session.sessions.running.borrow_mut().remove(&id);
+        of_session.sessions.ended.wake_all();
+    });
+    sessions.running.borrow_mut().insert(id, Session { stop, task });
+}
+
+/// Lets every connection finish what it has begun, but not for ever.
+pub(crate) async fn drain(core: &Core) {
+    let sessions = &core.sessions;
+    core.stopping.set(true);
+    core.purgatory.release_all();
+    for session in sessions.running.borrow().values() {
+        session.stop.wake_all();
+    }
+    let empty = || sessions.running.borrow().is_empty().then_some(());
+    let drained = core.shard.timeout(DRAIN_TIME, sessions.ended.wait_until(empty)).await;
+    if drained.is_err() {
+        for session in std::mem::take(&mut *sessions.running.borrow_mut()).values() {
+            session.task.abort();
+        }
+    }
+}

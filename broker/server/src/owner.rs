@@ -1,0 +1,68 @@
+//! The partitions that a shard owns: follows the cluster's view, and answers for their logs.
+
+pub(crate) mod append;
+mod fetch;
+mod follow;
+mod list_offsets;
+pub(crate) mod watch;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use protocol::ErrorCode;
+use record::LeaderEpoch;
+use replica::Partition;
+use runtime::Shard;
+use storage::{LogId, Store};
+
+use crate::error_codes::Refusal;
+
+use append::AppendQueue;
+use follow::Follower;
+pub(crate) use follow::follow;
+use watch::Watchers;
+
+/// What one shard leads. Belongs to its [`crate::shard::Core`].
+pub(crate) struct Owner {
+    partitions: RefCell<BTreeMap<LogId, Partition>>,
+    /// Appends that found no room, in their order.
+    queue: Rc<AppendQueue>,
+    /// Fetches that wait for these partitions.
+    watchers: Rc<Watchers>,
+    follower: Follower,
+}
+
+impl Owner {
+    /// Owns nothing yet.
+    pub(crate) fn new(shard: &Shard, store: &Store) -> Owner {
+        Owner {
+            partitions: RefCell::default(),
+            queue: Rc::new(AppendQueue::new(shard, store)),
+            watchers: Rc::default(),
+            follower: Follower::default(),
+        }
+    }
+
+    /// The partition, if it is led here.
+    fn partition(&self, id: &LogId) -> Result<Partition, Refusal> {
+        let partition = self.partitions.borrow().get(id).cloned();
+        // The asking shard's view is older or newer than ours: the client looks it up again.
+        partition.ok_or(Refusal::bare(ErrorCode::NotLeaderOrFollower))
+    }
+
+    /// The partition, if it is led here in the epoch that the client knows (KIP-320).
+    fn partition_in_epoch(
+        &self,
+        id: &LogId,
+        known: Option<LeaderEpoch>,
+    ) -> Result<Partition, Refusal> {
+        let partition = self.partition(id)?;
+        let ours = partition.leader_epoch();
+        match known {
+            Some(known) if known < ours => Err(ErrorCode::FencedLeaderEpoch.into()),
+            Some(known) if known > ours => Err(ErrorCode::UnknownLeaderEpoch.into()),
+            _ => Ok(partition),
+        }
+    }
+}

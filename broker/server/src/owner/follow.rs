@@ -1,0 +1,172 @@
+//! Follows the cluster's view: makes and leads the logs that are new, deletes those that are gone.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use metadata::TopicId;
+use record::LeaderEpoch;
+use replica::{Partition, PartitionConfig, TimestampPolicy};
+use runtime::sync::Signal;
+use runtime::{Level, Snapshot};
+use storage::{LogConfig, LogId, ProducerLimits, SegmentConfig};
+
+use super::Owner;
+use crate::config::{Config, TopicConfig};
+use crate::controller::METADATA_LOG;
+use crate::router::together;
+use crate::shard::Core;
+use crate::view::ClusterView;
+
+/// Keeps views in their order: one is followed after the other.
+#[derive(Default)]
+pub(super) struct Follower {
+    arrived: Cell<u64>,
+    followed: Cell<u64>,
+    next: Signal,
+    /// Logs of topics that no view has ever named, said once.
+    quarantined: RefCell<BTreeSet<LogId>>,
+}
+
+/// What is to be led anew.
+struct Lead {
+    id: LogId,
+    label: String,
+    leader_epoch: LeaderEpoch,
+    partition: PartitionConfig,
+    log: LogConfig,
+}
+
+/// Does this shard's part of a change, and shows the new view to its connections. Views are
+/// followed in the order of the calls. Returns the removed topics of which something is kept.
+pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<TopicId> {
+    let follower = &core.owner.follower;
+    let turn = follower.arrived.get();
+    follower.arrived.set(turn + 1);
+    follower.next.wait_until(|| (follower.followed.get() == turn).then_some(())).await;
+    let news = core.owner.leads(core, &view);
+    together(news.into_iter().map(|lead| start_leading(core.clone(), lead))).await;
+    core.set_view(view.clone());
+    let gone = core.owner.gone(core, &view);
+    let kept = together(gone.into_iter().map(|id| delete(core.clone(), id))).await;
+    follower.followed.set(turn + 1);
+    follower.next.wake_all();
+    kept.into_iter().flatten().collect()
+}
+
+impl Owner {
+    /// The partitions of ours that are not led yet.
+    fn leads(&self, core: &Core, view: &ClusterView) -> Vec<Lead> {
+        let led = self.partitions.borrow();
+        let mut configs: BTreeMap<&str, TopicConfig> = BTreeMap::new();
+        let mut leads = Vec::new();
+        for (topic, partition, id) in view.owned_by(core.shard.id()) {
+            if led.contains_key(&id) {
+                continue;
+            }
+            let config = configs
+                .entry(&topic.name)
+                .or_insert_with(|| core.config.topic.with(&topic.configs));
+            leads.push(Lead {
+                id,
+                label: topic.name.clone(),
+                leader_epoch: LeaderEpoch(partition.leader_epoch),
+                partition: partition_config(config),
+                log: log_config(config, &core.config),
+            });
+        }
+        leads
+    }
+
+    /// The logs that a removed topic left. What no view knows stays, untouched: only a removal
+    /// that was decided deletes anything.
+    fn gone(&self, core: &Core, view: &ClusterView) -> Vec<LogId> {
+        let removed: BTreeSet<[u8; 16]> = view.image.removed_topics().map(|(id, _)| id.0).collect();
+        let owned: BTreeSet<LogId> = view.owned_by(core.shard.id()).map(|(_, _, id)| id).collect();
+        let mut quarantined = self.follower.quarantined.borrow_mut();
+        let mut gone = Vec::new();
+        for log in core.store.logs() {
+            let id = log.id();
+            if id == METADATA_LOG || owned.contains(&id) {
+                continue;
+            }
+            if removed.contains(&id.topic_id) {
+                gone.push(id);
+            } else if quarantined.insert(id) {
+                let line = format_args!("log {id} ({}) is of no known topic: kept", log.label());
+                core.log(Level::Warn, line);
+            }
+        }
+        gone
+    }
+}
+
+async fn start_leading(core: Rc<Core>, lead: Lead) {
+    let log = match core.store.log(&lead.id) {
+        Some(log) => {
+            log.set_config(lead.log);
+            log
+        }
+        None => match core.store.create_log(lead.id, &lead.label, lead.log).await {
+            Ok(log) => log,
+            // Without a log the partition has no leader; clients try again, and so does the next
+            // view and the next start.
+            Err(e) => {
+                let Lead { label, id, .. } = &lead;
+                let line = format_args!("no log for {label}-{}: {e}", id.partition);
+                return core.log(Level::Error, line);
+            }
+        },
+    };
+    let broker = core.config.broker;
+    let partition = Partition::lead(log, broker, lead.leader_epoch, lead.partition).await;
+    let (id, watchers) = (lead.id, Rc::downgrade(&core.owner.watchers));
+    partition.on_high_watermark(move |_| {
+        if let Some(watchers) = watchers.upgrade() {
+            watchers.mark(&id);
+        }
+    });
+    core.owner.partitions.borrow_mut().insert(id, partition);
+}
+
+/// Returns the topic if its log could not be deleted.
+async fn delete(core: Rc<Core>, id: LogId) -> Option<TopicId> {
+    let led = core.owner.partitions.borrow_mut().remove(&id);
+    if let Some(partition) = led {
+        partition.resign();
+    }
+    core.owner.mark(&id);
+    let deleted = core.store.delete_log(&id).await;
+    deleted.err().map(|e| {
+        // The topic stays among the removed ones: the next start tries again.
+        core.log(Level::Error, format_args!("log {id} is not deleted yet: {e}"));
+        TopicId(id.topic_id)
+    })
+}
+
+fn partition_config(topic: &TopicConfig) -> PartitionConfig {
+    PartitionConfig {
+        batch_size_max: usize::try_from(topic.batch_size_max).unwrap_or(usize::MAX),
+        min_insync: topic.min_insync_replicas,
+        timestamps: TimestampPolicy {
+            kind: topic.timestamps.kind,
+            before_max_ms: topic.timestamps.before_max_ms,
+            after_max_ms: topic.timestamps.after_max_ms,
+        },
+    }
+}
+
+fn log_config(topic: &TopicConfig, broker: &Config) -> LogConfig {
+    LogConfig {
+        segment: SegmentConfig {
+            segment_bytes: topic.segment_size_bytes,
+            segment_ms: topic.segment_ms,
+            segment_index_bytes: topic.index_size_bytes,
+            index_interval_bytes: topic.index_interval_bytes,
+        },
+        producers: ProducerLimits {
+            expiration_ms: broker.producer_id_expiration_ms,
+            ..ProducerLimits::default()
+        },
+    }
+}

@@ -1,0 +1,57 @@
+//! Finds offsets by time, and a log's two ends.
+
+use record::{LeaderEpoch, ReadLimits, Timestamp};
+use replica::Partition;
+use storage::RecordAtTimestamp;
+
+use super::Owner;
+use crate::error_codes::Refusal;
+use crate::message::{OffsetFound, OffsetOf, OffsetQuestion};
+
+/// What a batch may become when it is decompressed in order to find a record in it. Producers' batches
+/// are a few MiB at most; a bomb stops here.
+const DECOMPRESSED_SIZE_MAX: usize = 64 * 1024 * 1024;
+
+impl Owner {
+    /// Answers each question.
+    pub(crate) async fn find_offsets(
+        &self,
+        questions: &[OffsetQuestion],
+    ) -> Vec<Result<OffsetFound, Refusal>> {
+        let mut found = Vec::with_capacity(questions.len());
+        for question in questions {
+            let partition = self.partition_in_epoch(&question.partition, question.leader_epoch);
+            found.push(match partition {
+                Ok(partition) => find(&partition, question.wanted).await,
+                Err(refusal) => Err(refusal),
+            });
+        }
+        found
+    }
+}
+
+async fn find(partition: &Partition, wanted: OffsetOf) -> Result<OffsetFound, Refusal> {
+    let (log, bound) = (partition.log(), partition.high_watermark());
+    let limits = ReadLimits { decompressed_size_max_bytes: DECOMPRESSED_SIZE_MAX };
+    let found = match wanted {
+        OffsetOf::Earliest => {
+            let offset = log.log_start_offset();
+            let leader_epoch = log.epoch_of(offset).or(Some(partition.leader_epoch()));
+            return Ok(end(offset, leader_epoch));
+        }
+        OffsetOf::Latest => return Ok(end(bound, Some(partition.leader_epoch()))),
+        OffsetOf::Tiered => return Ok(OffsetFound::default()),
+        OffsetOf::MaxTimestamp => log.max_timestamp(bound, &limits).await,
+        OffsetOf::Time(timestamp) => log.offset_for_timestamp(timestamp, bound, &limits).await,
+    };
+    let found = found.map_err(|e| Refusal::from(&e))?;
+    let answer = |record: RecordAtTimestamp| OffsetFound {
+        offset_and_timestamp: Some((record.offset, record.timestamp)),
+        leader_epoch: record.leader_epoch.or_else(|| log.epoch_of(record.offset)),
+    };
+    Ok(found.map(answer).unwrap_or_default())
+}
+
+fn end(offset: record::Offset, leader_epoch: Option<LeaderEpoch>) -> OffsetFound {
+    OffsetFound { offset_and_timestamp: Some((offset, Timestamp::NONE)), leader_epoch }
+}

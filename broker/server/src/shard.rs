@@ -1,0 +1,181 @@
+//! What one core owns, and what it answers to the others. Start reading here.
+//!
+//! A shard is *home* to the connections that it accepted and *owner* of its partitions. A handler
+//! (home) asks owners through [`crate::router`]; the questions and answers are [`Request`] and
+//! [`Reply`], and [`Core::answer`] is the owner's side. Shard 0 also has the [`Controller`].
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+
+use runtime::{
+    Budget, Incoming, Instant, Level, Mesh, MeshLimits, Shard, ShardId, Snapshot, TaskClass,
+};
+use storage::Store;
+
+use crate::config::Config;
+use crate::controller::Controller;
+use crate::handlers::init_producer_id::IdSource;
+use crate::listener::Sessions;
+use crate::message::{Reply, Request};
+use crate::owner::Owner;
+use crate::purgatory::Purgatory;
+use crate::view::ClusterView;
+
+/// The mesh between the shards of a broker.
+pub(crate) type ShardMesh = Mesh<Request, Reply>;
+
+/// Requests in flight from one shard to another. Produce: what a few hundred connections have in
+/// flight; each holds its bytes anyway. Control: views, of which a few are under way at once.
+pub(crate) const MESH_LIMITS: MeshLimits = MeshLimits { produce: 1024, fetch: 1024, control: 64 };
+
+/// Everything that one core owns. Tasks share it; it never leaves its thread.
+pub(crate) struct Core {
+    pub(crate) shard: Shard,
+    /// When it came up.
+    pub(crate) began: Instant,
+    pub(crate) config: Snapshot<Config>,
+    pub(crate) store: Store,
+    /// The partitions that this shard owns.
+    pub(crate) owner: Owner,
+    /// The fetches of this shard's connections that wait.
+    pub(crate) purgatory: Purgatory,
+    /// This shard's connections.
+    pub(crate) sessions: Sessions,
+    /// What requests that are being read or handled may hold together.
+    pub(crate) request_memory: Budget,
+    /// Ids that this shard may give to producers.
+    pub(crate) producer_ids: IdSource,
+    /// The shard is to end: no more requests are taken.
+    pub(crate) stopping: Cell<bool>,
+    view: RefCell<Snapshot<ClusterView>>,
+    mesh: Rc<ShardMesh>,
+    controller: OnceCell<Controller>,
+}
+
+/// An owner's answer: what can be done at once is done when this is returned.
+pub(crate) enum Answer {
+    /// It is complete.
+    Now(Reply),
+    /// It has to wait for something.
+    Later(Pin<Box<dyn Future<Output = Reply>>>),
+}
+
+impl Core {
+    /// A shard without partitions, which nobody has asked anything yet.
+    pub(crate) fn new(
+        shard: &Shard,
+        config: Snapshot<Config>,
+        store: Store,
+        mesh: Rc<ShardMesh>,
+    ) -> Rc<Core> {
+        Rc::new(Core {
+            shard: shard.clone(),
+            began: shard.now(),
+            owner: Owner::new(shard, &store),
+            purgatory: Purgatory::default(),
+            sessions: Sessions::default(),
+            request_memory: Budget::new("request memory", config.request_bytes),
+            producer_ids: IdSource::default(),
+            stopping: Cell::new(false),
+            view: RefCell::new(Snapshot::new(ClusterView::default())),
+            mesh,
+            controller: OnceCell::new(),
+            config,
+            store,
+        })
+    }
+
+    /// The cluster as it is known here. It does not change; ask again for news.
+    pub(crate) fn view(&self) -> Snapshot<ClusterView> {
+        self.view.borrow().clone()
+    }
+
+    /// Follows news of the cluster.
+    pub(crate) fn set_view(&self, view: Snapshot<ClusterView>) {
+        *self.view.borrow_mut() = view;
+    }
+
+    /// The way to the other shards.
+    pub(crate) fn mesh(&self) -> &ShardMesh {
+        &self.mesh
+    }
+
+    /// The controller, on shard 0 once the metadata log is open.
+    pub(crate) fn controller(&self) -> Option<&Controller> {
+        self.controller.get()
+    }
+
+    /// Makes this the shard that decides.
+    pub(crate) fn appoint(&self, controller: Controller) {
+        assert!(self.controller.set(controller).is_ok(), "a shard is appointed once");
+    }
+
+    /// One line in the log.
+    pub(crate) fn log(&self, level: Level, line: std::fmt::Arguments<'_>) {
+        self.shard.log(level, line);
+    }
+
+    /// Starts a task that nobody waits for.
+    pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
+        self.shard.spawn(TaskClass::Foreground, name, task).detach();
+    }
+
+    /// Answers what another shard, or this one, asks. Appends take their place in the log before
+    /// this returns.
+    pub(crate) fn answer(self: &Rc<Self>, from: ShardId, request: Request) -> Answer {
+        let core = self.clone();
+        match request {
+            Request::Append(append) => {
+                let begun = self.owner.begin_append(&append);
+                later(async move { Reply::Appended(core.owner.finish_append(begun).await) })
+            }
+            Request::Probe(from) => Answer::Now(Reply::Probed(self.owner.probe(&from))),
+            Request::Watch(watch) => Answer::Now(Reply::Probed(self.owner.watch(from, watch))),
+            Request::Forget(id) => {
+                self.owner.forget(from, id);
+                Answer::Now(Reply::Done)
+            }
+            Request::Read(from) => later(async move { Reply::Read(core.owner.read(&from).await) }),
+            Request::Changed(changes) => {
+                self.purgatory.changed(from, &changes);
+                Answer::Now(Reply::Done)
+            }
+            Request::FindOffsets(questions) => {
+                later(async move { Reply::Offsets(core.owner.find_offsets(&questions).await) })
+            }
+            Request::View(view) => {
+                later(
+                    async move { Reply::Followed { kept: crate::owner::follow(&core, view).await } },
+                )
+            }
+            Request::Listen(addr) => {
+                crate::listener::open(&core, addr);
+                Answer::Now(Reply::Done)
+            }
+            Request::FolderReady => Answer::Now(Reply::Done),
+            Request::LogsFound(_)
+            | Request::CreateTopics(_)
+            | Request::DeleteTopics(_)
+            | Request::AllocateProducerIds
+            | Request::Drained => {
+                later(async move { crate::controller::answer(&core, from, request).await })
+            }
+        }
+    }
+
+    /// Serves the mesh: what can't be answered at once goes on in a task.
+    pub(crate) fn serve(self: &Rc<Self>, incoming: Incoming<Request, Reply>) {
+        let Incoming { from, request, reply, .. } = incoming;
+        match self.answer(from, request) {
+            Answer::Now(answer) => reply.send(answer),
+            Answer::Later(answer) => {
+                self.spawn("answer", async move { reply.send(answer.await) });
+            }
+        }
+    }
+}
+
+fn later(reply: impl Future<Output = Reply> + 'static) -> Answer {
+    Answer::Later(Box::pin(reply))
+}

@@ -1,0 +1,168 @@
+//! The responses of one connection, in the order of their requests whatever order they are ready in.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use runtime::sync::Signal;
+use runtime::{Lease, Permit, SharedFile};
+
+/// A piece of a response.
+pub enum Part {
+    /// Bytes in memory.
+    Memory(Lease),
+    /// Bytes of a file, sent without passing through memory of ours.
+    File {
+        /// Kept open until they are sent.
+        file: SharedFile,
+        /// Where they begin.
+        position: u64,
+        /// How many.
+        len: u64,
+    },
+}
+
+/// What becomes of a request's place in the order.
+pub enum Response {
+    /// These parts, which together are one frame with its length in front.
+    Send {
+        /// In order.
+        parts: Vec<Part>,
+        /// What the response holds of a budget until it is sent.
+        charge: Option<Permit>,
+    },
+    /// Nothing: a produce with acks=0.
+    Nothing,
+    /// The connection is to be closed once everything before is sent.
+    Close,
+}
+
+struct Queue {
+    /// The sequence number of the slot at the front.
+    first: u64,
+    slots: VecDeque<Option<Response>>,
+}
+
+struct Shared {
+    queue: RefCell<Queue>,
+    /// Something happened at the front, or a place came free, or the queue was closed.
+    changed: Signal,
+    closed: Cell<bool>,
+    /// Nobody sends any more: the peer is gone.
+    abandoned: Cell<bool>,
+    depth_max: usize,
+}
+
+/// The places that responses will be sent from. Cheap to clone.
+#[derive(Clone)]
+pub struct ResponseQueue(Rc<Shared>);
+
+impl ResponseQueue {
+    /// A queue for at most `depth_max` requests that are not answered yet.
+    pub fn new(depth_max: usize) -> ResponseQueue {
+        let queue = RefCell::new(Queue { first: 0, slots: VecDeque::new() });
+        let changed = Signal::new();
+        let (closed, abandoned) = (Cell::new(false), Cell::new(false));
+        ResponseQueue(Rc::new(Shared { queue, changed, closed, abandoned, depth_max }))
+    }
+
+    /// Takes the next place in the order; waits while `depth_max` are taken. None if nobody sends
+    /// any more.
+    pub async fn reserve(&self) -> Option<ResponseSlot> {
+        let shared = &self.0;
+        let place = || {
+            if shared.abandoned.get() {
+                return Some(None);
+            }
+            let mut queue = shared.queue.borrow_mut();
+            (queue.slots.len() < shared.depth_max).then(|| {
+                queue.slots.push_back(None);
+                Some(queue.first + queue.slots.len() as u64 - 1)
+            })
+        };
+        let sequence = shared.changed.wait_until(place).await?;
+        Some(ResponseSlot { queue: self.clone(), sequence, filled: false })
+    }
+
+    /// Waits until every place that was taken has been answered and handed to the socket, or nobody
+    /// sends any more.
+    pub async fn drained(&self) {
+        let shared = &self.0;
+        let empty =
+            || (shared.abandoned.get() || shared.queue.borrow().slots.is_empty()).then_some(());
+        shared.changed.wait_until(empty).await;
+    }
+
+    /// Nothing will be sent any more, whatever is answered.
+    pub(crate) fn abandon(&self) {
+        self.0.abandoned.set(true);
+        self.0.changed.wake_all();
+    }
+
+    /// No more requests will come: the writer ends when the queue is empty.
+    pub fn close(&self) {
+        self.0.closed.set(true);
+        self.0.changed.wake_all();
+    }
+
+    /// Waits for the response at the front, and for nothing else: [`None`] when the queue is closed
+    /// and empty. The place stays taken until [`ResponseQueue::sent`].
+    pub(crate) async fn front(&self) -> Option<Response> {
+        let ready = || {
+            let mut queue = self.0.queue.borrow_mut();
+            match queue.slots.front_mut() {
+                Some(slot) => slot.take().map(Some),
+                None => self.0.closed.get().then_some(None),
+            }
+        };
+        self.0.changed.wait_until(ready).await
+    }
+
+    /// The response behind `sent_ahead` others, if it is ready.
+    pub(crate) fn ready_behind(&self, sent_ahead: usize) -> Option<Response> {
+        self.0.queue.borrow_mut().slots.get_mut(sent_ahead)?.take()
+    }
+
+    /// The first `count` places are done with.
+    pub(crate) fn sent(&self, count: usize) {
+        let mut queue = self.0.queue.borrow_mut();
+        queue.slots.drain(..count);
+        queue.first += count as u64;
+        drop(queue);
+        self.0.changed.wake_all();
+    }
+
+    fn fill(&self, sequence: u64, response: Response) {
+        let mut queue = self.0.queue.borrow_mut();
+        let index = (sequence - queue.first) as usize;
+        queue.slots[index] = Some(response);
+        drop(queue);
+        if index == 0 {
+            self.0.changed.wake_all();
+        }
+    }
+}
+
+/// A request's place in the order. Dropped without an answer, it closes the connection: the responses
+/// behind it could never leave.
+pub struct ResponseSlot {
+    queue: ResponseQueue,
+    sequence: u64,
+    filled: bool,
+}
+
+impl ResponseSlot {
+    /// Answers the request.
+    pub fn respond(mut self, response: Response) {
+        self.filled = true;
+        self.queue.fill(self.sequence, response);
+    }
+}
+
+impl Drop for ResponseSlot {
+    fn drop(&mut self) {
+        if !self.filled {
+            self.queue.fill(self.sequence, Response::Close);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Reads the metadata log back into an image.
+
+use std::fmt;
+
+use metadata::{DecodeError, MetadataEntry, MetadataImage};
+use record::{BatchError, Offset, ReadLimits, RecordsError};
+use storage::{Log, LogReadError};
+
+/// How much of the log is looked at in one piece.
+const READ_SIZE: u32 = 1024 * 1024;
+/// A metadata record is a few hundred bytes to a topic with thousands of partitions; more than this
+/// in one batch is no metadata.
+const BATCH_SIZE_MAX: usize = 64 * 1024 * 1024;
+
+/// Why the metadata can't be read back.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The log does not answer.
+    Read(LogReadError),
+    /// A batch is damaged.
+    Batch(Offset, BatchError),
+    /// The records of a batch are damaged.
+    Records(Offset, RecordsError),
+    /// A record is none of ours.
+    Entry(Offset, DecodeError),
+    /// A record that says that it stands elsewhere.
+    Misplaced(Offset),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the metadata log __cluster_metadata-0 ")?;
+        match self {
+            LoadError::Read(e) => write!(f, "can't be read: {e}"),
+            LoadError::Batch(at, e) => write!(f, "is damaged at offset {at}: {e}"),
+            LoadError::Records(at, e) => write!(f, "is damaged at offset {at}: {e}"),
+            LoadError::Entry(at, e) => write!(f, "can't be understood at offset {at}: {e}"),
+            LoadError::Misplaced(at) => write!(f, "has another offset's record at offset {at}"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Applies every record of the log, in order.
+pub(crate) async fn load(log: &Log) -> Result<MetadataImage, LoadError> {
+    let mut image = MetadataImage::default();
+    let end = log.log_end_offset();
+    let mut next = log.log_start_offset();
+    while next < end {
+        let bytes = log.read_whole(next, end, READ_SIZE).await.map_err(LoadError::Read)?;
+        let mut batches = record::split(&bytes);
+        for batch in &mut batches {
+            let batch = batch.map_err(|e| LoadError::Batch(next, e))?;
+            apply_batch(&mut image, &batch)?;
+            next = batch.last_offset().plus(1);
+        }
+    }
+    Ok(image)
+}
+
+fn apply_batch(image: &mut MetadataImage, batch: &record::BatchView<'_>) -> Result<(), LoadError> {
+    let at = batch.base_offset();
+    batch.validate_crc().map_err(|e| LoadError::Batch(at, e))?;
+    let limits = ReadLimits { decompressed_size_max_bytes: BATCH_SIZE_MAX };
+    let records = record::records(batch, &limits).map_err(|e| LoadError::Records(at, e))?;
+    for record in records.iter() {
+        let record = record.map_err(|e| LoadError::Records(at, e))?;
+        let value = record.value.unwrap_or_default();
+        let entry = MetadataEntry::decode(value).map_err(|e| LoadError::Entry(record.offset, e))?;
+        if entry.position.index != record.offset.0 as u64 {
+            return Err(LoadError::Misplaced(record.offset));
+        }
+        // A record that was refused when it was proposed is refused again, by the same rule.
+        let _refused_again = image.apply(entry.position, &entry.record);
+    }
+    Ok(())
+}
