@@ -1,10 +1,11 @@
 //! A shard's budgets of bytes: nothing is read, and no memory taken, without a permit.
 
-use crate::sync::Signal;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
 /// So many bytes for one purpose, given out in the order of asking: a large request waits for its
 /// room, and small ones that come later do not pass it by for ever.
@@ -17,10 +18,9 @@ struct Ledger {
     name: &'static str,
     limit: u64,
     used: Cell<u64>,
-    /// The tickets of those who wait, first come first.
-    queue: RefCell<VecDeque<u64>>,
+    /// Those who wait, first come first; only the first is ever woken.
+    queue: RefCell<VecDeque<(u64, Waker)>>,
     last: Cell<u64>,
-    freed: Signal,
 }
 
 /// More was asked for than the budget has in all.
@@ -56,7 +56,6 @@ impl Budget {
             used: Cell::new(0),
             queue: RefCell::default(),
             last: Cell::new(0),
-            freed: Signal::new(),
         }))
     }
 
@@ -68,11 +67,14 @@ impl Budget {
         }
         let ledger = &self.0;
         let place = Place::new(ledger);
-        let take = || {
-            let first = ledger.queue.borrow().front() == Some(&place.ticket);
-            (first && ledger.has(bytes)).then(|| Permit::new(ledger, bytes))
-        };
-        let permit = ledger.freed.wait_until(take).await;
+        let permit = poll_fn(|cx| {
+            if place.is_first(cx.waker()) && ledger.has(bytes) {
+                Poll::Ready(Permit::new(ledger, bytes))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
         drop(place); // the next one looks
         Ok(permit)
     }
@@ -106,6 +108,12 @@ impl Ledger {
     fn has(&self, bytes: u64) -> bool {
         bytes <= self.limit - self.used.get()
     }
+
+    fn wake_first(&self) {
+        if let Some((_, waker)) = self.queue.borrow().front() {
+            waker.wake_by_ref();
+        }
+    }
 }
 
 impl Permit {
@@ -125,7 +133,7 @@ impl Permit {
         let back = self.bytes.saturating_sub(bytes);
         self.bytes -= back;
         self.ledger.used.set(self.ledger.used.get() - back);
-        self.ledger.freed.wake_all();
+        self.ledger.wake_first();
     }
 }
 
@@ -145,15 +153,28 @@ impl Place {
     fn new(ledger: &Rc<Ledger>) -> Place {
         let ticket = ledger.last.get() + 1;
         ledger.last.set(ticket);
-        ledger.queue.borrow_mut().push_back(ticket);
+        ledger.queue.borrow_mut().push_back((ticket, Waker::noop().clone()));
         Place { ledger: ledger.clone(), ticket }
+    }
+
+    /// Whether everybody before has gone. If not, `waker` is told when that changes.
+    fn is_first(&self, waker: &Waker) -> bool {
+        let mut queue = self.ledger.queue.borrow_mut();
+        let at = queue.binary_search_by_key(&self.ticket, |(ticket, _)| *ticket);
+        let at = at.expect("tickets grow, and a place stays in the queue until it is dropped");
+        queue[at].1.clone_from(waker);
+        at == 0
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.ledger.queue.borrow_mut().retain(|t| *t != self.ticket);
-        self.ledger.freed.wake_all();
+        let mut queue = self.ledger.queue.borrow_mut();
+        if let Ok(at) = queue.binary_search_by_key(&self.ticket, |(ticket, _)| *ticket) {
+            queue.remove(at);
+        }
+        drop(queue);
+        self.ledger.wake_first();
     }
 }
 
@@ -161,7 +182,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
     use std::pin::{Pin, pin};
-    use std::task::{Context, Poll, Waker};
+    use std::task::Context;
 
     fn poll<T>(f: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         f.poll(&mut Context::from_waker(Waker::noop()))
