@@ -84,7 +84,7 @@ impl fmt::Display for StartError {
             StartError::Ring(e) => write!(
                 f,
                 "the kernel gives no io_uring ({e}): allow it (sysctl kernel.io_uring_disabled=0, \
-                 the container's seccomp profile), give it memory (ulimit -l), on Linux 6.1 or newer"
+                 the seccomp profile), give it memory (ulimit -l), use Linux 6.1 or newer"
             ),
             StartError::System(e) => {
                 write!(f, "the kernel refuses a thread or a descriptor ({e}): raise `ulimit -n -u`")
