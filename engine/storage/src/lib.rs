@@ -39,6 +39,7 @@ pub mod inspect;
 #[cfg(test)]
 mod testing;
 
+pub use block_file::{PrepareError, Unsynced};
 pub use config::{ConfigError, JournalConfig, LogConfig, StoreConfig};
 pub use error::{AppendError, CreateError, DeleteError};
 pub use file_cache::{FileCache, OPEN_FILES_MAX};
@@ -56,16 +57,17 @@ pub use leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 pub use log::{Appended, Log, LogReadError, Misfit, Stamp};
 pub use log_id::LogId;
 pub use manifest::format::RecordHeader;
-pub use manifest::{
-    Change, LogEntry, Manifest, ManifestConfig, ManifestEntry, ManifestError, ReadBack, SettledLog,
-    Table, UnknownLog,
-};
+pub use manifest::format::{Change, LogEntry, ManifestEntry};
+pub use manifest::read_back::ReadBack;
+pub use manifest::table::{SettledLog, Table, UnknownLog};
+pub use manifest::{Manifest, ManifestConfig, ManifestError};
 pub use producer_state::{
     Producer, ProducerBatch, ProducerChanges, ProducerCheck, ProducerLimits, ProducerState,
 };
 pub use recovery::StoreError;
-pub use segment::{
-    AtLeast, FileState, PrepareError, ReadError, ReadPart, ReadPlan, ReadRequest,
-    RecordAtTimestamp, RollReason, Segment, SegmentConfig, SegmentState, Stage, Unsynced,
-};
+pub use segment::Segment;
+pub use segment::read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
+pub use segment::roll::{RollReason, SegmentConfig};
+pub use segment::state::{FileState, SegmentState, Stage};
+pub use segment::timestamp::RecordAtTimestamp;
 pub use store::Store;

@@ -6,12 +6,12 @@
 
 mod file;
 pub(crate) mod format;
-mod read_back;
-mod table;
+pub(crate) mod read_back;
+pub(crate) mod table;
 
-pub use format::{Change, LogEntry, ManifestEntry};
-pub use read_back::ReadBack;
-pub use table::{SettledLog, Table, UnknownLog};
+pub(crate) use format::{Change, LogEntry, ManifestEntry};
+pub(crate) use read_back::ReadBack;
+pub(crate) use table::{SettledLog, Table, UnknownLog};
 
 use crate::block::{BLOCK_BYTES, padded};
 use crate::journal::ReplayFrom;

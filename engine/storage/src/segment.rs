@@ -3,22 +3,22 @@
 //! **Contract.** A segment belongs to one shard. One task, the settler, appends:
 //! [`Segment::append`] as often as it likes (memory only), then [`Segment::prepare`] (which may
 //! fail and be repeated, nothing being changed) and [`Segment::write`] (which ends the shard if it
-//! fails). Then the files of [`Segment::take_unsynced`] are synced, and [`Segment::state`] goes into
-//! the manifest. A crash at any moment leaves a segment that the last state in the manifest
+//! fails). Then the files of [`Segment::take_unsynced`] are synced, and [`Segment::state`] goes
+//! into the manifest. A crash at any moment leaves a segment that the last state in the manifest
 //! describes, and to which the same batches can be appended again. Any number of tasks read, at any
 //! time, what is written.
 
 mod batch_header;
-mod read;
-mod roll;
-mod state;
-mod timestamp;
+pub(crate) mod read;
+pub(crate) mod roll;
+pub(crate) mod state;
+pub(crate) mod timestamp;
 
-pub use read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
-pub use roll::{RollReason, SegmentConfig};
-pub use state::{FileState, SegmentState, Stage};
-pub use timestamp::RecordAtTimestamp;
-pub(crate) use timestamp::{TimestampTarget, find_record};
+pub(crate) use crate::block_file::{PrepareError, Unsynced};
+pub(crate) use read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
+pub(crate) use roll::SegmentConfig;
+pub(crate) use state::{FileState, SegmentState, Stage};
+pub(crate) use timestamp::{RecordAtTimestamp, TimestampTarget, find_record};
 
 use crate::block_file::{BlockFile, Finish};
 use crate::file_cache::FileCache;
@@ -30,8 +30,6 @@ use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use crate::block_file::{PrepareError, Unsynced};
-
 /// One segment. See the module for the contract.
 pub struct Segment {
     files: FileCache,
@@ -41,11 +39,19 @@ pub struct Segment {
     stage: Cell<Stage>,
     finish: Cell<Finish>,
     tip: Cell<Tip>,
-    /// Behind the last batch that can be read.
-    end_offset: Cell<Offset>,
+    /// Behind the last batch that can be read, and the bytes of `.log` up to there. Both move when
+    /// a write has gone through all three files, so that a reader never sees one without the other.
+    readable: Cell<Readable>,
     log: BlockFile,
     offset_index: OffsetIndex,
     time_index: TimeIndex,
+}
+
+/// How far a segment can be read.
+#[derive(Clone, Copy, Debug)]
+struct Readable {
+    end_offset: Offset,
+    log_bytes: u64,
 }
 
 /// What the rules of indexes and rolling count, with the batches that are not written yet.
@@ -81,6 +87,8 @@ impl Segment {
             BlockFile::new(shard, files, path, state)
         };
         let max = TimeEntry { timestamp: state.max_timestamp, offset: state.max_timestamp_offset };
+        let readable =
+            Readable { end_offset: state.end_offset, log_bytes: state.log.total_bytes() };
         Ok(Segment {
             files: files.clone(),
             base_offset,
@@ -93,7 +101,7 @@ impl Segment {
                 first_timestamp: state.first_timestamp,
                 max,
             }),
-            end_offset: Cell::new(state.end_offset),
+            readable: Cell::new(readable),
             log: file(".log", state.log),
             offset_index: OffsetIndex::new(base_offset, file(".index", state.offset_index)),
             time_index: TimeIndex::open(base_offset, file(".timeindex", state.time_index)).await?,
@@ -107,7 +115,7 @@ impl Segment {
 
     /// Behind the last batch that can be read here.
     pub fn end_offset(&self) -> Offset {
-        self.end_offset.get()
+        self.readable.get().end_offset
     }
 
     /// Behind the last batch that was appended, written or not.
@@ -205,7 +213,8 @@ impl Segment {
         for file in self.block_files() {
             file.write(finish).await;
         }
-        self.end_offset.set(tip.end_offset);
+        let log_bytes = self.log.readable_bytes();
+        self.readable.set(Readable { end_offset: tip.end_offset, log_bytes });
         if finish == Finish::Seal {
             self.stage.set(Stage::Sealed);
         }
@@ -221,7 +230,7 @@ impl Segment {
     /// What the manifest must say after the last write was synced.
     pub fn state(&self) -> SegmentState {
         let tip = self.tip.get();
-        assert_eq!(tip.end_offset, self.end_offset.get(), "a state with unwritten batches");
+        assert_eq!(tip.end_offset, self.end_offset(), "a state with unwritten batches");
         SegmentState {
             base_offset: self.base_offset,
             end_offset: tip.end_offset,

@@ -113,8 +113,8 @@ impl ManifestFile {
         self.end
     }
 
-    /// Makes room for so many bytes behind the end, written with zeros and synced. A full disk is an
-    /// error that changes nothing.
+    /// Makes room for so many bytes behind the end, written with zeros and synced. A full disk is
+    /// an error that changes nothing.
     pub(super) async fn grow(
         &mut self,
         shard: &Shard,

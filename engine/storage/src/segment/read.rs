@@ -1,7 +1,7 @@
 //! From an offset and a number of bytes to places: what a fetch sends of a segment.
 
 use crate::file_cache::{Cursor, IndexPiece};
-use crate::segment::Segment;
+use crate::segment::{Readable, Segment};
 use crate::segment::batch_header::{BatchHeader, HeaderWalk};
 use record::{BatchView, Offset};
 use runtime::{Lease, SharedFile};
@@ -121,7 +121,8 @@ impl Segment {
 
     /// A walk over what can be read at this moment.
     pub(super) fn walk(&self) -> HeaderWalk<'_> {
-        HeaderWalk::new(&self.log, self.log.readable_bytes(), self.end_offset())
+        let Readable { end_offset, log_bytes } = self.readable.get();
+        HeaderWalk::new(&self.log, log_bytes, end_offset)
     }
 
     /// A batch's beginning at or before the batch that contains `offset`.
@@ -150,11 +151,12 @@ impl Segment {
 
     async fn find_range(&self, request: ReadRequest) -> Result<Option<Range>, ReadError> {
         let ReadRequest { from, bound, max_bytes, at_least } = request;
-        if from >= bound.min(self.end_offset()) {
+        // Taken once: a write that goes through meanwhile must not move one and not the other.
+        let Readable { end_offset, log_bytes: readable } = self.readable.get();
+        if from >= bound.min(end_offset) {
             return Ok(None);
         }
-        let mut walk = self.walk();
-        let readable = self.log.readable_bytes();
+        let mut walk = HeaderWalk::new(&self.log, readable, end_offset);
         let cursor = self.files.take_cursor(self.log.id(), from);
         let (start, hint) = match cursor {
             Some(Cursor { position, index_piece }) => (position, index_piece),
@@ -164,7 +166,7 @@ impl Segment {
         if first.last_offset >= bound {
             return Ok(None);
         }
-        let end_max = if bound >= self.end_offset() {
+        let end_max = if bound >= end_offset {
             readable
         } else {
             self.position_of(bound).await?.unwrap_or(readable)
@@ -179,7 +181,7 @@ impl Segment {
             return Ok(Some(Range { start, end, next_offset, index_piece: hint }));
         }
         if wanted == readable {
-            let (start, next_offset) = (first.position, self.end_offset());
+            let (start, next_offset) = (first.position, end_offset);
             return Ok(Some(Range { start, end: readable, next_offset, index_piece: None }));
         }
         self.find_end(walk, first, wanted, hint).await.map(Some)

@@ -1,5 +1,6 @@
 //! Kafka's rules of indexes, rolling and reading, against a plain list of batches.
 
+use super::roll::RollReason;
 use super::*;
 use crate::testing::{batch, run, run_until};
 use record::{BatchView, ReadLimits, records};
@@ -321,7 +322,7 @@ fn a_cut_while_trimming_loses_nothing() {
 fn with_settled<Fut: Future<Output = ()> + 'static>(
     seed: u64,
     model: Model,
-    is_sealed: bool,
+    stage: Stage,
     test: impl Fn(Rc<Segment>, Model, SimDisk) -> Fut + 'static,
 ) {
     let world = World::new(seed, Options::default());
@@ -336,13 +337,18 @@ fn with_settled<Fut: Future<Output = ()> + 'static>(
             let segment =
                 reopen(&shard, &FileCache::new(6), SegmentState::empty(base_offset)).await;
             settle_all(&shard, &segment, &model, &mut Rng::new(seed)).await;
-            if is_sealed {
+            if stage == Stage::Sealed {
                 segment.seal();
                 settle(&shard, &segment).await;
             }
             test(Rc::new(segment), model, disk).await;
         }
     });
+}
+
+/// Every other seed reads a sealed segment.
+fn either(seed: u64) -> Stage {
+    if seed.is_multiple_of(2) { Stage::Sealed } else { Stage::Active }
 }
 
 /// The bytes that a plan names.
@@ -375,7 +381,7 @@ fn candidates(model: &Model, from: Offset, bound: Offset) -> Vec<u8> {
 fn a_read_begins_with_the_batch_of_its_offset_and_keeps_its_bounds() {
     for seed in 0..12 {
         let model = Model::random(&mut Rng::new(seed), 250, 100);
-        with_settled(seed, model, seed % 2 == 0, move |segment, model, disk| async move {
+        with_settled(seed, model, either(seed), move |segment, model, disk| async move {
             let mut rng = Rng::new(seed);
             let end = model.end_offset().0;
             for _ in 0..300 {
@@ -416,7 +422,7 @@ fn a_read_begins_with_the_batch_of_its_offset_and_keeps_its_bounds() {
 fn a_sequential_reader_sees_every_byte_once_and_searches_no_more() {
     for seed in 20..26 {
         let model = Model::random(&mut Rng::new(seed), 400, 0);
-        with_settled(seed, model, false, move |segment, model, disk| async move {
+        with_settled(seed, model, Stage::Active, move |segment, model, disk| async move {
             let (mut from, mut all) = (Offset(0), Vec::new());
             while from < segment.end_offset() {
                 let request = ReadRequest {
@@ -503,7 +509,7 @@ fn readers_see_whole_batches_while_the_segment_is_written_and_sealed() {
 fn a_timestamp_is_found_at_its_first_record() {
     for seed in 30..36 {
         let model = Model::random(&mut Rng::new(seed), 200, 50);
-        with_settled(seed, model, seed % 2 == 0, move |segment, model, _| async move {
+        with_settled(seed, model, either(seed), move |segment, model, _| async move {
             let mut rng = Rng::new(seed);
             let end = model.end_offset().0 as u64;
             let last = segment.max_timestamp().0 as u64 + 10;
@@ -534,7 +540,7 @@ fn a_timestamp_is_found_at_its_first_record() {
 #[test]
 fn rot_in_a_header_or_a_record_is_named_and_never_panics() {
     let model = Model::random(&mut Rng::new(40), 80, 0);
-    with_settled(40, model, true, |segment, model, disk| async move {
+    with_settled(40, model, Stage::Sealed, |segment, model, disk| async move {
         let position = model.batches[..40].iter().map(|batch| batch.len() as u64).sum::<u64>();
         let offset = model.view(40).base_offset();
         for byte in 0..61 {
@@ -624,7 +630,7 @@ fn a_failed_write_ends_the_shard() {
 #[test]
 fn a_segment_rolls_by_kafkas_rules() {
     let model = Model::random(&mut Rng::new(60), 50, 1_000);
-    with_settled(60, model, false, |segment, model, _| async move {
+    with_settled(60, model, Stage::Active, |segment, model, _| async move {
         let facts = model.view(0).facts().expect("sound");
         let first = segment.tip.get().first_timestamp.0;
         let end = segment.end_offset();

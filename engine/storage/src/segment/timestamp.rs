@@ -41,6 +41,7 @@ impl Segment {
         if self.max_timestamp() < timestamp {
             return Ok(None);
         }
+        let mut walk = self.walk();
         let target = TimestampTarget { timestamp, from, bound: bound.min(self.end_offset()) };
         let entry = self
             .time_index
@@ -49,7 +50,6 @@ impl Segment {
             .map_err(|error| ReadError::of(self.time_index.file().path(), 0, error))?;
         let start_offset = entry.map_or(from, |entry| entry.offset.max(from));
         let mut position = self.position_floor(start_offset).await?;
-        let mut walk = self.walk();
         while let Some(header) = walk.first_reaching(from, position).await? {
             if header.base_offset >= target.bound {
                 break;
