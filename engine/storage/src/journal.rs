@@ -216,10 +216,12 @@ impl Journal {
     /// Where a replay from that commit begins, for the manifest. Panics unless the commit is not
     /// yet recycled, and at most one above `synced`.
     pub fn replay_place(&self, sequence: u64) -> ReplayFrom {
-        let commits = self.0.commits.borrow();
+        let mut commits = self.0.commits.borrow_mut();
         let synced = commits.synced();
         assert!(sequence <= synced + 1, "commit {sequence} is not synced: {synced} is the last");
-        commits.replay_place(sequence)
+        let place = commits.replay_place(sequence);
+        commits.ring.will_be_named(&place);
+        place
     }
 
     /// All commits below `sequence` are unneeded, and the manifest record that says so is synced:

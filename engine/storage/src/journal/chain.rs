@@ -40,6 +40,8 @@ pub(crate) struct Chain {
     /// Sequence of the first of `commits`, or of the next to be written if there are none.
     pub(crate) first_sequence: u64,
     pub(crate) commits: Vec<Link>,
+    /// The file that the manifest names, if there is a manifest.
+    pub(crate) start_file: Option<u32>,
     /// The chain value that the next commit carries.
     pub(crate) last_crc: u32,
     /// The highest generation that any whole header tells.
@@ -73,6 +75,7 @@ pub(crate) fn follow(files: &[FileFound], start: Option<ReplayFrom>) -> Result<C
     let mut chain = Chain {
         first_sequence,
         commits: Vec::new(),
+        start_file: start.map(|s| s.file),
         last_crc: start.map_or(0, |s| s.previous_crc),
         generation: 0,
         end: start.map(|s| s.place()),

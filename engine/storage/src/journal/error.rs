@@ -65,6 +65,11 @@ pub enum ScanError {
         /// What and where.
         rot: Rot,
     },
+    /// The file that the manifest's replay begins in is not there.
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of another journal lies among ours.
     Foreign {
         /// The file.
@@ -95,6 +100,12 @@ impl fmt::Display for ScanError {
                 write!(f, "{doing} {}: {error}; check the disk and the permissions", path.display())
             }
             ScanError::Rot { dir, rot } => write!(f, "{}: {rot}", dir.display()),
+            ScanError::Missing { path } => write!(
+                f,
+                "{} is gone, and with it what was acknowledged last: restore the shard's folder \
+                 from a copy, or remove the broker's data and let its replicas fill it again",
+                path.display()
+            ),
             ScanError::Foreign { path } => write!(
                 f,
                 "{} belongs to another journal: move it out of the folder",

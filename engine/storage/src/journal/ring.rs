@@ -48,8 +48,12 @@ pub(super) struct Ring {
     next_number: u32,
     first_sequence: u64,
     index: VecDeque<IndexEntry>,
-    /// Files of a size that is not set any more, to be removed.
+    /// Files of a size that is not set any more, or too many, to be removed.
     retired: Vec<RingFile>,
+    /// The file that the last replay place is in, and the one that the manifest names: it stays,
+    /// because a replay file that is missing means that somebody has removed acknowledged bytes.
+    last_named: Option<u32>,
+    named: Option<u32>,
 }
 
 /// 16 bytes for each commit, so at most 0.4 % of the ring.
@@ -84,6 +88,8 @@ impl Ring {
             first_sequence: chain.first_sequence,
             index: VecDeque::with_capacity(chain.commits.len()),
             retired: Vec::new(),
+            last_named: None,
+            named: chain.start_file,
         };
         for (i, link) in chain.commits.iter().enumerate() {
             if ring.used.back().is_none_or(|f| f.number != link.place.file) {
@@ -212,6 +218,11 @@ impl Ring {
         ReplayFrom { sequence, file, block, previous_crc }
     }
 
+    /// The manifest is going to name this place.
+    pub(super) fn will_be_named(&mut self, place: &ReplayFrom) {
+        self.last_named = Some(place.file);
+    }
+
     /// Where a commit stands, and the file.
     pub(super) fn commit_at(&self, sequence: u64) -> Option<(CommitAt, &RingFile)> {
         let at = usize::try_from(sequence.checked_sub(self.first_sequence)?).ok()?;
@@ -238,6 +249,7 @@ impl Ring {
         let drop = sequence.saturating_sub(self.first_sequence).min(self.index.len() as u64);
         self.index.drain(..drop as usize);
         self.first_sequence += drop;
+        self.named = self.last_named.or(self.named);
         while self.used.len() > 1 && self.used[0].last_sequence < sequence {
             let mut file = self.used.pop_front().expect("there are two");
             file.last_sequence = 0;
@@ -272,12 +284,15 @@ impl Ring {
 
     /// Files to be removed.
     pub(super) fn take_retired(&mut self) -> Vec<RingFile> {
-        std::mem::take(&mut self.retired)
+        let retired = std::mem::take(&mut self.retired).into_iter();
+        let (named, others) = retired.partition(|f| Some(f.number) == self.named);
+        self.retired = named;
+        others
     }
 
     /// Whether a file should be made or removed.
     pub(super) fn wants_keeper(&self) -> bool {
-        self.wants_file() || !self.retired.is_empty()
+        self.wants_file() || self.retired.iter().any(|f| Some(f.number) != self.named)
     }
 
     /// Files that hold commits still needed.

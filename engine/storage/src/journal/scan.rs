@@ -80,6 +80,13 @@ pub(super) async fn scan(
     }
     let chain = follow(&found, replay_from)
         .map_err(|rot| ScanError::Rot { dir: dir.to_path_buf(), rot })?;
+    if let Some(missing) = chain.start_file
+        && chain.commits.is_empty()
+        && files.iter().all(|f| f.number != missing)
+    {
+        // The manifest names a file for as long as it is in the ring: somebody has removed it.
+        return Err(ScanError::Missing { path: file_path(dir, missing) });
+    }
     if chain.manifest_mark > manifest_last {
         let (synced, last) = (chain.manifest_mark, manifest_last);
         return Err(ScanError::ManifestBehind { dir: dir.to_path_buf(), synced, last });
@@ -139,6 +146,9 @@ async fn journal_id(
     match replay_from {
         // A file is begun only when another one is full, so one beginning at least is intact.
         Some(from) if id.is_none() && from.sequence > 1 => {
+            if files.iter().all(|f| f.number != from.file) {
+                return Err(ScanError::Missing { path: file_path(dir, from.file) });
+            }
             let place = Place { file: from.file, position: 0 };
             let rot = Rot { place, sequence: from.sequence - 1, marked: from.sequence - 1 };
             Err(ScanError::Rot { dir: dir.to_path_buf(), rot })

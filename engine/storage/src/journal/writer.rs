@@ -126,6 +126,8 @@ impl Inner {
         for task in self.tasks.take() {
             task.abort();
         }
+        // The hook's owner has us, and we have the hook.
+        *self.on_synced.borrow_mut() = None;
     }
 
     async fn wait_quiet(&self) {

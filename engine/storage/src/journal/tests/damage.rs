@@ -35,6 +35,11 @@ fn write(bed: &Bed, count: i64, in_flight: i64) {
     });
 }
 
+async fn room_then_append(journal: &Journal, len: usize) {
+    journal.room(len, Purpose::Records).await;
+    append_synced(journal, 1, len).await;
+}
+
 fn ids(entries: &[(EntryPlace, i64)]) -> Vec<i64> {
     entries.iter().map(|e| e.1).collect()
 }
@@ -152,7 +157,30 @@ fn a_journal_that_lost_its_files_is_not_a_fresh_one() {
         make_dir(&shard).await;
         let from = ReplayFrom { sequence: 9, file: 3, block: 2, previous_crc: 1 };
         let error = refusal(&shard, Some(from), 1).await;
-        assert!(matches!(&error, ScanError::Rot { rot, .. } if rot.file() == 3), "{error}");
+        assert!(matches!(&error, ScanError::Missing { .. }), "{error}");
+        assert!(error.to_string().contains("journal-00003.rj is gone"), "{error}");
+    });
+}
+
+#[test]
+fn the_replay_file_may_not_be_missing_even_above_all_marks() {
+    let bed = Bed::new(10);
+    write(&bed, 1, 1);
+    bed.run_well(|shard| async move {
+        let config = JournalConfig { file_bytes: 64 << 10, ..unmarked() };
+        let (journal, _) = open(&shard, &config, None).await;
+        let mut at = journal.next_place();
+        while journal.replay_place(journal.synced()).file == 0 {
+            room_then_append(&journal, 9000).await;
+            at = journal.next_place();
+        }
+        // The last commit is the only one in its file, and nothing has marked it.
+        let from = journal.replay_place(at.sequence - 1);
+        let path = dir().join(format!("journal-{:05}.rj", from.file));
+        assert!(Journal::scan(&shard, dir(), &config, Some(from), 0).await.is_ok());
+        shard.disk().remove_file(&path).await.expect("an operator's mistake");
+        let error = refusal(&shard, Some(from), 0).await;
+        assert!(matches!(&error, ScanError::Missing { path: p } if *p == path), "{error}");
     });
 }
 
