@@ -1,6 +1,7 @@
 //! The project's tasks: everything that a developer or CI runs, by one command, `cargo xtask`.
 #![allow(clippy::disallowed_methods, reason = "a task runs outside the broker: it exits and waits")]
 
+mod bench;
 mod ci;
 mod codegen;
 mod fix;
@@ -34,11 +35,26 @@ enum Task {
     Tidy,
     /// Install the clients and brokers that the tests run beside Ringmain, under target/peers
     Peers,
+    /// Measure Ringmain beside another broker, in turn
+    Bench {
+        #[command(subcommand)]
+        beside: Beside,
+    },
     /// Write the protocol's messages from the schemas of Kafka's
     Codegen {
         /// Only say whether the committed files are fresh
         #[arg(long)]
         check: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Beside {
+    /// Beside Apache Kafka
+    Kafka {
+        /// What the measuring program takes, such as --rounds 5; --help lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -49,6 +65,7 @@ fn main() -> ExitCode {
         Task::Fix => fix::run(),
         Task::Tidy => tidy::run(),
         Task::Peers => peers::run(),
+        Task::Bench { beside: Beside::Kafka { arguments } } => bench::run(&arguments),
         Task::Codegen { check: false } => codegen::run(codegen::Mode::Write),
         Task::Codegen { check: true } => codegen::run(codegen::Mode::Check),
     };

@@ -1,0 +1,49 @@
+//! The quantities that a round yields.
+
+use std::collections::BTreeMap;
+
+/// A quantity. Of all but the rates, less is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    /// Processor time of the broker, all its threads, for one record.
+    ProcessorUsPerRecord,
+    /// Values' bytes a second, in MB (10^6).
+    MegabytesPerSecond,
+    /// How many records a Produce request carried.
+    RecordsPerRequest,
+    /// From sending to the acknowledgement, or to the consumer.
+    LatencyP50Us,
+    /// The same; one in a hundred is slower.
+    LatencyP99Us,
+    /// The same; one in a thousand is slower.
+    LatencyP999Us,
+    /// Resident memory of the broker after the load.
+    MemoryAfterLoadMib,
+    /// From exec until a connection is accepted.
+    PortOpenMs,
+    /// From exec until a record that was produced to a new topic is acknowledged.
+    FirstAckMs,
+    /// Resident memory of the broker that has nothing to do.
+    MemoryIdleMib,
+}
+
+/// What one round of one subject yielded.
+pub type Measures = BTreeMap<Measure, f64>;
+
+impl Measure {
+    /// The name in results and tables, with its unit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ProcessorUsPerRecord => "cpu_us_per_record",
+            Self::MegabytesPerSecond => "mb_per_second",
+            Self::RecordsPerRequest => "records_per_request",
+            Self::LatencyP50Us => "latency_p50_us",
+            Self::LatencyP99Us => "latency_p99_us",
+            Self::LatencyP999Us => "latency_p999_us",
+            Self::MemoryAfterLoadMib => "memory_after_load_mib",
+            Self::PortOpenMs => "port_open_ms",
+            Self::FirstAckMs => "first_ack_ms",
+            Self::MemoryIdleMib => "memory_idle_mib",
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a broker's processor time goes under produce-16k, by `perf`, if it works here.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::Cli;
+use crate::broker::Broker;
+use crate::comparison::TOPIC;
+use crate::error::BenchError;
+use crate::first_ack;
+use crate::load::Load;
+use crate::measure::Measure;
+use crate::scenario::{PARTITIONS, Scenario};
+use crate::subject::Subject;
+
+/// Prime, so that it does not beat with anything periodic.
+const SAMPLES_PER_SECOND: &str = "997";
+/// Functions that are printed.
+const TOP: usize = 40;
+
+/// Profiles each subject in turn and prints the functions that take most.
+pub fn run(cli: &Cli) -> Result<(), BenchError> {
+    if !works() {
+        println!(
+            "perf does not work here; install linux-perf and allow kernel.perf_event_paranoid"
+        );
+        return Ok(());
+    }
+    for name in &cli.subjects {
+        subject(cli, &Subject::new(*name, cli))?;
+    }
+    Ok(())
+}
+
+fn subject(cli: &Cli, subject: &Subject<'_>) -> Result<(), BenchError> {
+    let load = Load { binary: &cli.load, scale: cli.scale };
+    let scenario = Scenario::Produce16k;
+    let broker = Broker::start(subject, &cli.folder)?;
+    first_ack::create_topic(broker.address(), TOPIC, PARTITIONS)?;
+    for warm_up in scenario.warm_up() {
+        load.run(&warm_up, &broker, TOPIC)?;
+    }
+    let samples = cli.folder.join(format!("{}.perf.data", subject.name()));
+    let recording = Recording::start(&samples, broker.process())?;
+    let measured = scenario.measured().expect("produce-16k is a load");
+    let measures = load.run(&measured, &broker, TOPIC)?;
+    recording.stop()?;
+    broker.stop()?;
+    let taken_us = measures.get(&Measure::ProcessorUsPerRecord).copied().unwrap_or_default();
+    println!("\n{}: {taken_us:.2} us of CPU a record, sampled; by function:", subject.name());
+    print_top(&samples)?;
+    println!("the samples with their call chains: {}", samples.display());
+    Ok(())
+}
+
+/// Virtual machines often lack hardware counters: the timer's clock works everywhere.
+fn record(samples: &Path) -> Command {
+    let mut command = Command::new("perf");
+    command.args(["record", "--quiet", "-e", "cpu-clock", "-F", SAMPLES_PER_SECOND, "-g", "-o"]);
+    command.arg(samples).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn works() -> bool {
+    let mut command = record(Path::new("/dev/null"));
+    command.args(["--", "true"]).status().is_ok_and(|status| status.success())
+}
+
+/// `perf record` on a running process.
+#[derive(Debug)]
+struct Recording {
+    child: Child,
+}
+
+impl Recording {
+    fn start(samples: &Path, process: u32) -> Result<Self, BenchError> {
+        let mut command = record(samples);
+        let child = command.args(["-p", &process.to_string()]).spawn();
+        Ok(Self { child: child.map_err(BenchError::program("perf"))? })
+    }
+
+    fn stop(mut self) -> Result<(), BenchError> {
+        let mut kill = Command::new("kill");
+        kill.args(["-INT", &self.child.id().to_string()]);
+        kill.status().map_err(BenchError::program("kill"))?;
+        self.child.wait().map_err(BenchError::program("perf"))?;
+        Ok(())
+    }
+}
+
+fn print_top(samples: &Path) -> Result<(), BenchError> {
+    let mut report = Command::new("perf");
+    report.args(["report", "--stdio", "--no-children", "-g", "none", "--sort", "symbol,dso"]);
+    report.args(["--percent-limit", "0.3", "-i"]).arg(samples).stderr(Stdio::null());
+    let output = report.output().map_err(BenchError::program("perf"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for line in lines.take(TOP) {
+        println!("{}", line.trim_end());
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! What is measured: the loads, how large they are, and what warms a broker up for them.
+
+use clap::ValueEnum;
+
+/// Records of 1 KiB in 6 partitions, everywhere.
+pub const PARTITIONS: i32 = 6;
+/// The size of a record's value in bytes.
+pub const RECORD_SIZE: usize = 1024;
+
+/// A JVM takes three times the processor for its first 300,000 records.
+const WARM_UP_RECORDS: u64 = 300_000;
+/// Single-record requests are another path, with code of its own to be compiled.
+const WARM_UP_REQUESTS: u64 = 50_000;
+
+/// Records a second of the loads with a rate.
+const RATE: u64 = 2_000;
+/// How long such a load lasts, in seconds.
+const PACED_SECONDS: u64 = 10;
+
+/// librdkafka's properties for requests of 16 KiB: 15 records each. The wait is long enough for a
+/// batch to fill on a slow machine.
+const BATCH_16K: [&str; 2] = ["batch.size=16384", "linger.ms=20"];
+/// Requests of as near to 1 MB as brokers take without being told so.
+const BATCH_1M: [&str; 3] = ["batch.size=1000000", "batch.num.messages=10000", "linger.ms=100"];
+/// One record a request, at once.
+const SINGLE: [&str; 2] = ["batch.num.messages=1", "linger.ms=0"];
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// From exec to an open port and to the first acknowledged record; memory when idle
+    Start,
+    /// Produce in requests of 16 KiB, as fast as possible
+    #[value(name = "produce-16k")]
+    Produce16k,
+    /// Produce in requests of 1 MB, as fast as possible
+    #[value(name = "produce-1m")]
+    Produce1m,
+    /// Produce at 2,000 records a second, each in a request of its own
+    ProduceSingle,
+    /// The same, and consume the records at once
+    EndToEnd,
+    /// Consume a full topic from the beginning
+    Replay,
+}
+
+/// One run of the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    kind: &'static str,
+    records: u64,
+    rate: Option<u64>,
+    properties: &'static [&'static str],
+}
+
+impl Scenario {
+    /// The name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Produce16k => "produce-16k",
+            Self::Produce1m => "produce-1m",
+            Self::ProduceSingle => "produce-single",
+            Self::EndToEnd => "end-to-end",
+            Self::Replay => "replay",
+        }
+    }
+
+    /// The load that is measured; none for a start.
+    pub fn measured(self) -> Option<Run> {
+        match self {
+            Self::Start => None,
+            Self::Produce16k => Some(produce(300_000, &BATCH_16K)),
+            Self::Produce1m => Some(produce(500_000, &BATCH_1M)),
+            Self::ProduceSingle => Some(paced("produce")),
+            Self::EndToEnd => Some(paced("end-to-end")),
+            Self::Replay => Some(Run { kind: "replay", records: 0, rate: None, properties: &[] }),
+        }
+    }
+
+    /// The loads before the first round: they warm up, and for a replay they are what is consumed.
+    pub fn warm_up(self) -> Vec<Run> {
+        let single = produce(WARM_UP_REQUESTS, &SINGLE);
+        match self {
+            Self::Start => Vec::new(),
+            Self::Produce16k | Self::Produce1m => vec![produce(WARM_UP_RECORDS, &BATCH_16K)],
+            Self::ProduceSingle | Self::EndToEnd => {
+                vec![produce(WARM_UP_RECORDS, &BATCH_16K), single]
+            }
+            Self::Replay => vec![produce(1_000_000, &BATCH_16K)],
+        }
+    }
+}
+
+impl Run {
+    /// The arguments of the load's command line, with the number of records multiplied.
+    pub fn arguments(&self, bootstrap: &str, topic: &str, scale: f64) -> Vec<String> {
+        let mut arguments = vec![self.kind.to_string()];
+        let mut add = |key: &str, value: String| {
+            arguments.push(key.to_string());
+            arguments.push(value);
+        };
+        add("--bootstrap", bootstrap.to_string());
+        add("--topic", topic.to_string());
+        add("--partitions", PARTITIONS.to_string());
+        for property in self.properties {
+            add("--set", property.to_string());
+        }
+        if self.records > 0 {
+            let records = (self.records as f64 * scale).max(1.0) as u64;
+            add("--records", records.to_string());
+            add("--record-size", RECORD_SIZE.to_string());
+        }
+        if let Some(rate) = self.rate {
+            add("--rate", rate.to_string());
+        }
+        arguments
+    }
+}
+
+fn produce(records: u64, properties: &'static [&'static str]) -> Run {
+    Run { kind: "produce", records, rate: None, properties }
+}
+
+fn paced(kind: &'static str) -> Run {
+    Run { kind, records: RATE * PACED_SECONDS, rate: Some(RATE), properties: &SINGLE }
+}

@@ -1,0 +1,128 @@
+//! What a process has taken: time of the processor and memory, as Linux counts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::error::BenchError;
+
+/// Clock ticks a second in /proc: fixed at 100 on every architecture that we run on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Two counters that are cut to ticks differ from the exact sum by at most so much.
+const TICK_ERROR: Duration = Duration::from_millis(30);
+
+/// A process that takes less than this share of one core is quiet.
+const QUIET_SHARE: f64 = 0.05;
+const QUIET_SAMPLE: Duration = Duration::from_millis(250);
+const QUIET_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The processor time of a process at one moment.
+#[derive(Clone, Debug)]
+pub struct ProcessorTime {
+    /// Run time of each living thread; workers of io_uring are threads of the process, too.
+    threads: BTreeMap<u32, Duration>,
+    /// User and system time of all threads, dead ones too, in ticks.
+    process: Duration,
+}
+
+impl ProcessorTime {
+    /// Reads the counters of the process.
+    pub fn of(process: u32) -> Result<Self, BenchError> {
+        let path = format!("/proc/{process}/task");
+        let mut threads = BTreeMap::new();
+        for entry in fs::read_dir(&path).map_err(BenchError::file(&path))?.flatten() {
+            let Some(thread) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            // A thread may end between the two calls; then it counts as dead.
+            let Ok(line) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
+            let run_ns = line.split(' ').next().and_then(|field| field.parse().ok());
+            threads.insert(thread, Duration::from_nanos(run_ns.unwrap_or(0)));
+        }
+        let path = format!("/proc/{process}/stat");
+        let line = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
+        Ok(Self { threads, process: ticks(&line) })
+    }
+
+    /// What was taken since `earlier`.
+    ///
+    /// Threads that lived all the time are counted exactly. If threads have ended meanwhile, their
+    /// share is only in the process's counters, whose step is 10 ms.
+    pub fn since(&self, earlier: &Self) -> Duration {
+        let exact = self.threads.iter().map(|(thread, run)| {
+            run.saturating_sub(earlier.threads.get(thread).copied().unwrap_or_default())
+        });
+        let exact: Duration = exact.sum();
+        let coarse = self.process.saturating_sub(earlier.process);
+        if coarse > exact + TICK_ERROR { coarse } else { exact }
+    }
+}
+
+/// Fields 14 and 15 of /proc/PID/stat, counted behind the name, which may hold anything.
+fn ticks(stat: &str) -> Duration {
+    let behind_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let fields = behind_name.split(' ').skip(11).take(2);
+    let ticks: u32 = fields.filter_map(|field| field.parse::<u32>().ok()).sum();
+    TICK * ticks
+}
+
+/// Waits until the process has nothing to do any more, such as work it put off.
+pub fn await_quiet(process: u32) -> Result<(), BenchError> {
+    let deadline = Instant::now() + QUIET_DEADLINE;
+    let mut before = ProcessorTime::of(process)?;
+    while Instant::now() < deadline {
+        std::thread::sleep(QUIET_SAMPLE);
+        let now = ProcessorTime::of(process)?;
+        let taken = now.since(&before);
+        if taken.as_secs_f64() < QUIET_SAMPLE.as_secs_f64() * QUIET_SHARE {
+            return Ok(());
+        }
+        before = now;
+    }
+    Ok(())
+}
+
+/// Memory that the process has in use (its resident set), in MiB.
+pub fn memory_mib(process: u32) -> Result<f64, BenchError> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    Ok(kib.unwrap_or(0.0) / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{ProcessorTime, memory_mib, ticks};
+
+    #[test]
+    fn ticks_are_found_behind_a_name_with_spaces_and_brackets() {
+        let line = "7 (a) b) c) S 1 7 7 0 -1 4 1 0 0 0 30 12 0 0 20 0 1";
+        assert_eq!(ticks(line), Duration::from_millis(420));
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_still_counts() {
+        let before = ProcessorTime::of(std::process::id()).unwrap();
+        let busy = std::thread::spawn(|| {
+            let end = Instant::now() + Duration::from_millis(400);
+            while Instant::now() < end {
+                std::hint::spin_loop();
+            }
+            ProcessorTime::of(std::process::id()).unwrap()
+        });
+        let during = busy.join().unwrap();
+        let after = ProcessorTime::of(std::process::id()).unwrap();
+        let (during, after) = (during.since(&before), after.since(&before));
+        assert!(after + Duration::from_millis(50) >= during, "{during:?} {after:?}");
+        assert!(during > Duration::from_millis(10), "{during:?}");
+    }
+
+    #[test]
+    fn memory_is_read() {
+        assert!(memory_mib(std::process::id()).unwrap() > 1.0);
+    }
+}
