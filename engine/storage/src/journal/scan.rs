@@ -59,6 +59,12 @@ impl Scanned {
     pub fn tombstones(&self) -> &[LogId] {
         &self.chain.tombstones
     }
+
+    /// Commits from the replay place on that cut a log back: which one, to which offset. What is
+    /// replayed before such a commit may not settle beyond that offset.
+    pub fn truncations(&self) -> &[(u64, LogId, i64)] {
+        &self.chain.truncations
+    }
 }
 
 /// See [`Journal::scan`](super::Journal::scan).
@@ -167,7 +173,7 @@ struct FileRead {
 
 impl FileRead {
     fn is_readable(&self, range: Range<usize>) -> bool {
-        let first = self.unreadable.partition_point(|at| *at < range.start);
+/// the chain tells whether they matter. `memory` is used if it fits: files of one size need one.
         self.unreadable.get(first).is_none_or(|at| *at >= range.end)
     }
 }
@@ -224,7 +230,7 @@ async fn read_piece(file: &File, position: u64, len: usize) -> io::Result<Buffer
 fn find_commits(read: &FileRead, shard: u16, number: u32, journal_id: Option<u64>) -> FileFound {
     let bytes = &read.bytes;
     let size_bytes = bytes.len() as u64;
-    let mut found = FileFound { number, size_bytes, commits: Vec::new(), tombstones: Vec::new() };
+    let mut found = FileFound::new(number, size_bytes);
     for position in (0..bytes.len()).step_by(BLOCK_BYTES) {
         let AtBlock::Header(at) = read_header(&bytes[position..]) else { continue };
         let header = at.header;
@@ -238,8 +244,9 @@ fn find_commits(read: &FileRead, shard: u16, number: u32, journal_id: Option<u64
         let body = &bytes[position + COMMIT_HEADER_BYTES..end];
         let is_whole = read.is_readable(position..end) && entries_are_whole(&at, body);
         let entries = is_whole.then(|| read_entries(header.entry_count, body)).flatten();
-        let deleted = entries.iter().flatten().filter(|(e, _)| e.kind == EntryKind::Tombstone);
-        found.tombstones.extend(deleted.map(|(e, _)| (position as u64, e.log)));
+        for (entry, _) in entries.iter().flatten() {
+            found.note(position as u64, entry);
+        }
         let entries = if entries.is_some() { EntriesFound::Whole } else { EntriesFound::Torn };
         found.commits.push(CommitFound { header, crc: at.crc, entries });
     }
