@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::log_dump::LogDump;
+
 /// An event-streaming broker that Kafka's clients talk to.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -19,6 +21,7 @@ const EXAMPLES: &str = "Examples:
   ringmain serve --set log.dirs=/var/lib/ringmain --set listeners=PLAINTEXT://0.0.0.0:9092
   RINGMAIN_LOG_SEGMENT_BYTES=1048576 ringmain   log.segment.bytes from the environment
   kcat -b 127.0.0.1:9092 -L                     what it says of itself
+  ringmain log dump data                        what it has written, and whether that is sound
 
 An acknowledgement of acks=1 or acks=all means: on stable storage.";
 
@@ -27,6 +30,15 @@ An acknowledgement of acks=1 or acks=all means: on stable storage.";
 pub enum Command {
     /// Run a broker until SIGTERM or SIGINT.
     Serve(ServeOptions),
+    /// Look into what a broker wrote.
+    #[command(subcommand)]
+    Log(LogCommand),
+}
+
+/// What can be done with a broker's files.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    Dump(LogDump),
 }
 
 impl Default for Command {

@@ -1,17 +1,19 @@
 //! The program `ringmain`: reads the command line and starts what it names.
 
 mod command_line;
+mod log_dump;
 mod serve;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use command_line::{Command, CommandLine};
+use command_line::{Command, CommandLine, LogCommand};
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     let ended = match line.command.unwrap_or_default() {
         Command::Serve(options) => serve::run(&options),
+        Command::Log(LogCommand::Dump(paths)) => return log_dump::run(&paths),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,8 +2,8 @@
 
 use super::pieces::Pieces;
 use super::report::{Line, Report, Stop};
-use protocol::Uuid;
 use std::io::Write;
+use storage::LogId;
 use storage::inspect::BLOCK_BYTES;
 use storage::inspect::layout::{Layout, LayoutFault};
 
@@ -20,10 +20,12 @@ pub(super) fn dump<W: Write>(file: &mut Pieces, report: &mut Report<W>) -> Resul
 }
 
 fn line(layout: &Layout) -> Line {
+    // A cluster's id has the text form of a topic's.
+    let cluster = LogId { topic_id: layout.cluster_id, partition: 0 }.topic_id_text();
     Line::new("layout")
         .at(0)
         .field("shards", layout.shard_count)
         .field("broker", layout.broker_id)
         .field("layout_generation", layout.generation)
-        .field("cluster", Uuid(layout.cluster_id).to_string())
+        .field("cluster", cluster)
 }

@@ -89,8 +89,7 @@ pub(super) fn walk(
                 if !fits {
                     break None;
                 }
-                let bytes =
-                    file.at(position, u64::from(header.length)).map_err(Stop::Read)?;
+                let bytes = file.at(position, u64::from(header.length)).map_err(Stop::Read)?;
                 let Some(entries) = record_entries(&header, bytes) else { break None };
                 visit(&header, entries)?;
                 position += record_size_bytes(&header);
