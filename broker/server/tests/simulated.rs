@@ -1,0 +1,17 @@
+//! A whole broker of two shards in the simulator, and clients that speak Kafka's protocol to it.
+
+#[path = "simulated/client.rs"]
+mod client;
+#[path = "simulated/cluster.rs"]
+mod cluster;
+
+#[path = "simulated/admin.rs"]
+mod admin;
+#[path = "simulated/connections.rs"]
+mod connections;
+#[path = "simulated/consume.rs"]
+mod consume;
+#[path = "simulated/produce.rs"]
+mod produce;
+#[path = "simulated/restart.rs"]
+mod restart;

@@ -1,0 +1,171 @@
+//! What administrators may rely on.
+
+use protocol::generated::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+    CreateTopicsResponse,
+};
+use protocol::generated::delete_topics::{
+    DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
+};
+use protocol::generated::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use protocol::{ApiKey, ErrorCode, Uuid};
+
+use crate::client::{Client, batch, fetch_request, one};
+use crate::cluster::Cluster;
+
+/// Deletes a topic by name; returns the code.
+pub async fn delete(client: &mut Client, name: &str) -> i16 {
+    let topic = DeleteTopicState { name: Some(name.into()), topic_id: Uuid::ZERO };
+    let request = DeleteTopicsRequest { topics: vec![topic], ..Default::default() };
+    let response: DeleteTopicsResponse = client.ask(ApiKey::DeleteTopics, 6, &request).await;
+    one(response.responses).error_code
+}
+
+#[test]
+fn a_topic_is_there_for_everybody_when_its_creation_is_answered() {
+    for seed in 0..4 {
+        Cluster::start(seed, &[]).run(|peer| async move {
+            let mut admin = peer.connect().await;
+            let made = one(admin.create_topic("t", 5).await.topics);
+            assert_eq!((made.error_code, made.num_partitions), (0, 5));
+            assert_eq!(made.configs, Some(Vec::new()), "a Java client breaks on null");
+            for _ in 0..4 {
+                let mut client = peer.connect().await;
+                let topic = one(client.metadata("t").await.topics);
+                assert_eq!((topic.error_code, topic.topic_id), (0, made.topic_id));
+                assert_eq!(topic.partitions.len(), 5);
+                for partition in 0..5 {
+                    let appended = client.produce("t", partition, batch(&["x"])).await;
+                    assert_eq!(appended.error_code, 0);
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_name_used_again_is_another_topic() {
+    Cluster::start(1, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let first = one(client.create_topic("t", 2).await.topics);
+        client.produce("t", 0, batch(&["old"])).await;
+        assert_eq!(delete(&mut client, "t").await, 0);
+        assert_eq!(delete(&mut client, "t").await, ErrorCode::UnknownTopicOrPartition.number());
+        let second = one(client.create_topic("t", 2).await.topics);
+        assert_eq!(second.error_code, 0);
+        assert_ne!(second.topic_id, first.topic_id);
+        let found = one(client.fetch(&fetch_request("t", &[(0, 0)], 0)).await.responses);
+        assert_eq!(one(found.partitions).high_watermark, 0);
+    });
+}
+
+#[test]
+fn wishes_that_can_not_be_fulfilled_are_refused_one_by_one() {
+    Cluster::start(2, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("there", 1).await;
+        let topic = |name: &str, partitions, copies| CreatableTopic {
+            name: name.into(),
+            num_partitions: partitions,
+            replication_factor: copies,
+            ..CreatableTopic::default()
+        };
+        let config = |key: &str, value: &str| CreatableTopic {
+            configs: vec![CreatableTopicConfig { name: key.into(), value: Some(value.into()) }],
+            ..topic(&format!("with-{key}"), 1, 1)
+        };
+        let assigned = CreatableTopic {
+            assignments: vec![CreatableReplicaAssignment {
+                partition_index: 0,
+                broker_ids: vec![9],
+            }],
+            ..topic("assigned", -1, -1)
+        };
+        let wishes = [
+            (topic("there", 1, 1), ErrorCode::TopicAlreadyExists),
+            (topic("a/b", 1, 1), ErrorCode::InvalidTopicException),
+            (topic("__cluster_metadata", 1, 1), ErrorCode::InvalidTopicException),
+            (topic("none", 0, 1), ErrorCode::InvalidPartitions),
+            (topic("many", 1_000_000, 1), ErrorCode::InvalidPartitions),
+            (topic("copies", 1, 2), ErrorCode::InvalidReplicationFactor),
+            (assigned, ErrorCode::InvalidReplicaAssignment),
+            (config("cleanup.policy", "compact"), ErrorCode::InvalidConfig),
+            (config("no.such.key", "1"), ErrorCode::InvalidConfig),
+            (config("retention.ms", "1000"), ErrorCode::None),
+            (topic("defaults", -1, -1), ErrorCode::None),
+        ];
+        let topics = wishes.iter().map(|(wish, _)| wish.clone()).collect();
+        let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
+        let response: CreateTopicsResponse = client.ask(ApiKey::CreateTopics, 7, &request).await;
+        for (result, (wish, code)) in response.topics.iter().zip(&wishes) {
+            assert_eq!((&result.name, result.error_code), (&wish.name, code.number()));
+        }
+        let twice = vec![topic("twice", 1, 1), topic("twice", 1, 1)];
+        let request = CreateTopicsRequest { topics: twice, ..CreateTopicsRequest::default() };
+        let response: CreateTopicsResponse = client.ask(ApiKey::CreateTopics, 7, &request).await;
+        assert_eq!(one(response.topics).error_code, ErrorCode::InvalidRequest.number());
+    });
+}
+
+#[test]
+fn a_creation_that_is_only_validated_creates_nothing() {
+    Cluster::start(3, &["auto.create.topics.enable=false"]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let topic = CreatableTopic {
+            name: "t".into(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        let request =
+            CreateTopicsRequest { topics: vec![topic], validate_only: true, ..Default::default() };
+        let response: CreateTopicsResponse = client.ask(ApiKey::CreateTopics, 7, &request).await;
+        assert_eq!(one(response.topics).error_code, 0);
+        let topic = one(client.metadata("t").await.topics);
+        assert_eq!(topic.error_code, ErrorCode::UnknownTopicOrPartition.number());
+    });
+}
+
+#[test]
+fn asking_for_a_topic_makes_it_unless_the_client_or_the_broker_says_no() {
+    Cluster::start(4, &["num.partitions=3"]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let topic = one(client.metadata("fresh").await.topics);
+        assert_eq!((topic.error_code, topic.partitions.len()), (0, 3));
+        assert!(topic.partitions.iter().all(|p| (p.leader_id, p.leader_epoch) == (1, 0)));
+        let unwanted = MetadataRequestTopic { name: Some("no".into()), ..Default::default() };
+        let request = MetadataRequest {
+            topics: Some(vec![unwanted]),
+            allow_auto_topic_creation: false,
+            ..MetadataRequest::default()
+        };
+        let response: MetadataResponse = client.ask(ApiKey::Metadata, 12, &request).await;
+        let refused = one(response.topics);
+        assert_eq!(refused.error_code, ErrorCode::UnknownTopicOrPartition.number());
+        let bad = one(client.metadata("a/b").await.topics);
+        assert_eq!(bad.error_code, ErrorCode::InvalidTopicException.number());
+    });
+}
+
+#[test]
+fn metadata_names_all_topics_in_every_version() {
+    Cluster::start(5, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("a", 1).await;
+        client.create_topic("b", 2).await;
+        for version in 0..=13 {
+            // An empty list means all in version 0, null in all others.
+            let topics = if version == 0 { Some(Vec::new()) } else { None };
+            let request = MetadataRequest { topics, ..MetadataRequest::default() };
+            let response: MetadataResponse = client.ask(ApiKey::Metadata, version, &request).await;
+            let names: Vec<_> = response.topics.iter().filter_map(|t| t.name.as_deref()).collect();
+            assert_eq!(names, ["a", "b"], "version {version}");
+            assert_eq!(one(response.brokers).host, "broker");
+            if version >= 1 {
+                let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
+                let response: MetadataResponse = client.ask(ApiKey::Metadata, version, &none).await;
+                assert!(response.topics.is_empty(), "version {version}");
+            }
+        }
+    });
+}

@@ -1,0 +1,112 @@
+//! A simulated machine with a broker, and machines on which clients run.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use runtime::Shard;
+use runtime::sim::{Ended, Node, Options, World};
+use server::Config;
+use server::config::Settings;
+
+use crate::client::Client;
+
+const PORT: u16 = 9092;
+const SHARDS: u16 = 2;
+/// Virtual time: more than any test needs, and a stuck broker is found at once anyway.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// One broker and its world.
+pub struct Cluster {
+    world: World,
+    broker: Node,
+    settings: Vec<String>,
+    clients: RefCell<u32>,
+}
+
+impl Cluster {
+    /// A broker on an empty disk, in a world that follows from the seed.
+    pub fn start(seed: u64, settings: &[&str]) -> Cluster {
+        let world = World::new(seed, Options::default());
+        let broker = world.node("broker");
+        let own = ["listeners=PLAINTEXT://0.0.0.0:9092", "advertised.listeners=broker:9092"];
+        let small =
+            ["log.dirs=/data", "ringmain.journal.file.bytes=1048576", "message.max.bytes=65536"];
+        let all = own.iter().chain(&small).chain(settings).map(|text| (*text).into());
+        let cluster = Cluster { world, broker, settings: all.collect(), clients: RefCell::new(0) };
+        cluster.start_again();
+        cluster
+    }
+
+    /// Starts the broker on the disk as it is.
+    pub fn start_again(&self) {
+        let mut settings = Settings::new();
+        for setting in &self.settings {
+            settings.set_argument(setting).expect("a setting of the table");
+        }
+        let config = Config::check(&settings).expect("settings that fit together");
+        self.broker.start(server::shard_starts(&config, SHARDS, None), server::run_shard);
+    }
+
+    /// Runs a client on a machine of its own until it is done, and returns what it returns.
+    pub fn run<T, F>(&self, script: impl Fn(Peer) -> F + 'static) -> T
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
+        *self.clients.borrow_mut() += 1;
+        let node = self.world.node(&format!("client {}", self.clients.borrow()));
+        let result = Rc::new(RefCell::new(None));
+        let (given, broker) = (result.clone(), self.broker.clone());
+        let script = Rc::new(script);
+        node.start(vec![()], move |shard, ()| {
+            let (given, broker, script) = (given.clone(), broker.clone(), script.clone());
+            async move {
+                let returned = script(Peer { shard, broker }).await;
+                *given.borrow_mut() = Some(returned);
+            }
+        });
+        let ended = self.world.run_until(LIMIT, || result.borrow().is_some());
+        assert_eq!(ended, Ended::Done, "{:#?}", self.world.log_lines());
+        result.borrow_mut().take().expect("the run was done")
+    }
+
+    /// kill -9, and a start on what is left.
+    pub fn kill_and_start(&self) {
+        self.broker.kill();
+        self.start_again();
+    }
+
+    /// The power goes and comes back.
+    pub fn cut_power_and_start(&self) {
+        self.broker.cut_power();
+        self.start_again();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn stop(&self) {
+        self.broker.request_shutdown();
+        let ended = self.world.run_until(LIMIT, || !self.broker.is_running());
+        assert_eq!(ended, Ended::Done, "{:#?}", self.world.log_lines());
+        assert_eq!(self.broker.fatal_reason(), None);
+    }
+}
+
+/// Where a client runs, and whom it can reach.
+#[derive(Clone)]
+pub struct Peer {
+    pub shard: Shard,
+    broker: Node,
+}
+
+impl Peer {
+    /// Connects, as soon as the broker listens.
+    pub async fn connect(&self) -> Client {
+        loop {
+            match self.shard.net().connect(self.broker.address(PORT)).await {
+                Ok(socket) => return Client::new(socket),
+                Err(_) => self.shard.sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What becomes of connections: strange requests, hostile bytes, the broker's end.
+
+use std::time::Duration;
+
+use protocol::generated::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use protocol::response::decode_response;
+use protocol::{ApiKey, ErrorCode};
+use runtime::TaskClass;
+
+use crate::client::{Client, batch, fetch_request, one};
+use crate::cluster::Cluster;
+
+async fn is_served(client: &mut Client) {
+    let response: ApiVersionsResponse =
+        client.ask(ApiKey::ApiVersions, 0, &ApiVersionsRequest::default()).await;
+    assert_eq!(response.error_code, 0);
+}
+
+#[test]
+fn an_api_versions_request_from_the_future_is_answered_in_version_0() {
+    Cluster::start(1, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        // Key 18, version 99, correlation 7, and bytes that nobody here understands.
+        client.send_raw(vec![0, 0, 0, 12, 0, 18, 0, 99, 0, 0, 0, 7, 0xff, 0xfe, 0xfd, 0xfc]).await;
+        let frame = client.next_frame().await.expect("an answer");
+        let (id, response): (i32, ApiVersionsResponse) =
+            decode_response(&frame, ApiKey::ApiVersions, 0).expect("version 0");
+        assert_eq!((id, response.error_code), (7, ErrorCode::UnsupportedVersion.number()));
+        assert!(response.api_keys.iter().any(|api| api.api_key == 18));
+        is_served(&mut client).await;
+    });
+}
+
+#[test]
+fn every_version_of_api_versions_is_answered() {
+    Cluster::start(2, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let request = ApiVersionsRequest {
+            client_software_name: "test".into(),
+            client_software_version: "1.0".into(),
+        };
+        for version in 0..=4 {
+            let response: ApiVersionsResponse =
+                client.ask(ApiKey::ApiVersions, version, &request).await;
+            assert_eq!((response.error_code, response.api_keys.len()), (0, ApiKey::ALL.len()));
+        }
+    });
+}
+
+#[test]
+fn bytes_that_are_no_request_close_their_connection_and_no_other() {
+    let no_requests: [&[u8]; 7] = [
+        &[0xff, 0xff, 0xff, 0xff],
+        &[0x7f, 0xff, 0xff, 0xff, 1],
+        b"GET / HTTP/1.1\r\n\r\n",
+        // An unknown API; Metadata in an unknown version; Metadata with 2^31 topics; a frame
+        // without a header.
+        &[0, 0, 0, 8, 0, 99, 0, 0, 0, 0, 0, 1],
+        &[0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff],
+        &[0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff],
+        &[0, 0, 0, 1, 0],
+    ];
+    for (seed, bytes) in (0..).zip(no_requests) {
+        Cluster::start(seed, &[]).run(move |peer| async move {
+            let mut good = peer.connect().await;
+            is_served(&mut good).await;
+            let mut bad = peer.connect().await;
+            bad.send_raw(bytes.to_vec()).await;
+            assert_eq!(bad.next_frame().await, None, "{bytes:?}");
+            is_served(&mut good).await;
+        });
+    }
+}
+
+#[test]
+fn a_parked_fetch_holds_back_what_comes_behind_it() {
+    Cluster::start(3, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let began = peer.shard.now();
+        client.send(ApiKey::Fetch, 12, &fetch_request("t", &[(0, 0)], 700)).await;
+        client.send(ApiKey::ApiVersions, 0, &ApiVersionsRequest::default()).await;
+        let _fetched: protocol::generated::fetch::FetchResponse =
+            client.receive(2, ApiKey::Fetch, 12).await;
+        assert!(peer.shard.now().since(began) >= Duration::from_millis(700));
+        let _versions: ApiVersionsResponse = client.receive(3, ApiKey::ApiVersions, 0).await;
+    });
+}
+
+#[test]
+fn a_stop_answers_what_was_begun_and_keeps_what_was_acknowledged() {
+    for seed in 0..4 {
+        let cluster = Cluster::start(seed, &[]);
+        cluster.run(|peer| async move {
+            let mut client = peer.connect().await;
+            client.create_topic("t", 2).await;
+            for partition in 0..2 {
+                client.produce("t", partition, batch(&["x"])).await;
+            }
+            let mut waiting = peer.connect().await;
+            // It outlives this script; the broker must not wait for its minute.
+            let poll = async move { waiting.fetch(&fetch_request("t", &[(0, 1)], 60_000)).await };
+            peer.shard.spawn(TaskClass::Foreground, "poll", poll).detach();
+            peer.shard.sleep(Duration::from_millis(50)).await;
+        });
+        cluster.stop();
+        cluster.start_again();
+        cluster.run(|peer| async move {
+            let mut client = peer.connect().await;
+            let found =
+                one(client.fetch(&fetch_request("t", &[(0, 0), (1, 0)], 0)).await.responses);
+            assert!(found.partitions.iter().all(|p| p.high_watermark == 1), "{found:?}");
+        });
+    }
+}

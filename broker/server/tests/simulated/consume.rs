@@ -1,0 +1,213 @@
+//! What consumers may rely on.
+
+use std::time::Duration;
+
+use protocol::generated::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use protocol::generated::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+};
+use protocol::{ApiKey, ErrorCode, Uuid};
+use runtime::TaskClass;
+
+use crate::client::{Client, batch, fetch_request, one, values};
+use crate::cluster::Cluster;
+
+const MINUTE_MS: i32 = 60_000;
+
+#[test]
+fn a_long_poll_is_woken_by_a_produce_whatever_shard_it_is_on() {
+    for seed in 0..8 {
+        Cluster::start(seed, &[]).run(|peer| async move {
+            let mut producer = peer.connect().await;
+            producer.create_topic("t", 2).await;
+            for partition in 0..2 {
+                let mut consumer = peer.connect().await;
+                let began = peer.shard.now();
+                let poll = peer.shard.spawn(TaskClass::Foreground, "poll", async move {
+                    consumer.fetch(&fetch_request("t", &[(0, 0), (1, 0)], MINUTE_MS)).await
+                });
+                peer.shard.sleep(Duration::from_millis(100 * (1 - partition as u64))).await;
+                producer.produce("t", partition, batch(&["x"])).await;
+                let found = one(poll.await.expect("not aborted").responses);
+                let bytes: usize =
+                    found.partitions.iter().map(|p| p.records.as_ref().map_or(0, Vec::len)).sum();
+                assert!(bytes > 0);
+                assert!(peer.shard.now().since(began) < Duration::from_secs(10));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_long_poll_without_news_ends_in_time_and_empty() {
+    Cluster::start(1, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let began = peer.shard.now();
+        let found = one(client.fetch(&fetch_request("t", &[(0, 0)], 500)).await.responses);
+        let waited = peer.shard.now().since(began);
+        assert!((500..600).contains(&waited.as_millis()), "{waited:?}");
+        let partition = one(found.partitions);
+        assert_eq!((partition.error_code, partition.records), (0, Some(Vec::new())));
+    });
+}
+
+#[test]
+fn a_long_poll_waits_for_as_many_bytes_as_were_asked_for() {
+    Cluster::start(2, &[]).run(|peer| async move {
+        let mut producer = peer.connect().await;
+        producer.create_topic("t", 2).await;
+        let size = batch(&["x"]).len();
+        let mut consumer = peer.connect().await;
+        let poll = peer.shard.spawn(TaskClass::Foreground, "poll", async move {
+            let mut request = fetch_request("t", &[(0, 0), (1, 0)], MINUTE_MS);
+            request.min_bytes = 3 * size as i32;
+            consumer.fetch(&request).await
+        });
+        for round in 0..3 {
+            assert!(!poll.is_finished(), "after {round} batches");
+            producer.produce("t", round % 2, batch(&["x"])).await;
+            peer.shard.sleep(Duration::from_secs(1)).await;
+        }
+        assert!(poll.is_finished());
+    });
+}
+
+#[test]
+fn a_deleted_topic_ends_a_long_poll() {
+    Cluster::start(3, &[]).run(|peer| async move {
+        let mut admin = peer.connect().await;
+        admin.create_topic("t", 2).await;
+        let mut consumer = peer.connect().await;
+        let began = peer.shard.now();
+        let poll = peer.shard.spawn(TaskClass::Foreground, "poll", async move {
+            consumer.fetch(&fetch_request("t", &[(0, 0), (1, 0)], MINUTE_MS)).await
+        });
+        peer.shard.sleep(Duration::from_millis(100)).await;
+        crate::admin::delete(&mut admin, "t").await;
+        let found = one(poll.await.expect("not aborted").responses);
+        assert!(found.partitions.iter().any(|partition| partition.error_code != 0));
+        assert!(peer.shard.now().since(began) < Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn a_reader_always_gets_on_however_little_it_asks_for() {
+    Cluster::start(4, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 2).await;
+        for partition in 0..2 {
+            client.produce("t", partition, batch(&["a", "b", "c"])).await;
+        }
+        let mut request = fetch_request("t", &[(0, 1), (1, 0)], 0);
+        request.max_bytes = 1;
+        request.topics[0].partitions[0].partition_max_bytes = 1;
+        let found = one(client.fetch(&request).await.responses);
+        let records: Vec<_> = found.partitions.into_iter().map(|p| p.records.unwrap()).collect();
+        // The batch that contains the offset, from its beginning.
+        assert_eq!(values(&records[0]).len(), 3);
+        assert!(records[1].is_empty());
+    });
+}
+
+#[test]
+fn offsets_and_epochs_that_do_not_fit_are_told_apart() {
+    Cluster::start(5, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        client.produce("t", 0, batch(&["a"])).await;
+        for (offset, epoch, code) in [
+            (2, -1, ErrorCode::OffsetOutOfRange),
+            (-1, -1, ErrorCode::OffsetOutOfRange),
+            (1, -1, ErrorCode::None),
+            (0, 0, ErrorCode::None),
+            (0, 1, ErrorCode::UnknownLeaderEpoch),
+        ] {
+            let mut request = fetch_request("t", &[(0, offset)], 0);
+            request.topics[0].partitions[0].current_leader_epoch = epoch;
+            let found = one(one(client.fetch(&request).await.responses).partitions);
+            assert_eq!(found.error_code, code.number(), "offset {offset}, epoch {epoch}");
+        }
+    });
+}
+
+#[test]
+fn topics_are_found_by_id_and_an_unknown_id_is_named_as_such() {
+    Cluster::start(6, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let made = one(client.create_topic("t", 1).await.topics);
+        client.produce("t", 0, batch(&["a"])).await;
+        let fetch = |id: Uuid| FetchRequest {
+            max_bytes: i32::MAX,
+            topics: vec![FetchTopic {
+                topic_id: id,
+                partitions: vec![FetchPartition {
+                    partition_max_bytes: 1 << 20,
+                    ..FetchPartition::default()
+                }],
+                ..FetchTopic::default()
+            }],
+            ..FetchRequest::default()
+        };
+        let known: FetchResponse = client.ask(ApiKey::Fetch, 18, &fetch(made.topic_id)).await;
+        let known = one(known.responses);
+        assert_eq!(known.topic_id, made.topic_id);
+        assert_eq!(values(&one(known.partitions).records.unwrap()).len(), 1);
+        let unknown: FetchResponse = client.ask(ApiKey::Fetch, 18, &fetch(Uuid([7; 16]))).await;
+        let unknown = one(one(unknown.responses).partitions);
+        assert_eq!(unknown.error_code, ErrorCode::UnknownTopicId.number());
+    });
+}
+
+#[test]
+fn a_session_is_never_opened_and_never_believed() {
+    Cluster::start(7, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        for (id, epoch, code) in [
+            (0, 0, ErrorCode::None),
+            (0, -1, ErrorCode::None),
+            (0, 3, ErrorCode::InvalidFetchSessionEpoch),
+            (9, 1, ErrorCode::FetchSessionIdNotFound),
+        ] {
+            let mut request = fetch_request("t", &[(0, 0)], 0);
+            (request.session_id, request.session_epoch) = (id, epoch);
+            let response = client.fetch(&request).await;
+            assert_eq!((response.error_code, response.session_id), (code.number(), 0));
+        }
+    });
+}
+
+#[test]
+fn offsets_are_found_at_both_ends_and_by_time() {
+    Cluster::start(8, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        client.produce("t", 0, batch(&["a", "b", "c"])).await;
+        let start = 1_767_225_600_000;
+        for (timestamp, expect) in [
+            (-1, (3, -1)),
+            (-2, (0, -1)),
+            (-3, (2, start + 2)),
+            (-4, (0, -1)),
+            (-5, (-1, -1)),
+            (0, (0, start)),
+            (start + 1, (1, start + 1)),
+            (start + 3, (-1, -1)),
+        ] {
+            let found = list(&mut client, 9, timestamp).await;
+            assert_eq!((found.0, found.1), (0, expect), "timestamp {timestamp}");
+        }
+        assert_eq!(list(&mut client, 1, -1).await, (0, (3, -1)), "without epochs");
+        assert_eq!(list(&mut client, 9, -9).await.0, ErrorCode::UnsupportedVersion.number());
+    });
+}
+
+async fn list(client: &mut Client, version: i16, timestamp: i64) -> (i16, (i64, i64)) {
+    let partition = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
+    let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition] };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    let response: ListOffsetsResponse = client.ask(ApiKey::ListOffsets, version, &request).await;
+    let found = one(one(response.topics).partitions);
+    (found.error_code, (found.offset, found.timestamp))
+}
