@@ -33,8 +33,17 @@ const CONFINED: [(&str, &[&str]); 18] = [
 ];
 
 /// Who reads or writes JSON: metadata records, schemas, answers to operators, tests.
-const SERDE: &[&str] =
-    &["metadata", "quorum", "protocol", "cli", "xtask", "conformance", "crash", "simulation"];
+const SERDE: &[&str] = &[
+    "metadata",
+    "quorum",
+    "protocol",
+    "cli",
+    "bench",
+    "xtask",
+    "conformance",
+    "crash",
+    "simulation",
+];
 
 /// An edge goes from a line of the table to a lower one, never sideways, never up.
 pub fn edges(tree: &Tree) -> Vec<Finding> {
