@@ -173,13 +173,13 @@ struct FileRead {
 
 impl FileRead {
     fn is_readable(&self, range: Range<usize>) -> bool {
-/// the chain tells whether they matter. `memory` is used if it fits: files of one size need one.
+        let first = self.unreadable.partition_point(|at| *at < range.start);
         self.unreadable.get(first).is_none_or(|at| *at >= range.end)
     }
 }
 
 /// Reads what can be read: a power cut leaves unreadable blocks where a write was in flight, and
-/// the chain tells whether they matter. `memory` is used if it fits: files of one size need it once.
+/// the chain tells whether they matter. `memory` is used if it fits: files of one size need one.
 async fn read_whole(file: &ScannedFile, memory: Buffer) -> FileRead {
     let size = usize::try_from(file.size_bytes).expect("a journal file has at most 1 GiB");
     let size = size / BLOCK_BYTES * BLOCK_BYTES;
