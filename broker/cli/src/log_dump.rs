@@ -134,6 +134,3 @@ fn dump_file<W: Write>(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

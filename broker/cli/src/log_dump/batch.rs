@@ -5,8 +5,8 @@ use super::pieces::Pieces;
 use super::report::{Line, Report, Stop};
 use super::text;
 use record::{
-    BatchError, BatchView, HEADER_SIZE_BYTES, Offset, ReadLimits, RecordView, Timestamp,
-    TimestampType,
+    BatchError, BatchView, HEADER_SIZE_BYTES, Offset, ProducerId, ReadLimits, RecordView,
+    Timestamp, TimestampType,
 };
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -74,7 +74,7 @@ pub(super) fn line(position: u64, batch: &BatchView<'_>) -> Line {
         Ok(compression) => compression.to_string(),
         Err(_) => format!("{}?", batch.compression_id()),
     };
-    let max_timestamp = batch.max_timestamp();
+    let (base_timestamp, max_timestamp) = (batch.base_timestamp(), batch.max_timestamp());
     let line = Line::new("batch")
         .at(position)
         .field("base_offset", batch.base_offset().0)
@@ -82,13 +82,17 @@ pub(super) fn line(position: u64, batch: &BatchView<'_>) -> Line {
         .field("count", batch.record_count())
         .field("size", batch.size_bytes())
         .field("leader_epoch", batch.leader_epoch().0)
-        .field("producer_id", batch.producer_id().0)
-        .field("producer_epoch", batch.producer_epoch().0)
-        .field("sequence", batch.base_sequence().0)
         .field("codec", compression)
         .field("time_of", time_of(batch.timestamp_type()))
-        .shown("base_timestamp", batch.base_timestamp().0, text::time(batch.base_timestamp()))
-        .shown("max_timestamp", max_timestamp.0, text::time(max_timestamp))
+        .shown("base_timestamp", base_timestamp.0, text::time(base_timestamp))
+        .shown("max_timestamp", max_timestamp.0, text::time(max_timestamp));
+    // A person needs no three columns to see that there is no producer id.
+    let (id, epoch) = (batch.producer_id(), batch.producer_epoch());
+    let shown = |number: String| if id == ProducerId::NONE { String::new() } else { number };
+    let line = line
+        .shown("producer_id", id.0, shown(id.to_string()))
+        .shown("producer_epoch", epoch.0, shown(epoch.to_string()))
+        .shown("sequence", batch.base_sequence().0, shown(batch.base_sequence().to_string()))
         .shown("flags", flags(batch), flags(batch).join(","));
     let crc = batch.validate_crc();
     let line = line.field("crc", if crc.is_ok() { "ok" } else { "wrong" });

@@ -77,7 +77,7 @@ impl Line {
         self
     }
 
-    /// A field that people see in other words.
+    /// A field that people see in other words, or not at all if there are none.
     pub(super) fn shown(
         mut self,
         name: &'static str,
@@ -172,6 +172,9 @@ impl<W: Write> Report<W> {
                 (None, Value::Bool(yes)) => (if *yes { "yes" } else { "no" }).to_owned(),
                 (None, value) => value.to_string(),
             };
+            if field.text.as_ref().is_some_and(String::is_empty) {
+                continue;
+            }
             let width = self.widths.entry((line.what, field.name)).or_default();
             // One very long text is no reason to make all lines long.
             *width = text.chars().count().min(30).max(*width);

@@ -4,7 +4,9 @@ use record::Timestamp;
 use serde_json::{Value, json};
 
 /// What a person is shown of one key or value.
-const SHOWN_CHARACTERS_MAX: usize = 200;
+const SHOWN_CHARACTERS_MAX: usize = 1_000;
+/// What a person is shown of bytes that are no text.
+const SHOWN_BYTES_MAX: usize = 100;
 const DAY_MS: i64 = 86_400_000;
 
 /// `2026-11-21T09:00:00.123Z`, or `none`; a number where the year has more than four digits.
@@ -40,19 +42,29 @@ fn date(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// Text in quotes if it is text, else hexadecimal digits; long ones are cut and say their length.
+/// Text as it is, or in quotes where it could be taken for something else; other bytes as
+/// hexadecimal digits. Long ones are cut and say their length.
 pub(super) fn bytes(bytes: Option<&[u8]>) -> String {
     let Some(bytes) = bytes else { return "null".to_owned() };
     match std::str::from_utf8(bytes) {
         Ok(text) => match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
-            None => format!("{text:?}"),
-            Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], bytes.len()),
+            None => plain(text),
+            Some((end, _)) => format!("{}… ({} bytes)", plain(&text[..end]), bytes.len()),
         },
-        Err(_) if bytes.len() > SHOWN_CHARACTERS_MAX / 2 => {
-            format!("0x{}… ({} bytes)", hex(&bytes[..SHOWN_CHARACTERS_MAX / 2]), bytes.len())
+        Err(_) if bytes.len() > SHOWN_BYTES_MAX => {
+            format!("0x{}… ({} bytes)", hex(&bytes[..SHOWN_BYTES_MAX]), bytes.len())
         }
         Err(_) => format!("0x{}", hex(bytes)),
     }
+}
+
+fn plain(text: &str) -> String {
+    let is_plain = !text.is_empty()
+        && text != "null"
+        && text.trim() == text
+        && !text.starts_with(['"', '0'])
+        && !text.chars().any(char::is_control);
+    if is_plain { text.to_owned() } else { format!("{text:?}") }
 }
 
 /// Text as a string, other bytes as `{"hex": "…"}`, null as null; never cut.
@@ -97,9 +109,13 @@ mod tests {
         assert_eq!(bytes(None), "null");
         assert_eq!(bytes(Some("Zürich\n".as_bytes())), "\"Zürich\\n\"");
         assert_eq!(bytes(Some(&[0xff, 0x0a])), "0xff0a");
-        let long = "ü".repeat(300);
+        assert_eq!(bytes(Some(br#"{"year": 2013}"#)), r#"{"year": 2013}"#);
+        for unclear in ["", "null", " a", "0xff"] {
+            assert_eq!(bytes(Some(unclear.as_bytes())), format!("{unclear:?}"));
+        }
+        let long = "ü".repeat(1_500);
         let shown = bytes(Some(long.as_bytes()));
-        assert!(shown.ends_with("… (600 bytes)") && shown.chars().count() < 230, "{shown}");
+        assert!(shown.ends_with("… (3000 bytes)") && shown.chars().count() < 1_030, "{shown}");
         assert!(bytes(Some(&[0xff; 300])).ends_with("… (300 bytes)"));
         assert_eq!(json_bytes(Some(&[0xff])), json!({ "hex": "ff" }));
         assert_eq!(json_bytes(Some(b"")), json!(""));
