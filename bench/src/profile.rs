@@ -15,8 +15,9 @@ use crate::subject::Subject;
 
 /// Prime, so that it does not beat with anything periodic.
 const SAMPLES_PER_SECOND: &str = "997";
-/// Functions that are printed.
-const TOP: usize = 40;
+/// How many binaries and functions are printed.
+const TOP_BINARIES: usize = 6;
+const TOP_FUNCTIONS: usize = 40;
 
 /// Profiles each subject in turn and prints the functions that take most.
 pub fn run(cli: &Cli) -> Result<(), BenchError> {
@@ -40,14 +41,15 @@ fn subject(cli: &Cli, subject: &Subject<'_>) -> Result<(), BenchError> {
     for warm_up in scenario.warm_up() {
         load.run(&warm_up, &broker, TOPIC)?;
     }
+    let measured = scenario.measured().expect("produce-16k is a load");
+    load.run(&measured, &broker, TOPIC)?;
     let samples = cli.folder.join(format!("{}.perf.data", subject.name()));
     let recording = Recording::start(&samples, broker.process())?;
-    let measured = scenario.measured().expect("produce-16k is a load");
     let measures = load.run(&measured, &broker, TOPIC)?;
     recording.stop()?;
     broker.stop()?;
     let taken_us = measures.get(&Measure::ProcessorUsPerRecord).copied().unwrap_or_default();
-    println!("\n{}: {taken_us:.2} us of CPU a record, sampled; by function:", subject.name());
+    println!("\n{}: {taken_us:.2} us of CPU a record, sampled:", subject.name());
     print_top(&samples)?;
     println!("the samples with their call chains: {}", samples.display());
     Ok(())
@@ -88,15 +90,21 @@ impl Recording {
     }
 }
 
+/// Prints the shares of the binaries and of the kernel, then of single functions.
 fn print_top(samples: &Path) -> Result<(), BenchError> {
-    let mut report = Command::new("perf");
-    report.args(["report", "--stdio", "--no-children", "-g", "none", "--sort", "symbol,dso"]);
-    report.args(["--percent-limit", "0.3", "-i"]).arg(samples).stderr(Stdio::null());
-    let output = report.output().map_err(BenchError::program("perf"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    for line in lines.take(TOP) {
-        println!("{}", line.trim_end());
+    for (sort, lines) in [("dso", TOP_BINARIES), ("dso,symbol", TOP_FUNCTIONS)] {
+        let mut report = Command::new("perf");
+        report.args(["report", "--stdio", "--no-children", "-g", "none", "--sort", sort, "-i"]);
+        report.arg(samples).stderr(Stdio::null());
+        let output = report.output().map_err(BenchError::program("perf"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for row in rows.take(lines) {
+            // Perf pads with spaces and dashes for counters that nobody asked for.
+            let words: Vec<&str> = row.split_whitespace().filter(|word| *word != "-").collect();
+            println!("  {}", words.join(" "));
+        }
+        println!();
     }
     Ok(())
 }

@@ -49,6 +49,8 @@ pub fn can_raise() -> bool {
 /// A child of ours leads no group, so that `setsid` does not fork: the process keeps its id.
 fn wrap(script: &str, program: &Path) -> Command {
     let mut command = Command::new("setsid");
+    // Who interrupts a measurement at the terminal does not reach other sessions: they end with us.
+    command.args(["setpriv", "--pdeathsig", "KILL"]);
     command.args(["sh", "-c", script, "sh"]).arg(program);
     command
 }
