@@ -4,51 +4,55 @@ use crate::measure::Measure;
 use crate::results::Round;
 use crate::spread::Spread;
 
-/// Prints the table: a line a measure, a column a subject, then the first subject to each other.
+/// Prints the table, as Markdown: a line a measure, a column a subject, then the first subject to
+/// each other.
 ///
 /// A ratio is the ratio of the medians; in brackets stands the middle half of the ratios of the
 /// single rounds.
 pub fn print(subjects: &[&'static str], rounds: &[Round]) {
     let (Some(first), Some(round)) = (subjects.first(), rounds.first()) else { return };
-    println!("\n{} ({} rounds, medians)", round.scenario, count(first, rounds));
-    let mut heading = format!("{:24}", "");
-    for subject in subjects {
-        heading.push_str(&format!("{subject:>14}"));
-    }
-    for other in &subjects[1..] {
-        heading.push_str(&format!("   {first} / {other}"));
-    }
-    println!("{heading}");
+    println!("\n{} ({} rounds, medians)\n", round.scenario, count(first, rounds));
+    let mut heading = vec![String::new()];
+    heading.extend(subjects.iter().map(|subject| subject.to_string()));
+    heading.extend(subjects[1..].iter().map(|other| format!("{first} / {other}")));
+    println!("{}", row(&heading));
+    println!("{}", row(&vec!["---".to_string(); heading.len()]));
     for measure in round.measures.keys() {
-        println!("{}", line(*measure, subjects, rounds));
+        println!("{}", row(&cells(*measure, subjects, rounds)));
     }
 }
 
-fn line(measure: Measure, subjects: &[&'static str], rounds: &[Round]) -> String {
-    let mut line = format!("{:24}", measure.name());
+/// Cells of equal width, so that the table reads well in a terminal, too.
+fn row(cells: &[String]) -> String {
+    let mut row = "|".to_string();
+    for (index, cell) in cells.iter().enumerate() {
+        let width = if index == 0 { 22 } else { 14 };
+        row.push_str(&format!(" {cell:width$} |"));
+    }
+    row
+}
+
+fn cells(measure: Measure, subjects: &[&'static str], rounds: &[Round]) -> Vec<String> {
+    let mut cells = vec![measure.name().to_string()];
     let ours = numbers(measure, subjects[0], rounds);
     for subject in subjects {
         let spread = Spread::of(&numbers(measure, subject, rounds));
-        line.push_str(&match spread {
-            Some(spread) => format!("{:>14}", number(spread.median)),
-            None => format!("{:>14}", "-"),
-        });
+        cells.push(spread.map_or("-".to_string(), |spread| number(spread.median)));
     }
     for other in &subjects[1..] {
         let theirs = numbers(measure, other, rounds);
         let medians = Spread::of(&ours).zip(Spread::of(&theirs));
-        if let (Some((ours_spread, theirs_spread)), Some(ratios)) =
-            (medians, Spread::of_ratios(&ours, &theirs))
-        {
-            line.push_str(&format!(
-                "   {} ({}-{})",
-                number(ours_spread.median / theirs_spread.median),
+        let ratio = medians.zip(Spread::of_ratios(&ours, &theirs));
+        cells.push(ratio.map_or("-".to_string(), |((ours, theirs), ratios)| {
+            format!(
+                "{} ({}-{})",
+                number(ours.median / theirs.median),
                 number(ratios.lower),
                 number(ratios.upper)
-            ));
-        }
+            )
+        }));
     }
-    line
+    cells
 }
 
 fn numbers(measure: Measure, subject: &str, rounds: &[Round]) -> Vec<f64> {
@@ -73,7 +77,7 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{line, number};
+    use super::{cells, number};
     use crate::measure::{Measure, Measures};
     use crate::results::Round;
 
@@ -83,11 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_every_median_and_the_ratio_with_its_middle_half() {
+    fn a_row_has_every_median_and_the_ratio_with_its_middle_half() {
         let rounds = [round("a", 10.0), round("b", 40.0), round("a", 30.0), round("b", 40.0)];
-        let line = line(Measure::FirstAckMs, &["a", "b"], &rounds);
-        let words: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(words, ["first_ack_ms", "20.0", "40.0", "0.500", "(0.375-0.625)"]);
+        let cells = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
+        assert_eq!(cells, ["first_ack_ms", "20.0", "40.0", "0.500 (0.375-0.625)"]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ enum Task {
 enum Beside {
     /// Beside Apache Kafka
     Kafka {
-        /// What the measuring program takes, such as --rounds 5; --help lists it
+        /// What the measuring program takes, such as --rounds 5; `-- --help` lists all
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
