@@ -1,8 +1,9 @@
 //! Reads what the shards wrote from plain bytes, for tools: no I/O, nothing is trusted, nothing is
 //! changed.
 //!
-//! A tool takes a file apart with [`journal::commit_at`] and [`manifest::record_at`], block by block, and asks
-//! [`journal::judge`] for the verdict that recovery would reach on all files of a journal.
+//! A tool takes a file apart with [`journal::commit_at`] and [`manifest::record_at`], block by
+//! block, and asks [`journal::judge`] for the verdict that recovery would reach on all files of a
+//! journal.
 
 pub mod journal;
 pub mod layout;

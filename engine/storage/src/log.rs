@@ -103,7 +103,16 @@ struct LogState {
 #[derive(Clone, Copy, Debug)]
 struct Control {
     place: EntryPlace,
+    /// The oldest entry that a start needs as long as the manifest does not reflect this one: of a
+    /// truncation the first batch that it dropped, which is back if the truncation is lost.
+    needs: EntryPlace,
     change: Change,
+}
+
+impl Control {
+    fn new(place: EntryPlace, change: Change) -> Control {
+        Control { place, needs: place, change }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +152,11 @@ impl Log {
     /// Everything below it is on disk.
     pub fn durable_end_offset(&self) -> Offset {
         self.0.state.borrow().durable_end_offset
+    }
+
+    /// What was said to be below the high watermark.
+    pub fn high_watermark(&self) -> Offset {
+        self.0.state.borrow().high_watermark
     }
 
     /// Everything below it has left the tail for the segments.
@@ -222,7 +236,7 @@ impl Log {
     pub async fn start_leader_epoch(&self, epoch: LeaderEpoch) {
         self.change(|state, _| {
             state.epochs.start(epoch, state.end_offset);
-            Change::EpochStart(epoch, state.end_offset)
+            (Change::EpochStart(epoch, state.end_offset), None)
         })
         .await;
     }
@@ -233,8 +247,8 @@ impl Log {
     /// Below the high watermark: that never happens to a log whose leader kept the rules.
     pub async fn truncate(&self, to: Offset) {
         self.change(|state, now| {
-            state.truncate(to, now);
-            Change::Truncation(state.end_offset)
+            let dropped = state.truncate(to, now);
+            (Change::Truncation(state.end_offset), dropped)
         })
         .await;
     }
@@ -247,19 +261,22 @@ impl Log {
         self.change(|state, _| {
             assert!(to <= state.high_watermark, "start {to} above {}", state.high_watermark);
             state.move_start(to);
-            Change::LogStart(state.log_start_offset)
+            (Change::LogStart(state.log_start_offset), None)
         })
         .await;
     }
 
     /// Changes the log, writes down how, and waits until that is on disk. Waits for room first, so
-    /// that the change and its entry are one step.
-    async fn change(&self, change: impl FnOnce(&mut LogState, Timestamp) -> Change) {
+    /// that the change and its entry are one step. `change` also names the first batch it dropped.
+    async fn change(
+        &self,
+        change: impl FnOnce(&mut LogState, Timestamp) -> (Change, Option<EntryPlace>),
+    ) {
         let journal = self.0.store.journal();
         journal.room(0, Purpose::FreesSpace).await;
         let sequence = {
             let mut state = self.0.state.borrow_mut();
-            let change = change(&mut state, self.0.store.wall_time());
+            let (change, dropped) = change(&mut state, self.0.store.wall_time());
             let entry = match change {
                 Change::EpochStart(epoch, at) => self.entry(EntryKind::EpochStart, epoch, at),
                 Change::Truncation(to) => self.entry(EntryKind::Truncation, LeaderEpoch(0), to),
@@ -269,7 +286,8 @@ impl Log {
             let laid = journal
                 .append(entry, 0, Purpose::FreesSpace, |_| {})
                 .expect("room for it was there a moment ago");
-            state.controls.push_back(Control { place: laid.place, change });
+            let needs = dropped.unwrap_or(laid.place);
+            state.controls.push_back(Control { place: laid.place, needs, change });
             self.note_unreflected(&mut state, laid.place);
             laid.place.sequence
         };
@@ -336,9 +354,11 @@ impl Log {
 }
 
 impl LogState {
-    fn truncate(&mut self, to: Offset, now: Timestamp) {
+    /// Cuts the log's end; where the journal has the first batch that went.
+    fn truncate(&mut self, to: Offset, now: Timestamp) -> Option<EntryPlace> {
         assert!(to >= self.high_watermark, "truncation to {to}, below {}", self.high_watermark);
-        let Some(end_offset) = self.tail.truncate(to) else { return };
+        let dropped = self.tail.truncate(to);
+        let end_offset = dropped.as_ref().map_or(self.end_offset, |batch| batch.base_offset);
         self.end_offset = end_offset;
         self.durable_end_offset = self.durable_end_offset.min(end_offset);
         self.epochs.truncate_from_end(end_offset);
@@ -349,6 +369,7 @@ impl LogState {
                 self.producers.apply(&batch.facts, batch.base_offset, now);
             }
         }
+        dropped.map(|batch| batch.place)
     }
 
     fn move_start(&mut self, to: Offset) {

@@ -9,12 +9,13 @@
 //! It reads the manifest and the journal, never the segments, so a start is bounded by the
 //! journal's size.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use record::Offset;
 use runtime::{FileSystem, Shard};
 
 use crate::config::StoreConfig;
@@ -46,8 +47,6 @@ pub enum StoreError {
         /// Why.
         error: io::Error,
     },
-    /// The replay needs more memory than the tail has, and nothing can settle for lack of space.
-    NoSpace,
 }
 
 impl fmt::Display for StoreError {
@@ -59,9 +58,6 @@ impl fmt::Display for StoreError {
             StoreError::Replay(e) => e.fmt(f),
             StoreError::Misfit(e) => e.fmt(f),
             StoreError::Io { path, error } => write!(f, "{}: {error}", path.display()),
-            StoreError::NoSpace => {
-                write!(f, "the disk is too full to replay the journal; free some space")
-            }
         }
     }
 }
@@ -83,17 +79,19 @@ impl Store {
                 .await
                 .map_err(StoreError::Scan)?;
         let tombstones: BTreeSet<LogId> = scanned.tombstones().iter().copied().collect();
+        let truncations = scanned.truncations().to_vec();
 
+        // The journal first: a manifest without the journal that it names would be a loss.
+        let (journal, replay) = Journal::open(scanned).await.map_err(StoreError::Open)?;
         let manifest = Manifest::open(shard, &dir, config.manifest, read_back)
             .await
             .map_err(StoreError::Manifest)?;
-        let (journal, replay) = Journal::open(scanned).await.map_err(StoreError::Open)?;
         journal.manifest_synced(manifest.last_number());
         let reserve = DiskReserve::start(shard, data_dir, config.disk_reserve_bytes).await;
         let table = manifest.table().clone();
         let kind = file_system.kind;
         let core = StoreCore::new(shard, config, partitions_dir, kind, manifest, journal, reserve);
-        Recovery { core: &core, tombstones }.run(&table, replay).await?;
+        Recovery { core: &core, tombstones, truncations }.run(&table, replay).await?;
         settler::start(&core);
         Ok(Store(core))
     }
@@ -103,6 +101,8 @@ struct Recovery<'a> {
     core: &'a Rc<StoreCore>,
     /// Logs that are deleted: nothing of them is brought back.
     tombstones: BTreeSet<LogId>,
+    /// By commit: which log the journal cuts, to which offset.
+    truncations: Vec<(u64, LogId, i64)>,
 }
 
 impl Recovery<'_> {
@@ -125,12 +125,12 @@ impl Recovery<'_> {
                 self.apply(table, entry)?;
             }
             if unsettled_bytes > self.core.config.journal.tail_bytes / 2 {
-                self.make_room().await?;
+                self.make_room(commit.sequence).await;
                 unsettled_bytes = 0;
             }
         }
+        self.admit_logs(u64::MAX);
         self.core.replayed.set(None);
-        self.admit_logs();
         Ok(())
     }
 
@@ -155,26 +155,34 @@ impl Recovery<'_> {
             self.core.add_log(Log::create(self.core, header.log, &label, config, place));
             return Ok(());
         }
-        let misfit = Misfit { log: header.log, sequence: place.sequence, what: "an unknown log" };
+        let misfit = Misfit {
+            log: header.log,
+            sequence: place.sequence,
+            offset: Offset(header.offset),
+            log_end: Offset(0),
+            what: "of a log that was never made",
+        };
         let log = self.core.log(&header.log).ok_or(StoreError::Misfit(misfit))?;
         log.replay(place, &header, payload).map_err(StoreError::Misfit)
     }
 
     /// Settles what was replayed when it takes as much memory as a running broker may use.
-    async fn make_room(&self) -> Result<(), StoreError> {
-        self.admit_logs();
-        loop {
-            match settler::round(self.core, u64::MAX, Trim::No).await {
-                Round::Settled => {}
-                Round::Idle => return Ok(()),
-                Round::Parked => return Err(StoreError::NoSpace),
-            }
-        }
+    async fn make_room(&self, replayed: u64) {
+        self.admit_logs(replayed);
+        // What can't settle, for lack of space or because it will be cut, stays in memory: it is
+        // bounded by the journal's size.
+        while settler::round(self.core, u64::MAX, Trim::No).await == Round::Settled {}
     }
 
-    fn admit_logs(&self) {
+    /// Everything that was replayed up to that commit may settle, but for what a later one cuts off.
+    fn admit_logs(&self, replayed: u64) {
+        let mut cuts = BTreeMap::new();
+        for (_, log, to) in self.truncations.iter().filter(|cut| cut.0 > replayed) {
+            let lowest = cuts.entry(*log).or_insert(*to);
+            *lowest = (*to).min(*lowest);
+        }
         for log in self.core.logs() {
-            log.admit_recovered();
+            log.admit_recovered(cuts.get(&log.id()).map(|to| Offset(*to)));
         }
     }
 }

@@ -64,7 +64,12 @@ async fn run(core: &Rc<StoreCore>) {
     while !core.stopping.get() {
         wait_for_work(core).await;
         let target = core.settle_target();
-        if round(core, target, Trim::No).await == Round::Parked && !core.stopping.get() {
+        let mut outcome = round(core, target, Trim::No).await;
+        if outcome == Round::Idle {
+            // Marks and openings alone may fill the ring: a record that nothing of it is needed.
+            outcome = settle(core, &[], &[], Trim::No).await;
+        }
+        if outcome == Round::Parked && !core.stopping.get() {
             core.shard.sleep(RETRY_DELAY).await;
         }
     }
@@ -124,7 +129,7 @@ async fn settle(
 ) -> Round {
     let synced = core.settleable_sequence();
     let before = core.journal().pressure();
-    let work = write_all(core, logs, synced, trim).await;
+    let work = write_all(core, logs, trim).await;
     let removed = removal::remove_folders(core, tombstones, synced).await;
     let unsynced: Vec<_> = work.iter().flat_map(|w| w.log.take_unsynced(&w.plan)).collect();
     sync::make_durable(core, unsynced).await;
@@ -161,7 +166,7 @@ async fn settle(
 }
 
 /// Step 1: the writes of all logs, a few at a time. Logs that found no space are left out.
-async fn write_all(core: &Rc<StoreCore>, logs: &[Log], synced: u64, trim: Trim) -> Vec<Work> {
+async fn write_all(core: &Rc<StoreCore>, logs: &[Log], trim: Trim) -> Vec<Work> {
     let mut done = Vec::with_capacity(logs.len());
     for some in logs.chunks(WRITES_MAX) {
         let writes: Vec<_> = some
@@ -169,7 +174,7 @@ async fn write_all(core: &Rc<StoreCore>, logs: &[Log], synced: u64, trim: Trim) 
             .map(|log| {
                 let log = log.clone();
                 core.shard.spawn(TaskClass::Background, "settle log", async move {
-                    let begun = log.begin_settle(synced, LOG_SIZE_BYTES_MAX, trim).await?;
+                    let begun = log.begin_settle(LOG_SIZE_BYTES_MAX, trim).await?;
                     let Some(plan) = begun else { return Ok(None) };
                     log.write_settled(&plan).await?;
                     Ok::<_, PrepareError>(Some(Work { log, plan }))

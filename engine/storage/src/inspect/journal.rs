@@ -2,8 +2,8 @@
 
 use crate::journal::chain::{CommitFound, EntriesFound, FileFound, follow};
 use crate::journal::format::{
-    AtBlock, COMMIT_HEADER_BYTES, EntryHeader, EntryKind, ReadHeader, entries_are_whole,
-    read_entries, read_header,
+    AtBlock, COMMIT_HEADER_BYTES, EntryHeader, ReadHeader, entries_are_whole, read_entries,
+    read_header,
 };
 use crate::journal::{ReplayFrom, Rot};
 
@@ -54,7 +54,7 @@ pub struct JournalRun {
 impl JournalFile {
     /// A file of which nothing has been found yet.
     pub fn new(number: u32, size_bytes: u64) -> JournalFile {
-        JournalFile(FileFound { number, size_bytes, commits: Vec::new(), tombstones: Vec::new() })
+        JournalFile(FileFound::new(number, size_bytes))
     }
 
     /// Adds a header that stands in its own place, behind those that were added before, with its
@@ -75,9 +75,9 @@ impl JournalFile {
             && header.position < self.0.size_bytes
             && header.size_on_disk() <= self.0.size_bytes - header.position;
         if fits {
-            let deleted = entries.into_iter().flatten();
-            let deleted = deleted.filter(|(entry, _)| entry.kind == EntryKind::Tombstone);
-            self.0.tombstones.extend(deleted.map(|(entry, _)| (header.position, entry.log)));
+            for (entry, _) in entries.into_iter().flatten() {
+                self.0.note(header.position, entry);
+            }
             let entries = match whole {
                 Wholeness::Whole => EntriesFound::Whole,
                 Wholeness::Torn => EntriesFound::Torn,
@@ -91,10 +91,11 @@ impl JournalFile {
 /// Decides as recovery does (`docs/storage-format.md`, 3.3) which commits are the journal.
 ///
 /// `files` are all files of the ring, with the headers of this journal's id alone; `replay_from` is
-/// what the manifest's last record says.
+/// what the manifest's last record says; a sequence that no journal reaches says nothing.
 pub fn judge(files: &[JournalFile], replay_from: Option<ReplayFrom>) -> Result<JournalRun, Rot> {
     let files: Vec<FileFound> = files.iter().map(|file| file.0.clone()).collect();
-    let chain = follow(&files, replay_from)?;
+    let is_possible = |from: &ReplayFrom| (1..u64::MAX / 2).contains(&from.sequence);
+    let chain = follow(&files, replay_from.filter(is_possible))?;
     Ok(JournalRun {
         first_sequence: chain.first_sequence,
         last_sequence: chain.last_sequence(),

@@ -109,3 +109,25 @@ fn index_entries_count_from_their_base_offset() {
     let entry = [0, 0, 0, 0, 0, 0, 3, 232, 255, 255, 255, 255];
     assert_eq!(time_entry(Offset(0), &entry), (Timestamp(1_000), Offset(-1)));
 }
+
+#[test]
+fn sealed_headers_with_impossible_fields_are_judged_without_a_panic() {
+    let mut seen = 0;
+    for at in 10..88 {
+        for byte in [0, 1, 0x7f, 0xff] {
+            let mut bytes = COMMIT.to_vec();
+            bytes[at] = byte;
+            let AtBlock::Header(read) = commit_at(&sealed(bytes, 92)) else { continue };
+            let entries = commit_entries(&read, COMMIT);
+            let mut file = JournalFile::new(3, 1 << 20);
+            file.add(&read, entries.as_deref());
+            for sequence in [0, 1, read.header.sequence, u64::MAX] {
+                let (file_number, previous_crc) = (read.header.file, read.header.previous_crc);
+                let block = u32::MAX;
+                let from = crate::ReplayFrom { sequence, file: file_number, block, previous_crc };
+                seen += usize::from(judge(std::slice::from_ref(&file), Some(from)).is_ok());
+            }
+        }
+    }
+    assert!(seen > 100, "{seen} verdicts without rot");
+}

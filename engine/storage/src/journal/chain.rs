@@ -3,7 +3,7 @@
 //! Pure: what was found goes in, the chain or the reason to refuse comes out.
 
 use super::error::Rot;
-use super::format::{CommitHeader, CommitKind};
+use super::format::{CommitHeader, CommitKind, EntryHeader, EntryKind};
 use super::place::{Place, ReplayFrom};
 use crate::log_id::LogId;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub(crate) struct FileFound {
     pub(crate) commits: Vec<CommitFound>,
     /// Position of the commit, and the log that it deletes.
     pub(crate) tombstones: Vec<(u64, LogId)>,
+    /// Where, which log, to which offset.
+    pub(crate) truncations: Vec<(u64, LogId, i64)>,
 }
 
 /// A whole header, and what is behind it.
@@ -49,6 +51,8 @@ pub(crate) struct Chain {
     /// Where the next commit goes; none if the journal has not begun.
     pub(crate) end: Option<Place>,
     pub(crate) tombstones: Vec<LogId>,
+    /// By commit: which log was cut to which offset.
+    pub(crate) truncations: Vec<(u64, LogId, i64)>,
     /// The highest synced manifest record that any whole header tells.
     pub(crate) manifest_mark: u64,
 }
@@ -68,6 +72,23 @@ impl Chain {
     }
 }
 
+impl FileFound {
+    /// A file in which nothing was found yet.
+    pub(crate) fn new(number: u32, size_bytes: u64) -> FileFound {
+        let (commits, tombstones, truncations) = (Vec::new(), Vec::new(), Vec::new());
+        FileFound { number, size_bytes, commits, tombstones, truncations }
+    }
+
+    /// Notes an entry of the commit at that position, if recovery must know of it beforehand.
+    pub(crate) fn note(&mut self, position: u64, entry: &EntryHeader) {
+        match entry.kind {
+            EntryKind::Tombstone => self.tombstones.push((position, entry.log)),
+            EntryKind::Truncation => self.truncations.push((position, entry.log, entry.offset)),
+            _ => {}
+        }
+    }
+}
+
 /// Follows the chain from `start`, or from the journal's very first commit.
 pub(crate) fn follow(files: &[FileFound], start: Option<ReplayFrom>) -> Result<Chain, Rot> {
     let found = Found::new(files);
@@ -80,6 +101,7 @@ pub(crate) fn follow(files: &[FileFound], start: Option<ReplayFrom>) -> Result<C
         generation: 0,
         end: start.map(|s| s.place()),
         tombstones: Vec::new(),
+        truncations: Vec::new(),
         manifest_mark: found.headers().map(|h| h.manifest_mark).max().unwrap_or(0),
     };
     // Before the replay place the generation is unknown: there the chain's value alone decides.
@@ -100,6 +122,8 @@ pub(crate) fn follow(files: &[FileFound], start: Option<ReplayFrom>) -> Result<C
         });
         let here = |t: &&(u64, LogId)| t.0 == header.position;
         chain.tombstones.extend(file.tombstones.iter().filter(here).map(|t| t.1));
+        let cut = file.truncations.iter().filter(|t| t.0 == header.position);
+        chain.truncations.extend(cut.map(|t| (header.sequence, t.1, t.2)));
         chain.end = Some(Place { file: header.file, position: header.end() });
         chain.last_crc = commit.crc;
         generation = Some(header.generation);

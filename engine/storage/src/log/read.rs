@@ -1,16 +1,20 @@
 //! Reads that join what has settled with what is still in memory.
 
 use std::fmt;
-use std::rc::Rc;
 
 use record::{BatchView, LeaderEpoch, Offset, ReadLimits, Timestamp};
 use runtime::Buffer;
 
+use super::unsettled::UnsettledBatch;
 use super::{Log, LogState};
 use crate::segment::{
-    AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest, RecordAtTimestamp, Segment,
-    TimestampTarget, find_record,
+    AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest, RecordAtTimestamp, TimestampTarget,
+    find_record,
 };
+
+/// Batches of the tail that a look-up by time keeps while it searches the segments. The first that
+/// is late enough has the record, unless the log's start lies inside of it: then the second has.
+const CANDIDATES: usize = 2;
 
 /// Why a log can't be read.
 #[derive(Debug)]
@@ -137,7 +141,15 @@ impl Log {
         bound: Offset,
         limits: &ReadLimits,
     ) -> Result<Option<RecordAtTimestamp>, LogReadError> {
-        let (segments, from) = self.segments_and_start();
+        // Both taken at once: what settles meanwhile is in one of them still.
+        let (segments, from, candidates) = {
+            let state = self.0.state.borrow();
+            let from = state.log_start_offset;
+            let late = |batch: &&UnsettledBatch| batch.facts.max_timestamp >= timestamp;
+            let candidates = state.tail.iter_from(from, bound).filter(late).take(CANDIDATES);
+            let segments: Vec<_> = state.settled.segments.iter().cloned().collect();
+            (segments, from, candidates.cloned().collect::<Vec<_>>())
+        };
         for segment in segments {
             let found = segment.offset_for_timestamp(timestamp, from, bound, limits).await;
             if let Some(found) = found.map_err(LogReadError::Segment)? {
@@ -145,15 +157,12 @@ impl Log {
             }
         }
         let target = TimestampTarget { timestamp, from, bound };
-        let state = self.0.state.borrow();
-        for batch in state.tail.iter_from(from, bound) {
-            if batch.facts.max_timestamp >= timestamp {
-                let (view, _) = BatchView::parse(&batch.bytes).expect("the tail has whole batches");
-                let found = find_record(&view, &target, limits)
-                    .map_err(|_| LogReadError::Batch(batch.base_offset))?;
-                if found.is_some() {
-                    return Ok(found);
-                }
+        for batch in candidates {
+            let (view, _) = BatchView::parse(&batch.bytes).expect("the tail has whole batches");
+            let found = find_record(&view, &target, limits)
+                .map_err(|_| LogReadError::Batch(batch.base_offset))?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
@@ -191,11 +200,6 @@ impl Log {
             return Ok(());
         }
         Err(LogReadError::OutOfRange { from, log_start, log_end })
-    }
-
-    fn segments_and_start(&self) -> (Vec<Rc<Segment>>, Offset) {
-        let state = self.0.state.borrow();
-        (state.settled.segments.iter().cloned().collect(), state.log_start_offset)
     }
 }
 

@@ -31,14 +31,22 @@ pub struct Misfit {
     pub log: LogId,
     /// The commit.
     pub sequence: u64,
+    /// Where in the log the entry belongs.
+    pub offset: Offset,
+    /// Where the log ends.
+    pub log_end: Offset,
     /// What does not fit.
     pub what: &'static str,
 }
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Misfit { log, sequence, what } = self;
-        write!(f, "journal commit {sequence} does not fit log {log}: {what}")
+        let Misfit { log, sequence, offset, log_end, what } = self;
+        write!(
+            f,
+            "journal commit {sequence} has, for log {log} that ends at {log_end}, an entry at \
+             {offset} that is {what}: restore this broker's data from a replica or a backup"
+        )
     }
 }
 
@@ -59,7 +67,7 @@ impl Log {
         };
         let log = Log::from_settled(store, id, &head, Segments::default(), None, config);
         let mut state = log.0.state.borrow_mut();
-        state.controls.push_back(Control { place, change: Change::Created });
+        state.controls.push_back(Control::new(place, Change::Created));
         log.note_unreflected(&mut state, place);
         drop(state);
         log
@@ -137,21 +145,22 @@ impl Log {
         entry: &EntryHeader,
         payload: Lease,
     ) -> Result<(), Misfit> {
-        let misfit = |what| Misfit { log: self.0.id, sequence: place.sequence, what };
         let offset = Offset(entry.offset);
         let now = self.0.store.wall_time();
         let mut state = self.0.state.borrow_mut();
+        let (log_end, sequence) = (state.end_offset, place.sequence);
+        let misfit = |what| Misfit { log: self.0.id, sequence, offset, log_end, what };
         let epoch = LeaderEpoch(entry.leader_epoch);
         if epoch < LeaderEpoch(0) {
-            return Err(misfit("a negative leader epoch"));
+            return Err(misfit("of a negative epoch"));
         }
         let change = match entry.kind {
             EntryKind::Batch => {
                 if offset != state.end_offset {
-                    return Err(misfit("a batch that is not the next"));
+                    return Err(misfit("not the next batch"));
                 }
                 let (view, _) =
-                    BatchView::parse(&payload).map_err(|_| misfit("a batch that is none"))?;
+                    BatchView::parse(&payload).map_err(|_| misfit("no batch"))?;
                 let facts = view.facts().map_err(|_| misfit("a batch that breaks the format"))?;
                 self.take_batch(&mut state, offset, epoch, facts, place, payload);
                 state.tail.advance_durable(place.sequence);
@@ -160,10 +169,10 @@ impl Log {
             }
             EntryKind::Truncation => {
                 if offset < state.settled.end_offset {
-                    return Err(misfit("a truncation of what had settled"));
+                    return Err(misfit("a cut into what had settled"));
                 }
-                state.high_watermark = state.settled.end_offset;
                 state.truncate(offset, now);
+                // It is synced, so what it dropped is not needed any more.
                 Some(Change::Truncation(offset))
             }
             EntryKind::LogStart => {
@@ -175,18 +184,19 @@ impl Log {
                 Some(Change::EpochStart(epoch, offset))
             }
             EntryKind::Creation => Some(Change::Created),
-            EntryKind::Tombstone => return Err(misfit("a tombstone of a log that goes on")),
+            EntryKind::Tombstone => return Err(misfit("the tombstone of a log that goes on")),
         };
-        state.controls.extend(change.map(|change| Control { place, change }));
+        state.controls.extend(change.map(|change| Control::new(place, change)));
         self.note_unreflected(&mut state, place);
         Ok(())
     }
 
-    /// Recovery found everything: what is here may settle, as it was acknowledged or will be read
-    /// by consumers as if it had been.
-    pub(crate) fn admit_recovered(&self) {
+    /// What recovery has found may settle, as it was acknowledged or will be read by consumers as if
+    /// it had been; but nothing at or behind `cut`, where a later truncation will end the log.
+    pub(crate) fn admit_recovered(&self, cut: Option<Offset>) {
         let mut state = self.0.state.borrow_mut();
-        state.high_watermark = state.durable_end_offset;
+        let end = state.durable_end_offset;
+        state.high_watermark = cut.map_or(end, |cut| cut.min(end)).max(state.settled.end_offset);
         if cfg!(feature = "known-bad-forget-producer-state") {
             state.producers = ProducerState::new(state.config.producers);
             state.settled.producers = ProducerState::new(state.config.producers);

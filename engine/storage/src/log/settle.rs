@@ -54,23 +54,25 @@ pub(crate) enum Trim {
 }
 
 impl Log {
-    /// Takes up to about `size_bytes` of what may settle. Everything that the log did in commits up
-    /// to `synced` is reflected if its batches are. None if the log has to wait for a sync first.
+    /// Takes up to about `size_bytes` of what may settle. None if the log has to wait for a sync
+    /// first.
     pub(crate) async fn begin_settle(
         &self,
-        synced: u64,
         size_bytes: u64,
         trim: Trim,
     ) -> Result<Option<SettlePlan>, PrepareError> {
-        let (batches, config) = {
+        let (batches, mut plan, config) = {
             let state = self.0.state.borrow();
+            // Of this very moment: what is durable and what is reflected must agree.
+            let synced = self.0.store.settleable_sequence();
             if state.has_unsynced_truncation(synced) {
                 // What it dropped is on the disk until it is synced: nothing may be reflected.
                 return Ok(None);
             }
-            (state.tail.settleable(state.high_watermark, size_bytes), state.config)
+            let batches = state.tail.settleable(state.high_watermark, size_bytes);
+            let plan = state.plan(&batches, synced);
+            (batches, plan, state.config)
         };
-        let mut segments = Vec::new();
         for batch in &batches {
             let segment = self.segment_for(&batch.facts, batch.base_offset).await?;
             // A round that found no space has appended it already.
@@ -78,21 +80,20 @@ impl Log {
                 segment.append(batch.bytes.clone(), &config.segment);
             }
         }
+        let state = self.0.state.borrow();
+        let from = state.settled.end_offset;
+        let touched = state.settled.segments.iter();
+        plan.segments.extend(touched.filter(|s| s.appended_end_offset() > from).cloned());
+        if trim == Trim::Yes
+            && let Some(active) = state.settled.segments.active()
         {
-            let state = self.0.state.borrow();
-            let from = state.settled.end_offset;
-            let touched = state.settled.segments.iter();
-            segments.extend(touched.filter(|s| s.appended_end_offset() > from).cloned());
-            if trim == Trim::Yes
-                && let Some(active) = state.settled.segments.active()
-            {
-                active.trim();
-                if segments.is_empty() {
-                    segments.push(active.clone());
-                }
+            active.trim();
+            if plan.segments.is_empty() {
+                plan.segments.push(active.clone());
             }
         }
-        Ok(Some(self.plan(segments, &batches, synced)))
+        drop(state);
+        Ok(Some(plan))
     }
 
     /// Writes what the plan's segments took. On an error nothing was written, and the log may be
@@ -151,31 +152,13 @@ impl Log {
         }
         let reflected = state.controls.partition_point(|control| control.place < plan.replay);
         state.controls.drain(..reflected);
-        let control = state.controls.front().map(|control| control.place);
+        let control = state.controls.iter().map(|control| control.needs).min();
         let left = state.tail.first_place().into_iter().chain(control);
         if let Some(place) = left.min()
             && state.first_unreflected.is_none()
         {
             state.first_unreflected = Some(place);
             self.0.store.index_unreflected(place, Unreflected::Log(self.clone()));
-        }
-    }
-
-    fn plan(
-        &self,
-        segments: Vec<Rc<Segment>>,
-        batches: &[UnsettledBatch],
-        synced: u64,
-    ) -> SettlePlan {
-        let state = self.0.state.borrow();
-        let after_synced = EntryPlace { sequence: synced + 1, entry: 0 };
-        let first_left = state.tail.iter().nth(batches.len()).map(|batch| batch.place);
-        SettlePlan {
-            segments,
-            batch_count: batches.len(),
-            end_offset: batches.last().map_or(state.settled.end_offset, UnsettledBatch::end_offset),
-            replay: first_left.map_or(after_synced, |place| place.min(after_synced)),
-            reflected: state.first_unreflected,
         }
     }
 
@@ -217,6 +200,19 @@ impl Log {
 }
 
 impl LogState {
+    /// What a round will do that settles these batches, the first of the tail.
+    fn plan(&self, batches: &[UnsettledBatch], synced: u64) -> SettlePlan {
+        let after_synced = EntryPlace { sequence: synced + 1, entry: 0 };
+        let first_left = self.tail.iter().nth(batches.len()).map(|batch| batch.place);
+        SettlePlan {
+            segments: Vec::new(),
+            batch_count: batches.len(),
+            end_offset: batches.last().map_or(self.settled.end_offset, UnsettledBatch::end_offset),
+            replay: first_left.map_or(after_synced, |place| place.min(after_synced)),
+            reflected: self.first_unreflected,
+        }
+    }
+
     fn has_unsynced_truncation(&self, synced: u64) -> bool {
         self.controls.iter().any(|control| {
             control.place.sequence > synced && matches!(control.change, LogChange::Truncation(_))

@@ -72,14 +72,13 @@ impl Unsettled {
         (self.durable_count > before).then(|| self.batches[self.durable_count - 1].end_offset())
     }
 
-    /// Drops every batch that has a record at or behind `end_offset`. Returns where the log ends
-    /// now, if anything was dropped: the base offset of the oldest that went.
-    pub(crate) fn truncate(&mut self, end_offset: Offset) -> Option<Offset> {
+    /// Drops every batch that has a record at or behind `end_offset`. Returns the oldest that went,
+    /// where the log ends now.
+    pub(crate) fn truncate(&mut self, end_offset: Offset) -> Option<UnsettledBatch> {
         let keep = self.batches.partition_point(|batch| batch.last_offset() < end_offset);
-        let first_gone = self.batches.get(keep)?.base_offset;
-        self.batches.truncate(keep);
+        let first_gone = self.batches.drain(keep..).next();
         self.durable_count = self.durable_count.min(keep);
-        Some(first_gone)
+        first_gone
     }
 
     /// The oldest batches that are durable and end at or below `bound`, up to about `size_bytes`.

@@ -20,6 +20,7 @@ impl Drawn {
             size_bytes: FILE,
             commits: Vec::new(),
             tombstones: Vec::new(),
+            truncations: Vec::new(),
         };
         Drawn { files: (0..files).map(file).collect(), generation: 1, last_crc: 0 }
     }
