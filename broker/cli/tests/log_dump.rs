@@ -275,3 +275,57 @@ fn what_cannot_be_read_or_is_unknown_is_status_2() {
     assert_eq!(Dump::of(&[&dir]).status, 0);
     fs::remove_dir_all(dir).expect("removed");
 }
+
+#[test]
+fn a_journal_file_alone_is_judged_by_what_its_commits_know_of_each_other() {
+    let (data, dir) = (folder("dump-alone"), folder("dump-copy"));
+    live(&data, 0..30, End::Killed);
+    let copy = dir.join("journal-00000.rj");
+    fs::copy(data.join("shard-000/journal-00000.rj"), &copy).expect("copied");
+    let sound = Dump::of(&[&copy]);
+    assert_eq!((sound.status, sound.faults()), (0, vec![]));
+    assert_eq!(sound.offsets(".rj"), (0..30 * COUNT).collect::<Vec<_>>());
+
+    let commits: Vec<_> = sound.of_kind("commit").collect();
+    let place = |commit: &Value| commit["position"].as_u64().expect("a place");
+    let position = place(commits[commits.len() / 2]);
+    flip(&copy, usize::try_from(position).expect("small") + 30);
+    let damaged = Dump::of(&[&copy]);
+    assert_eq!((damaged.status, damaged.faults().len()), (1, 1));
+    assert_eq!(damaged.faults()[0]["what"], "end");
+    assert_eq!(place(damaged.faults()[0]), position);
+
+    // The very last commit may be torn: nobody knows that it was synced.
+    fs::copy(data.join("shard-000/journal-00000.rj"), &copy).expect("copied");
+    let position = place(commits[commits.len() - 1]);
+    flip(&copy, usize::try_from(position).expect("small") + 30);
+    assert_eq!(Dump::of(&[&copy]).status, 0);
+    fs::remove_dir_all(data).expect("removed");
+    fs::remove_dir_all(dir).expect("removed");
+}
+
+#[test]
+fn golden_files_are_shown() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../engine/storage/tests/golden");
+    let dir = folder("dump-golden");
+    let layout = Dump::of(&[&golden.join("layout.bin")]);
+    assert_eq!((layout.status, &layout.lines[1]["shards"]), (0, &12.into()));
+
+    // Both say of themselves that they stand at 8192.
+    let journal = dir.join("journal-00003.rj");
+    let bytes = fs::read(golden.join("journal-commit.bin")).expect("a golden file");
+    fs::write(&journal, [&[0; 2 * BLOCK], &bytes[..], &[0; BLOCK]].concat()).expect("written");
+    let shown = Dump::of(&[&journal]);
+    let kinds: Vec<_> = shown.of_kind("entry").map(|entry| entry["kind"].clone()).collect();
+    let expected = ["creation", "epoch start", "batch", "log start", "truncation", "tombstone"];
+    assert_eq!(kinds, expected);
+    let fault = shown.faults()[0]["fault"].as_str().expect("text");
+    assert_eq!((shown.status, shown.faults().len()), (1, 1), "its batch is none: {fault}");
+
+    let mut bytes = fs::read(golden.join("layout.bin")).expect("a golden file");
+    bytes[12] ^= 1;
+    let layout = dir.join("layout");
+    fs::write(&layout, &bytes).expect("written");
+    assert_eq!(Dump::of(&[&layout]).status, 1);
+    fs::remove_dir_all(dir).expect("removed");
+}

@@ -208,3 +208,56 @@ impl<W: Write> Report<W> {
         writeln!(self.out, "}}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: Format) -> (String, u8) {
+        let mut report = Report::new(Vec::new(), format);
+        report.begin(Path::new("a/b"));
+        report.file("segment", 10).expect("memory");
+        for number in [7, 1_000] {
+            let line = Line::new("batch").at(number).field("base_offset", number);
+            let line = line.shown("time", 5, "soon".to_owned()).shown("flags", 0, String::new());
+            let fault = (number > 100).then(|| "wrong".to_owned());
+            report.line(line.field("whole", true).fault(fault)).expect("memory");
+        }
+        report.finish().expect("memory");
+        (String::from_utf8(report.out.clone()).expect("text"), report.status())
+    }
+
+    #[test]
+    fn people_see_columns_and_what_is_wrong() {
+        let text = "\
+a/b: segment, 10 bytes
+           7  batch      base offset 7  time soon  whole yes
+        1000  batch      base offset 1000  time soon  whole yes  !! wrong
+1 files, 1 faults, 0 not readable or unknown
+";
+        assert_eq!(written(Format::Text), (text.to_owned(), 1));
+    }
+
+    #[test]
+    fn programs_see_one_object_a_line_with_all_fields_in_order() {
+        let (text, _) = written(Format::Json);
+        let line = text.lines().last().expect("three lines");
+        let expected = "{\"file\":\"a/b\",\"what\":\"batch\",\"position\":1000,\
+             \"base_offset\":1000,\"time\":5,\"flags\":0,\"whole\":true,\"fault\":\"wrong\"}";
+        assert_eq!(line, expected);
+        for line in text.lines() {
+            let parsed: Value = serde_json::from_str(line).expect("JSON");
+            assert_eq!(parsed["file"], "a/b");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_weighs_more_than_damage() {
+        let mut report = Report::new(Vec::new(), Format::Text);
+        assert_eq!(report.status(), 0);
+        report.line(Line::new("batch").fault(Some("wrong".to_owned()))).expect("memory");
+        assert_eq!(report.status(), 1);
+        report.unreadable("gone").expect("memory");
+        assert_eq!(report.status(), 2);
+    }
+}
