@@ -141,16 +141,19 @@ impl Log {
         bound: Offset,
         limits: &ReadLimits,
     ) -> Result<Option<RecordAtTimestamp>, LogReadError> {
-        // Both taken at once: what settles meanwhile is in one of them still.
-        let (segments, from, candidates) = {
+        // All taken at once, and each part searched up to where the other began at that moment:
+        // what settles meanwhile is found in its place.
+        let (segments, from, settled_end, candidates) = {
             let state = self.0.state.borrow();
             let from = state.log_start_offset;
             let late = |batch: &&UnsettledBatch| batch.facts.max_timestamp >= timestamp;
             let candidates = state.tail.iter_from(from, bound).filter(late).take(CANDIDATES);
             let segments: Vec<_> = state.settled.segments.iter().cloned().collect();
-            (segments, from, candidates.cloned().collect::<Vec<_>>())
+            let candidates: Vec<_> = candidates.cloned().collect();
+            (segments, from, state.settled.end_offset, candidates)
         };
         for segment in segments {
+            let bound = bound.min(settled_end);
             let found = segment.offset_for_timestamp(timestamp, from, bound, limits).await;
             if let Some(found) = found.map_err(LogReadError::Segment)? {
                 return Ok(Some(found));
