@@ -99,6 +99,11 @@ pub(crate) enum Op {
         fd: Fd,
         message: *const libc::msghdr,
     },
+    /// As `SendMsg`, but `-EAGAIN` if the socket takes nothing at once.
+    TrySendMsg {
+        fd: Fd,
+        message: *const libc::msghdr,
+    },
     /// Completes when the socket takes bytes again, or is broken.
     PollWritable {
         fd: Fd,

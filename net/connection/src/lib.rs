@@ -11,6 +11,10 @@ mod response_queue;
 
 mod response_writer;
 
+mod outgoing;
+mod part;
+
 pub use frame_reader::{Frame, FrameLimits, FrameReader, ReadError};
-pub use response_queue::{Part, Response, ResponseQueue, ResponseSlot};
+pub use part::{Again, Lender, Lent, Part, Place};
+pub use response_queue::{Response, ResponseQueue, ResponseSlot};
 pub use response_writer::{ResponseWriter, WriteError};

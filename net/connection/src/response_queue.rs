@@ -4,23 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use runtime::Permit;
 use runtime::sync::Signal;
-use runtime::{Lease, Permit, SharedFile};
 
-/// A piece of a response.
-pub enum Part {
-    /// Bytes in memory.
-    Memory(Lease),
-    /// Bytes of a file, sent without passing through memory of ours.
-    File {
-        /// Kept open until they are sent.
-        file: SharedFile,
-        /// Where they begin.
-        position: u64,
-        /// How many.
-        len: u64,
-    },
-}
+use crate::part::Part;
 
 /// What becomes of a request's place in the order.
 pub enum Response {

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io;
 
-use runtime::{Lease, Permit, Socket};
+use runtime::{Permit, Socket};
 
-use crate::response_queue::{Part, Response, ResponseQueue};
+use crate::outgoing::Outgoing;
+use crate::part::Part;
+use crate::response_queue::{Response, ResponseQueue};
 
 /// Responses are gathered up to this size before they are sent: what the socket takes in one step.
-const GATHER_SIZE: usize = 256 * 1024;
+const GATHER_SIZE: u64 = 256 * 1024;
 
 /// Why no more responses can be sent.
 #[derive(Debug)]
@@ -31,12 +33,12 @@ pub struct ResponseWriter {
     queue: ResponseQueue,
 }
 
-/// In-memory parts that will leave in one vectored send.
+/// Responses that will leave together.
 #[derive(Default)]
 struct Gathered {
-    parts: Vec<Lease>,
-    size: usize,
-    /// How many responses are complete once the parts are sent.
+    outgoing: Outgoing,
+    size: u64,
+    /// How many responses are complete once it is sent.
     responses: usize,
     charges: Vec<Permit>,
 }
@@ -66,7 +68,8 @@ impl ResponseWriter {
                     Response::Nothing => {}
                     Response::Send { parts, charge } => {
                         gathered.charges.extend(charge);
-                        self.gather(&mut gathered, parts).await?;
+                        gathered.size += parts.iter().map(Part::size_bytes).sum::<u64>();
+                        gathered.outgoing.push(parts);
                     }
                 }
                 gathered.responses += 1;
@@ -81,34 +84,8 @@ impl ResponseWriter {
         Ok(())
     }
 
-    /// Adds memory to what is gathered; a file's bytes go at once, behind what was gathered so far.
-    async fn gather(&self, gathered: &mut Gathered, parts: Vec<Part>) -> io::Result<()> {
-        for part in parts {
-            match part {
-                Part::Memory(bytes) => {
-                    gathered.size += bytes.len();
-                    gathered.parts.push(bytes);
-                }
-                Part::File { file, position, len } => {
-                    self.send_memory(gathered).await?;
-                    self.socket.send_file(&file, position, len).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn send_memory(&self, gathered: &mut Gathered) -> io::Result<()> {
-        let parts = std::mem::take(&mut gathered.parts);
-        gathered.size = 0;
-        match parts.len() {
-            0 => Ok(()),
-            _ => self.socket.send_vectored(&parts).await,
-        }
-    }
-
     async fn flush(&self, gathered: &mut Gathered) -> io::Result<()> {
-        self.send_memory(gathered).await?;
+        gathered.outgoing.send(&self.socket).await?;
         gathered.charges.clear();
         self.queue.sent(std::mem::take(&mut gathered.responses));
         Ok(())

@@ -9,6 +9,8 @@
 //!  │ read ─────────────────────────────►  places: memory or file
 //! ```
 
+mod lend;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use protocol::response::Answered;
 use protocol::{EncodeError, ErrorCode};
 use record::Offset;
 use runtime::{Lane, Lease, ShardId, Unanswered};
-use storage::{AtLeast, ReadPart};
+use storage::AtLeast;
 
 use super::known_epoch;
 use crate::error_codes::Refusal;
@@ -55,7 +57,7 @@ pub(crate) async fn handle(
     let available = wait(core, &request, &asked).await;
     let reads = allot(core, &request, &asked, &available);
     let found = read(core, &asked, reads, available).await;
-    respond(answered, &request, found)
+    respond(core, answered, &request, &asked, found)
 }
 
 /// There are no sessions: whoever believes to have one is told so, and asks in full (KIP-227).
@@ -247,8 +249,10 @@ async fn read(
 }
 
 fn respond(
+    core: &Rc<Core>,
     answered: Answered,
     request: &Request<'_>,
+    asked: &[Asked],
     found: Vec<Result<Found, Refusal>>,
 ) -> Result<Vec<Part>, EncodeError> {
     let mut results = found.iter();
@@ -268,10 +272,8 @@ fn respond(
             response::Part::Bytes(range) => parts.push(Part::Memory(head.slice(range))),
             response::Part::Records { index, .. } => {
                 let found = found[index].as_ref().expect("only what was found has records");
-                parts.extend(found.parts.iter().cloned().map(|part| match part {
-                    ReadPart::Memory(lease) => Part::Memory(lease),
-                    ReadPart::File { file, position, len } => Part::File { file, position, len },
-                }));
+                let (owner, from) = asked[index].as_ref().expect("and was asked for");
+                parts.extend(lend::parts(core, *owner, from.partition, &found.parts));
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) async fn send_file(
     let core = &socket.stream().core;
     let mut done = 0;
     while done < len {
-        writable(socket).await?;
+        socket.writable().await?;
         let pipe = core.pipes.take(core).await?;
         let step = (len - done).min(PIPE_BYTES) as u32;
         let op = Op::Splice {
@@ -56,14 +56,9 @@ async fn empty_into(socket: &Socket, pipe: &Rc<Pipe>, held: usize) -> io::Result
         match check(outcome.results[0]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => held -= n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => writable(socket).await?,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
             Err(e) => return Err(e),
         }
     }
     Ok(())
-}
-
-async fn writable(socket: &Socket) -> io::Result<()> {
-    let op = Op::PollWritable { fd: socket.stream().fd };
-    check(socket.submit(op, Keep::Nothing).await.results[0]).map(|_| ())
 }

@@ -87,6 +87,24 @@ impl Socket {
         Ok(())
     }
 
+    /// Sends what the socket takes at once of the first 256 KiB of `parts`; 0 if it takes nothing
+    /// now: wait with [`Socket::writable`]. So nobody's memory is held while a slow peer reads.
+    pub async fn try_send_vectored(&self, parts: &[Lease]) -> io::Result<usize> {
+        let message = Message::step(parts, 0);
+        let op = Op::TrySendMsg { fd: self.0.fd, message: Message::header(&message) };
+        let outcome = self.submit(op, Keep::Message(message)).await;
+        match sent(outcome.results[0]) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+
+    /// Returns when the socket takes bytes again, or is broken.
+    pub async fn writable(&self) -> io::Result<()> {
+        let op = Op::PollWritable { fd: self.0.fd };
+        check(self.submit(op, Keep::Nothing).await.results[0]).map(|_| ())
+    }
+
     /// Sends `len` bytes of a file from `position` on, without copying them through this process.
     /// An error if the file is shorter. After an error an unknown part of them is sent.
     pub async fn send_file(&self, file: &SharedFile, position: u64, len: u64) -> io::Result<()> {

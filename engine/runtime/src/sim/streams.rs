@@ -36,6 +36,7 @@ impl State {
                 self.send(caller, fd, Send(vec![(memory, len as usize)]));
             }
             Op::SendMsg { fd, message } => self.send(caller, fd, pieces_of(message)),
+            Op::TrySendMsg { fd, message } => self.try_send(caller, fd, &pieces_of(message)),
             Op::PollWritable { fd } => {
                 let id = self.socket(caller, fd);
                 if let Some(socket) = self.net.sockets.get_mut(&id) {
@@ -301,6 +302,21 @@ impl State {
             socket.sending.push_back((caller, send));
         }
         self.pump_sends(id);
+    }
+
+    fn try_send(&mut self, caller: Caller, fd: Fd, send: &Send) {
+        let id = self.socket(caller, fd);
+        let room = self.net.room(id, self.options.window_bytes);
+        let error = self.net.sockets.get(&id).map_or(Some(libc::EPIPE), Socket::send_error);
+        match error {
+            Some(error) => self.complete_locally(caller, -error),
+            None if room == 0 => self.complete_locally(caller, -libc::EAGAIN),
+            None => {
+                let count = self.part_of(send.len().min(room));
+                self.transmit(id, send.first(count));
+                self.complete_locally(caller, count as i32);
+            }
+        }
     }
 
     fn pump_sends(&mut self, id: u64) {

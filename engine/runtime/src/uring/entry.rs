@@ -14,6 +14,7 @@ pub(super) fn of(op: Op) -> squeue::Entry {
         | Op::Recv { .. }
         | Op::Send { .. }
         | Op::SendMsg { .. }
+        | Op::TrySendMsg { .. }
         | Op::PollWritable { .. }
         | Op::Shutdown { .. }
         | Op::Splice { .. } => socket(op),
@@ -50,6 +51,10 @@ fn socket(op: Op) -> squeue::Entry {
         }),
         Op::SendMsg { fd, message } => on(fd, |fd| {
             let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+            opcode::SendMsg::new(fd, message).flags(flags as u32).build()
+        }),
+        Op::TrySendMsg { fd, message } => on(fd, |fd| {
+            let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
             opcode::SendMsg::new(fd, message).flags(flags as u32).build()
         }),
         Op::PollWritable { fd } => {

@@ -1,0 +1,103 @@
+//! A slow peer gets every byte, and holds none of the lender's memory while it is slow.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use runtime::sim::{Ended, Options, World};
+use runtime::{Buffer, Shard, TaskClass};
+
+use super::*;
+use crate::part::Again;
+
+const BATCH_SIZE: usize = 10_000;
+const BATCHES: usize = 100;
+
+fn batch(index: usize) -> Vec<u8> {
+    (0..BATCH_SIZE).map(|i| (i * 31 + index) as u8).collect()
+}
+
+/// Lends batches by their number; counts how often it was asked again.
+struct Library {
+    asked: Cell<u32>,
+}
+
+fn lend(library: &Rc<Library>, index: usize) -> Lent {
+    let bytes = Lease::from(batch(index));
+    let place = Place { from: index as i64, to: index as i64 + 1, size_bytes: BATCH_SIZE as u64 };
+    Lent { bytes, place, lender: lender(library) }
+}
+
+fn lender(library: &Rc<Library>) -> Lender {
+    let library = library.clone();
+    Lender::new(move |place| {
+        let library = library.clone();
+        let again: Again = Box::pin(async move {
+            library.asked.set(library.asked.get() + 1);
+            let range = place.from as usize..place.to as usize;
+            Some(range.map(|index| Part::Lent(lend(&library, index))).collect())
+        });
+        again
+    })
+}
+
+async fn receive_slowly(shard: Shard, server: runtime::sim::Node) -> Vec<u8> {
+    let socket = shard.net().connect(server.address(7)).await.expect("the server listens");
+    let mut all = Vec::new();
+    loop {
+        shard.sleep(Duration::from_millis(20)).await;
+        let (got, bytes) = socket.recv(Buffer::plain(50_000), 0).await;
+        match got.expect("the server sends") {
+            0 => return all,
+            n => all.extend_from_slice(&bytes[..n]),
+        }
+    }
+}
+
+fn run(seed: u64) -> (Vec<u8>, u32) {
+    let world = World::new(seed, Options::default());
+    let (server, client) = (world.node("server"), world.node("client"));
+    let library = Rc::new(Library { asked: Cell::new(0) });
+    let lending = library.clone();
+    server.start(vec![()], move |shard, ()| {
+        let library = lending.clone();
+        async move {
+            let listener = shard.net().listen(([0, 0, 0, 0], 7).into()).expect("a free port");
+            let (socket, _) = listener.accept().await.expect("a client");
+            let mut outgoing = Outgoing::default();
+            outgoing.push(vec![Part::Memory(Lease::from(b"head".to_vec()))]);
+            let first = lender(&library);
+            let parts = (0..BATCHES).map(|i| Lent { lender: first.clone(), ..lend(&library, i) });
+            outgoing.push(parts.map(Part::Lent).collect());
+            outgoing.push(vec![Part::Memory(Lease::from(b"tail".to_vec()))]);
+            outgoing.send(&socket).await.expect("a slow client is no error");
+        }
+    });
+    let received = Rc::new(RefCell::new(None));
+    let result = received.clone();
+    client.start(vec![()], move |shard, ()| {
+        let (result, server) = (result.clone(), server.clone());
+        async move {
+            shard.sleep(Duration::from_millis(5)).await;
+            let reading = receive_slowly(shard.clone(), server);
+            let all = shard.spawn(TaskClass::Foreground, "reader", reading).await;
+            *result.borrow_mut() = Some(all.expect("not aborted"));
+        }
+    });
+    let ended = world.run_until(Duration::from_secs(60), || received.borrow().is_some());
+    assert_eq!(ended, Ended::Done, "{:#?}", world.log_lines());
+    (received.take().expect("the run is done"), library.asked.get())
+}
+
+#[test]
+fn every_byte_arrives_once_and_in_order_however_often_it_was_let_go() {
+    let mut expect = b"head".to_vec();
+    expect.extend((0..BATCHES).flat_map(batch));
+    expect.extend_from_slice(b"tail");
+    for seed in 0..10 {
+        let (received, asked) = run(seed);
+        assert_eq!(received.len(), expect.len(), "seed {seed}");
+        assert!(received == expect, "seed {seed}: other bytes");
+        assert!(asked > 3, "seed {seed}: asked again {asked} times; the peer was not slow");
+    }
+}
