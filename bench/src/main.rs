@@ -73,9 +73,9 @@ struct Cli {
     /// Multiplies the number of records of every load
     #[arg(long, default_value_t = 1.0, value_parser = scale)]
     scale: f64,
-    /// Profile each broker under produce-16k instead of measuring
+    /// Profile each broker under this load instead of measuring
     #[arg(long)]
-    profile: bool,
+    profile: Option<Scenario>,
 }
 
 fn scale(text: &str) -> Result<f64, String> {
@@ -87,7 +87,10 @@ fn scale(text: &str) -> Result<f64, String> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = if cli.profile { profile::run(&cli) } else { comparison::run(&cli) };
+    let outcome = match cli.profile {
+        Some(scenario) => profile::run(&cli, scenario),
+        None => comparison::run(&cli),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

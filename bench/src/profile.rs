@@ -1,4 +1,4 @@
-//! Where a broker's processor time goes under produce-16k, by `perf`, if it works here.
+//! Where a broker's processor time goes under a load, by `perf`, if it works here.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,18 +9,24 @@ use crate::comparison::TOPIC;
 use crate::error::BenchError;
 use crate::first_ack;
 use crate::load::Load;
-use crate::measure::Measure;
-use crate::scenario::{PARTITIONS, Scenario};
+use crate::measure::{Measure, Measures};
+use crate::scenario::{PARTITIONS, Run, Scenario};
 use crate::subject::Subject;
 
 /// Prime, so that it does not beat with anything periodic.
 const SAMPLES_PER_SECOND: &str = "997";
+/// Perf now and then follows a process without taking a sample when threads end at that moment.
+const ATTEMPTS: u32 = 5;
 /// How many binaries and functions are printed.
 const TOP_BINARIES: usize = 6;
 const TOP_FUNCTIONS: usize = 40;
 
 /// Profiles each subject in turn and prints the functions that take most.
-pub fn run(cli: &Cli) -> Result<(), BenchError> {
+pub fn run(cli: &Cli, scenario: Scenario) -> Result<(), BenchError> {
+    let Some(measured) = scenario.measured() else {
+        println!("{} is over too soon to be profiled; name a load", scenario.name());
+        return Ok(());
+    };
     if !works() {
         println!(
             "perf does not work here; install linux-perf and allow kernel.perf_event_paranoid"
@@ -28,28 +34,38 @@ pub fn run(cli: &Cli) -> Result<(), BenchError> {
         return Ok(());
     }
     for name in &cli.subjects {
-        subject(cli, &Subject::new(*name, cli))?;
+        subject(cli, scenario, &measured, &Subject::new(*name, cli))?;
     }
     Ok(())
 }
 
-fn subject(cli: &Cli, subject: &Subject<'_>) -> Result<(), BenchError> {
+fn subject(
+    cli: &Cli,
+    scenario: Scenario,
+    measured: &Run,
+    subject: &Subject<'_>,
+) -> Result<(), BenchError> {
     let load = Load { binary: &cli.load, scale: cli.scale };
-    let scenario = Scenario::Produce16k;
     let broker = Broker::start(subject, &cli.folder)?;
     first_ack::create_topic(broker.address(), TOPIC, PARTITIONS)?;
     for warm_up in scenario.warm_up() {
         load.run(&warm_up, &broker, TOPIC)?;
     }
-    let measured = scenario.measured().expect("produce-16k is a load");
-    load.run(&measured, &broker, TOPIC)?;
-    let samples = cli.folder.join(format!("{}.perf.data", subject.name()));
-    let recording = Recording::start(&samples, broker.process())?;
-    let measures = load.run(&measured, &broker, TOPIC)?;
-    recording.stop()?;
+    load.run(measured, &broker, TOPIC)?;
+    let samples = cli.folder.join(format!("{}-{}.perf.data", subject.name(), scenario.name()));
+    let mut measures = Measures::new();
+    for _ in 0..ATTEMPTS {
+        let recording = Recording::start(&samples, broker.process())?;
+        measures = load.run(measured, &broker, TOPIC)?;
+        recording.stop()?;
+        if !rows(&samples, "dso")?.is_empty() {
+            break;
+        }
+    }
     broker.stop()?;
     let taken_us = measures.get(&Measure::ProcessorUsPerRecord).copied().unwrap_or_default();
-    println!("\n{}: {taken_us:.2} us of CPU a record, sampled:", subject.name());
+    let (name, scenario) = (subject.name(), scenario.name());
+    println!("\n{name}, {scenario}: {taken_us:.2} us of CPU a record, sampled:");
     print_top(&samples)?;
     println!("the samples with their call chains: {}", samples.display());
     Ok(())
@@ -58,7 +74,17 @@ fn subject(cli: &Cli, subject: &Subject<'_>) -> Result<(), BenchError> {
 /// Virtual machines often lack hardware counters: the timer's clock works everywhere.
 fn record(samples: &Path) -> Command {
     let mut command = Command::new("perf");
-    command.args(["record", "--quiet", "-e", "cpu-clock", "-F", SAMPLES_PER_SECOND, "-g", "-o"]);
+    command.args([
+        "record",
+        "--quiet",
+        "-e",
+        "cpu-clock",
+        "-F",
+        SAMPLES_PER_SECOND,
+        "-a",
+        "-g",
+        "-o",
+    ]);
     command.arg(samples).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -85,26 +111,35 @@ impl Recording {
         let mut kill = Command::new("kill");
         kill.args(["-INT", &self.child.id().to_string()]);
         kill.status().map_err(BenchError::program("kill"))?;
-        self.child.wait().map_err(BenchError::program("perf"))?;
-        Ok(())
+        let status = self.child.wait().map_err(BenchError::program("perf"))?;
+        // It ends itself by the signal once the samples are written; 255 is of older versions.
+        match status.code() {
+            None | Some(0 | 130 | 255) => Ok(()),
+            Some(_) => Err(BenchError::Failed { program: "perf record".to_string(), status }),
+        }
     }
 }
 
 /// Prints the shares of the binaries and of the kernel, then of single functions.
 fn print_top(samples: &Path) -> Result<(), BenchError> {
     for (sort, lines) in [("dso", TOP_BINARIES), ("dso,symbol", TOP_FUNCTIONS)] {
-        let mut report = Command::new("perf");
-        report.args(["report", "--stdio", "--no-children", "-g", "none", "--sort", sort, "-i"]);
-        report.arg(samples).stderr(Stdio::null());
-        let output = report.output().map_err(BenchError::program("perf"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        for row in rows.take(lines) {
-            // Perf pads with spaces and dashes for counters that nobody asked for.
-            let words: Vec<&str> = row.split_whitespace().filter(|word| *word != "-").collect();
-            println!("  {}", words.join(" "));
+        for row in rows(samples, sort)?.iter().take(lines) {
+            println!("  {row}");
         }
         println!();
     }
     Ok(())
+}
+
+/// The rows of a flat report, largest first.
+fn rows(samples: &Path, sort: &str) -> Result<Vec<String>, BenchError> {
+    let mut report = Command::new("perf");
+    report.args(["report", "--stdio", "--no-children", "-g", "none", "--sort", sort, "-i"]);
+    report.arg(samples).stderr(Stdio::null());
+    let output = report.output().map_err(BenchError::program("perf"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    // Perf pads with spaces, and with dashes for counters that nobody asked for.
+    let words = rows.map(|row| row.split_whitespace().filter(|word| *word != "-"));
+    Ok(words.map(|words| words.collect::<Vec<_>>().join(" ")).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
@@ -103,14 +103,22 @@ pub fn send(
 
 /// Waits for every answer as long as answers come, and fails if one is an error.
 pub fn flush(producer: &LoadProducer) -> Result<(), LoadError> {
-    let mut waiting = producer.in_flight_count();
-    while producer.flush(PATIENCE).is_err() && producer.in_flight_count() < waiting {
-        waiting = producer.in_flight_count();
+    let mut fewest = i32::MAX;
+    let mut progress = Instant::now();
+    // A flush that waits itself would sleep up to 100 ms past the last answer.
+    while producer.flush(Duration::ZERO).is_err() {
+        let in_flight = producer.in_flight_count();
+        if in_flight < fewest {
+            (fewest, progress) = (in_flight, Instant::now());
+        } else if progress.elapsed() > PATIENCE {
+            let first = producer.context().lock().first_error.take();
+            return Err(LoadError::Undelivered { count: u64::from(fewest.unsigned_abs()), first });
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
     let mut seen = producer.context().lock();
-    let unanswered = u64::from(producer.in_flight_count().unsigned_abs());
     let first = seen.first_error.take();
-    match seen.failed + unanswered {
+    match seen.failed {
         0 => Ok(()),
         count => Err(LoadError::Undelivered { count, first }),
     }
