@@ -120,6 +120,9 @@ pub(crate) async fn prepare(
         Ok(file) => {
             let (got, mut bytes) = file.read(Buffer::plain(BLOCK_BYTES), 0).await;
             bytes.truncate(got.map_err(io_at(&path))?);
+            // As above: a start that was killed may have left it in the device's cache.
+            file.sync_all().await.map_err(io_at(&path))?;
+            shard.disk().sync_dir(folder).await.map_err(io_at(folder))?;
             decode_layout(&bytes, &path)?
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -164,7 +167,8 @@ async fn write(shard: &Shard, folder: &Path, layout: &Layout) -> Result<(), Fold
 async fn make_dir(shard: &Shard, path: &Path) -> Result<(), FolderError> {
     match shard.disk().create_dir(path).await {
         Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        // Its name may not be durable yet: whoever made it may have been killed before that.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(FolderError::Io { path: path.into(), error }),
     }
     match path.parent() {

@@ -153,3 +153,6 @@ fn of_refused(refused: &Refused) -> ErrorCode {
         Refused::ProducerIdsExhausted => ErrorCode::UnknownServerError,
     }
 }
+
+#[cfg(test)]
+mod tests;

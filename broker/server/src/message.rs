@@ -154,6 +154,8 @@ pub(crate) struct Found {
     pub(crate) parts: Vec<ReadPart>,
     /// How many.
     pub(crate) size_bytes: u64,
+    /// Behind the last batch that was found.
+    pub(crate) next_offset: Option<Offset>,
     /// What consumers may read.
     pub(crate) high_watermark: Offset,
     /// Where the log begins.

@@ -47,23 +47,33 @@ impl Outgoing {
 
     /// Sends everything. After an error an unknown part of it is sent.
     pub(crate) async fn send(&mut self, socket: &Socket) -> io::Result<()> {
-        loop {
-            match self.0.front() {
-                None => return Ok(()),
-                Some(Piece::File { file, position, len }) => {
-                    socket.send_file(file, *position, *len).await?;
+        while let Some(piece) = self.0.front() {
+            match piece {
+                Piece::File { file, position, len } => {
+                    let (file, position, len) = (file.clone(), *position, *len);
+                    // It takes as long as the peer wants; what is behind is asked for again then.
+                    self.let_go();
+                    socket.send_file(&file, position, len).await?;
                     self.0.pop_front();
                 }
-                Some(Piece::Lent { rest: None, .. }) => self.ask_again().await?,
-                Some(_) => match socket.try_send_vectored(&self.step()).await? {
-                    0 => {
-                        self.let_go();
-                        socket.writable().await?;
-                    }
-                    sent => self.advance(sent),
-                },
+                Piece::Lent { rest: None, .. } => self.ask_again().await?,
+                Piece::Lent { .. } | Piece::Memory(_) => self.send_step(socket).await?,
             }
         }
+        Ok(())
+    }
+
+    /// Sends what the socket takes at once; waits, with nothing lent, if that is nothing.
+    async fn send_step(&mut self, socket: &Socket) -> io::Result<()> {
+        let step = self.step();
+        let sent = socket.try_send_vectored(&step).await?;
+        drop(step);
+        if sent > 0 {
+            self.advance(sent);
+            return Ok(());
+        }
+        self.let_go();
+        socket.writable().await
     }
 
     /// What is in memory at the front.

@@ -37,6 +37,7 @@ impl Owner {
         let mut found = Found {
             parts: Vec::new(),
             size_bytes: 0,
+            next_offset: None,
             high_watermark,
             log_start_offset: log.log_start_offset(),
         };
@@ -51,7 +52,9 @@ impl Owner {
             at_least: read.at_least,
         };
         let plan = log.read(request).await.map_err(|e| Refusal::from(&e))?;
-        (found.parts, found.size_bytes) = (plan.parts, plan.size_bytes);
+        found.parts = plan.parts;
+        found.size_bytes = plan.size_bytes;
+        found.next_offset = plan.next_offset;
         Ok(found)
     }
 }

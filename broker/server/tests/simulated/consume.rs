@@ -9,7 +9,7 @@ use protocol::generated::list_offsets::{
 use protocol::{ApiKey, ErrorCode, Uuid};
 use runtime::TaskClass;
 
-use crate::client::{Client, batch, fetch_request, one, values};
+use crate::client::{Client, FETCH_VERSION, batch, fetch_request, one, values};
 use crate::cluster::Cluster;
 
 const MINUTE_MS: i32 = 60_000;
@@ -210,4 +210,37 @@ async fn list(client: &mut Client, version: i16, timestamp: i64) -> (i16, (i64, 
     let response: ListOffsetsResponse = client.ask(ApiKey::ListOffsets, version, &request).await;
     let found = one(one(response.topics).partitions);
     (found.error_code, (found.offset, found.timestamp))
+}
+
+#[test]
+fn consumers_that_do_not_read_never_stop_the_producers() {
+    // The tail has room for 17 of these batches, a consumer's socket for one: together the
+    // consumers ask for more than the tail has.
+    let small = ["ringmain.journal.files.max=4", "ringmain.tail.bytes=1048576"];
+    for seed in 0..3 {
+        Cluster::start(seed, &small).run(|peer| async move {
+            let mut producer = peer.connect().await;
+            producer.create_topic("t", 1).await;
+            let value = "x".repeat(60_000);
+            let mut consumers = Vec::new();
+            for round in 0..60 {
+                let appended = producer.produce("t", 0, batch(&[&value])).await;
+                assert_eq!(appended.error_code, 0, "round {round}: {appended:?}");
+                if round % 4 == 3 {
+                    let mut consumer = peer.connect().await;
+                    let request = fetch_request("t", &[(0, round - 3)], 0);
+                    consumer.send(ApiKey::Fetch, FETCH_VERSION, &request).await;
+                    // Its answer is on its way, and stays there.
+                    peer.shard.sleep(Duration::from_millis(5)).await;
+                    consumers.push(consumer);
+                }
+            }
+            for (index, mut consumer) in (0..).zip(consumers) {
+                let found: FetchResponse = consumer.receive(1, ApiKey::Fetch, FETCH_VERSION).await;
+                let found = values(&one(one(found.responses).partitions).records.unwrap());
+                let mut expect = (4 * index..).zip(&found);
+                assert!(!found.is_empty() && expect.all(|(i, (at, x))| i == *at && *x == value));
+            }
+        });
+    }
 }

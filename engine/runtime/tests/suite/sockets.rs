@@ -188,3 +188,26 @@ pub async fn shutdown_ends_a_waiting_receive(shard: Shard, seat: Seat) {
     assert!(near.await.expect("not aborted").is_empty());
     assert!(far.await.expect("not aborted").is_empty());
 }
+
+pub async fn a_try_sends_what_fits_and_never_waits(shard: Shard, seat: Seat) {
+    let (client, server) = pair(&shard, &seat).await;
+    let sent = pattern(8 << 20);
+    let parts: Vec<Lease> = sent.chunks(50_000).map(Lease::from).collect();
+    let mut rest = parts.clone();
+    let mut taken = 0;
+    // Nobody reads: the socket is full before everything is sent.
+    loop {
+        let n = client.try_send_vectored(&rest).await.expect("an open socket");
+        if n == 0 {
+            break;
+        }
+        taken += n;
+        assert!(taken < sent.len(), "a socket that takes everything");
+        rest = vec![Lease::from(&sent[taken..])];
+    }
+    let got = spawn_drain(&shard, server);
+    client.writable().await.expect("an open socket");
+    client.send(Lease::from(&sent[taken..])).await.expect("send");
+    drop((client, rest, parts));
+    assert!(got.await.expect("not aborted") == sent);
+}

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use connection::{Again, Lender, Lent, Part, Place};
-use record::{BatchView, Offset};
+use record::Offset;
 use runtime::{Lane, Lease, ShardId};
 use storage::{AtLeast, LogId, ReadPart};
 
@@ -48,29 +48,27 @@ fn lender(core: &Rc<Core>, owner: ShardId, partition: LogId) -> Lender {
     })
 }
 
-/// The bytes of a stretch of batches, wherever they are by now; none if they are gone.
+/// The bytes of a stretch of batches, wherever they are by now; none if they are gone. A read may
+/// end early, where a segment ends or its index has an entry, so it may take several.
 async fn again(
     core: &Rc<Core>,
     owner: ShardId,
     partition: LogId,
     place: Place,
 ) -> Option<Vec<Part>> {
-    let max_bytes = u32::try_from(place.size_bytes).ok()?;
-    let from = FetchFrom { partition, offset: Offset(place.from), max_bytes, leader_epoch: None };
-    let read = ReadFrom { from, max_bytes, at_least: AtLeast::OneBatch };
-    let asked = ask(core.clone(), owner, Lane::Fetch, Request::Read(vec![read]));
-    let Ok(Reply::Read(found)) = asked.await else { return None };
-    let found = found.into_iter().next()?.ok()?;
-    // Nobody's offset: what begins elsewhere is another log's, or what compaction left.
-    let begins_there = first_offset(&found.parts).is_none_or(|offset| offset.0 == place.from);
-    (begins_there && found.size_bytes == place.size_bytes)
-        .then(|| parts(core, owner, partition, &found.parts))
-}
-
-/// The offset at which bytes in memory begin.
-fn first_offset(parts: &[ReadPart]) -> Option<Offset> {
-    match parts.first()? {
-        ReadPart::Memory(bytes) => Some(BatchView::parse(bytes).ok()?.0.base_offset()),
-        ReadPart::File { .. } => None,
+    let mut again = Vec::new();
+    let (mut at, mut left) = (Offset(place.from), place.size_bytes);
+    while left > 0 {
+        let max_bytes = u32::try_from(left).ok()?;
+        let from = FetchFrom { partition, offset: at, max_bytes, leader_epoch: None };
+        let read = ReadFrom { from, max_bytes, at_least: AtLeast::OneBatch };
+        let asked = ask(core.clone(), owner, Lane::Fetch, Request::Read(vec![read]));
+        let Ok(Reply::Read(found)) = asked.await else { return None };
+        let found = found.into_iter().next()?.ok()?;
+        again.extend(parts(core, owner, partition, &found.parts));
+        // Other sizes are other batches: then what was lent is gone.
+        left = left.checked_sub(found.size_bytes)?;
+        at = found.next_offset?;
     }
+    (at == Offset(place.to)).then_some(again)
 }
