@@ -6,6 +6,13 @@ use std::process::Command;
 /// The command that serves the records in `data` on `port`.
 pub fn command(data: &Path, port: u16, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(binary());
+    // The broker takes every RINGMAIN_ variable for a setting: those of the tests are none, and a
+    // stray setting must not change what is tested.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"RINGMAIN_") {
+            command.env_remove(name);
+        }
+    }
     command.arg("serve");
     command.arg("--set").arg(format!("listeners=PLAINTEXT://127.0.0.1:{port}"));
     command.arg("--set").arg(format!("log.dirs={}", data.display()));
