@@ -62,7 +62,7 @@ pub struct ServeOptions {
 /// All settings, from the table that also checks them.
 fn settings_help() -> String {
     let mut text = String::from("Settings (RINGMAIN_NODE_ID is node.id, and so on):\n");
-    for key in server::config::BROKER_KEYS {
+    for key in server::BROKER_KEYS {
         text += &format!("  {}={}\n      {}\n", key.name, key.default, key.doc);
     }
     text
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn help_names_every_setting() {
         let help = settings_help();
-        for key in server::config::BROKER_KEYS {
+        for key in server::BROKER_KEYS {
             assert!(help.contains(key.name), "{}", key.name);
         }
     }

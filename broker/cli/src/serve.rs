@@ -5,8 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use runtime::{DirLock, Shutdown};
-use server::config::{Settings, SettingsError};
-use server::{BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, decode_layout};
+use server::{
+    BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, Settings, SettingsError,
+    decode_layout,
+};
 use storage::inspect::layout::Layout;
 
 use crate::command_line::ServeOptions;

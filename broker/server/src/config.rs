@@ -1,9 +1,10 @@
-//! The broker's settings, checked: raw text becomes a [`Config`] or a refusal that names key, place and remedy.
+//! The broker's settings, checked: raw text becomes a [`Config`] or a refusal that names key, place
+//! and remedy.
 
-mod keys;
-mod listener;
-mod settings;
-mod topic;
+pub(crate) mod keys;
+pub(crate) mod listener;
+pub(crate) mod settings;
+pub(crate) mod topic;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,10 +13,10 @@ use std::time::Duration;
 use metadata::BrokerId;
 use storage::JournalConfig;
 
-pub use keys::{BROKER_KEYS, Key, Kind, Scope, TOPIC_KEYS, WITHOUT_MEANING};
-pub use listener::ListenAddress;
-pub use settings::{Given, Place, Settings, SettingsError};
-pub use topic::{TimestampPolicy, TopicConfig, TopicConfigError, check_topic_settings};
+use keys::{Key, Kind, Scope, TOPIC_KEYS};
+use listener::ListenAddress;
+use settings::{Place, Settings};
+use topic::TopicConfig;
 
 /// How many shards are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +203,8 @@ impl Config {
         if self.topic.batch_size_max > max {
             let wanted = format!(
                 "at most {max} with these settings: a batch fits one journal file \
-                 (ringmain.journal.file.bytes={}) and a quarter of the tail (ringmain.tail.bytes={})",
+                 (ringmain.journal.file.bytes={}) and a quarter of the tail \
+                 (ringmain.tail.bytes={})",
                 self.journal_file_bytes, self.tail_bytes
             );
             return Err(read.refuse("message.max.bytes", wanted));

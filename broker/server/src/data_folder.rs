@@ -1,4 +1,5 @@
-//! The data folder as a whole: its sub-folders, and the layout file that says how many shards it has.
+//! The data folder as a whole: its sub-folders, and the layout file that says how many shards it
+//! has.
 //!
 //! The bytes of the layout file are section 2 of `docs/storage-format.md`:
 //!

@@ -8,7 +8,7 @@ use replica::{AppendRefused, Resigned};
 use runtime::Unanswered;
 use storage::{AppendError, LogReadError, NoRoom, ProducerCheck};
 
-use crate::config::TopicConfigError;
+use crate::config::topic::TopicConfigError;
 
 /// What a client is told: a code, and words for people where the API has room for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,7 @@ fn of_log_append(error: &AppendError) -> ErrorCode {
         AppendError::NoRoom(NoRoom::Journal | NoRoom::Tail | NoRoom::Stopping)
         | AppendError::DiskFull { .. } => ErrorCode::KafkaStorageError,
         AppendError::TooLarge { .. } => ErrorCode::RecordListTooLarge,
+        AppendError::Deleted => ErrorCode::UnknownTopicOrPartition,
     }
 }
 

@@ -1,4 +1,5 @@
-//! From a partition to the shard that owns it: asks that shard, our own directly, others through the mesh.
+//! From a partition to the shard that owns it: asks that shard, our own directly, others through
+//! the mesh.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;

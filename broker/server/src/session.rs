@@ -1,4 +1,5 @@
-//! One connection's loop: frames in, requests to their handlers, answers in the order of the requests.
+//! One connection's loop: frames in, requests to their handlers, answers in the order of the
+//! requests.
 //!
 //! Produce requests overlap: each takes its place in the logs before the next is read, and answers
 //! when it is durable. Every other request is a barrier: it begins when everything before it has

@@ -144,11 +144,10 @@ impl Core {
             Request::FindOffsets(questions) => {
                 later(async move { Reply::Offsets(core.owner.find_offsets(&questions).await) })
             }
-            Request::View(view) => {
-                later(
-                    async move { Reply::Followed { kept: crate::owner::follow(&core, view).await } },
-                )
-            }
+            Request::View(view) => later(async move {
+                let kept = crate::owner::follow(&core, view).await;
+                Reply::Followed { kept }
+            }),
             Request::Listen(addr) => {
                 crate::listener::open(&core, addr);
                 Answer::Now(Reply::Done)

@@ -1,4 +1,5 @@
-//! The cluster as every shard sees it: the metadata, and which shard of this broker owns which partition.
+//! The cluster as every shard sees it: the metadata, and which shard of this broker owns which
+//! partition.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Sockets to request frames, and responses back in the order of their requests. What a request means is not known here.
+//! Sockets to request frames, and responses back in the order of their requests. What a request
+//! means is not known here.
 //!
 //! A connection stays on the shard that accepted it. It is two tasks: whoever pulls frames from the
 //! [`FrameReader`], and the [`ResponseWriter`], which sends what the [`ResponseQueue`] holds. Not

@@ -1,4 +1,5 @@
-//! What is on its way out of one connection: sent piece by piece, lent bytes let go while the peer is slow.
+//! What is on its way out of one connection: sent piece by piece, lent bytes let go while the peer
+//! is slow.
 //!
 //! ```text
 //! send what the socket takes at once ──► it takes nothing: let go of what is lent, keep the places
@@ -139,8 +140,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// The pieces at the front that make one stretch of one lender: who has them, where, how much of
-    /// the first one is sent, and how many pieces they are.
+    /// The pieces at the front that make one stretch of one lender: who has them, where, how much
+    /// of the first one is sent, and how many pieces they are.
     fn next_stretch(&self) -> (Lender, Place, u64, usize) {
         let mut stretch: Option<(Lender, Place, u64, usize)> = None;
         for piece in &self.0 {

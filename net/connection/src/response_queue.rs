@@ -1,4 +1,5 @@
-//! The responses of one connection, in the order of their requests whatever order they are ready in.
+//! The responses of one connection, in the order of their requests whatever order they are ready
+//! in.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -130,8 +131,8 @@ impl ResponseQueue {
     }
 }
 
-/// A request's place in the order. Dropped without an answer, it closes the connection: the responses
-/// behind it could never leave.
+/// A request's place in the order. Dropped without an answer, it closes the connection: the
+/// responses behind it could never leave.
 pub struct ResponseSlot {
     queue: ResponseQueue,
     sequence: u64,

@@ -49,8 +49,8 @@ impl ResponseWriter {
         ResponseWriter { socket, queue }
     }
 
-    /// Sends until the queue is closed and empty, a response asks to close, or the peer is gone. The
-    /// socket is shut down when it returns, so the reader ends too.
+    /// Sends until the queue is closed and empty, a response asks to close, or the peer is gone.
+    /// The socket is shut down when it returns, so the reader ends too.
     pub async fn run(self) -> Result<(), WriteError> {
         let ended = self.send_all().await;
         self.queue.abandon();

@@ -1,4 +1,5 @@
-//! Proposals become records of the metadata log, many to a batch, and are answered when they are applied.
+//! Proposals become records of the metadata log, many to a batch, and are answered when they are
+//! applied.
 
 use std::cell::RefCell;
 use std::fmt;

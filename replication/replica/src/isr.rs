@@ -1,8 +1,8 @@
 //! The in-sync replicas of a partition and the high watermark that follows from them: pure.
 //!
-//! Rules: Kafka's replication protocol (KIP-101, KIP-497, KIP-966). The high watermark is the lowest durable end among the
-//! in-sync replicas; it never moves back, and does not move at all while fewer are in sync than
-//! `min.insync.replicas` asks for.
+//! Rules: Kafka's replication protocol (KIP-101, KIP-497, KIP-966). The high watermark is the
+//! lowest durable end among the in-sync replicas; it never moves back, and does not move at all
+//! while fewer are in sync than `min.insync.replicas` asks for.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! One partition as a member of its replica set: what a leader checks before it appends, who is in sync, and how far
-//! consumers may read.
+//! One partition as a member of its replica set: what a leader checks before it appends, who is in
+//! sync, and how far consumers may read.
 
 mod isr;
 

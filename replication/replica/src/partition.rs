@@ -1,4 +1,5 @@
-//! One partition as its leader: what is checked before an append, in Kafka's order, and when it may be acknowledged.
+//! One partition as its leader: what is checked before an append, in Kafka's order, and when it may
+//! be acknowledged.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

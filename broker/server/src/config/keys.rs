@@ -1,4 +1,5 @@
-//! The one table of settings: everything that parses, checks, describes or documents a setting reads it.
+//! The one table of settings: everything that parses, checks, describes or documents a setting
+//! reads it.
 
 /// What a value must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,7 +296,8 @@ pub const TOPIC_KEYS: &[Key] = &[
     ),
 ];
 
-/// Settings of Apache Kafka that mean nothing here, and why. They are accepted, with these words in the log.
+/// Settings of Apache Kafka that mean nothing here, and why. They are accepted, with these words in
+/// the log.
 pub const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("broker.id", "say node.id"),
     ("num.network.threads", "a shard does its own networking; see ringmain.shards"),

@@ -35,8 +35,8 @@ impl fmt::Display for ListenerError {
             ListenerError::Port(text) => write!(f, "{text:?} has no port; write host:port"),
             ListenerError::Host(host) => write!(
                 f,
-                "{host:?} is no IP address; listen on one (0.0.0.0 for every interface) and give the \
-                 name in advertised.listeners"
+                "{host:?} is no IP address; listen on one (0.0.0.0 for every interface) and give \
+                 the name in advertised.listeners"
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! Which settings make a broker, and how the others are refused.
 
+use super::keys::BROKER_KEYS;
 use super::*;
 
 fn check(arguments: &[&str]) -> Result<Config, String> {

@@ -65,8 +65,8 @@ impl fmt::Display for TopicConfigError {
     }
 }
 
-/// Checks what a client wants to set for a topic. `batch_size_max` is the largest batch that a shard
-/// can take.
+/// Checks what a client wants to set for a topic. `batch_size_max` is the largest batch that a
+/// shard can take.
 pub fn check_topic_settings(
     given: &BTreeMap<String, String>,
     batch_size_max: u64,
@@ -148,7 +148,7 @@ impl TopicConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Scope, TOPIC_KEYS};
+    use super::super::keys::{Scope, TOPIC_KEYS};
     use super::*;
 
     #[test]

@@ -1,4 +1,5 @@
-//! The table, row by row: what each error of the layers below is to a client, and whether it is tried again.
+//! The table, row by row: what each error of the layers below is to a client, and whether it is
+//! tried again.
 
 use super::*;
 use metadata::TopicId;
@@ -77,6 +78,7 @@ fn appends() {
             ErrorCode::KafkaStorageError,
             Then::Again,
         ),
+        (log(AppendError::Deleted), ErrorCode::UnknownTopicOrPartition, Then::Again),
         (
             log(AppendError::TooLarge { size_bytes: 2, max_bytes: 1 }),
             ErrorCode::RecordListTooLarge,

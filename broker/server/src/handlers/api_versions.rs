@@ -8,7 +8,8 @@ use protocol::{ApiKey, EncodeError, ErrorCode};
 /// From this version on clients name themselves.
 const NAMES_FROM: i16 = 3;
 
-/// Answers with the list of APIs; no features are announced, as there is nothing that depends on one.
+/// Answers with the list of APIs; no features are announced, as there is nothing that depends on
+/// one.
 pub(crate) fn handle(version: i16, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     let named = is_name(&request.client_software_name) && is_name(&request.client_software_version);
     if version >= NAMES_FROM && !named {

@@ -11,7 +11,7 @@ use protocol::generated::create_topics::{
 use protocol::{ErrorCode, Uuid};
 use runtime::{Lane, ShardId};
 
-use crate::config::check_topic_settings;
+use crate::config::topic::check_topic_settings;
 use crate::controller::METADATA_TOPIC;
 use crate::error_codes::Refusal;
 use crate::message::{NewTopic, Reply, Request};

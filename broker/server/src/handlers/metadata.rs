@@ -1,4 +1,5 @@
-//! Metadata: brokers, topics, leaders; and topics that come into being because somebody asks for them.
+//! Metadata: brokers, topics, leaders; and topics that come into being because somebody asks for
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

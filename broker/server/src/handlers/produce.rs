@@ -64,8 +64,8 @@ struct Group {
     reply: Started<Result<Reply, Unanswered>>,
 }
 
-/// Begins a request: when this returns, its batches stand in their logs, or in the owners' queues, in
-/// front of all that come later on this connection.
+/// Begins a request: when this returns, its batches stand in their logs, or in the owners' queues,
+/// in front of all that come later on this connection.
 pub(crate) async fn begin(
     core: &Rc<Core>,
     frame: &Lease,

@@ -12,7 +12,8 @@ use runtime::{Level, Snapshot};
 use storage::{LogConfig, LogId, ProducerLimits, SegmentConfig};
 
 use super::Owner;
-use crate::config::{Config, TopicConfig};
+use crate::config::Config;
+use crate::config::topic::TopicConfig;
 use crate::controller::METADATA_LOG;
 use crate::router::together;
 use crate::shard::Core;

@@ -8,8 +8,8 @@ use super::Owner;
 use crate::error_codes::Refusal;
 use crate::message::{OffsetFound, OffsetOf, OffsetQuestion};
 
-/// What a batch may become when it is decompressed in order to find a record in it. Producers' batches
-/// are a few MiB at most; a bomb stops here.
+/// What a batch may become when it is decompressed in order to find a record in it. Producers'
+/// batches are a few MiB at most; a bomb stops here.
 const DECOMPRESSED_SIZE_MAX: usize = 64 * 1024 * 1024;
 
 impl Owner {

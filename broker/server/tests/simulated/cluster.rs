@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use runtime::Shard;
 use runtime::sim::{Ended, Node, Options, World};
-use server::Config;
-use server::config::Settings;
+use server::{Config, Settings};
 
 use crate::client::Client;
 

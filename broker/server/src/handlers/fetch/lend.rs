@@ -1,5 +1,5 @@
-//! The bytes of a fetch response, lent by the owner's tail: producers need that memory back, so a slow
-//! consumer holds places, and gets the bytes again when its socket takes them.
+//! The bytes of a fetch response, lent by the owner's tail: producers need that memory back, so a
+//! slow consumer holds places, and gets the bytes again when its socket takes them.
 
 use std::rc::Rc;
 
