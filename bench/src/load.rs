@@ -52,11 +52,14 @@ impl Load<'_> {
         running.go()?;
         running.expect("end")?;
         usage::await_quiet(broker.process())?;
-        let taken = ProcessorTime::of(broker.process())?.since(&before);
+        let after = ProcessorTime::of(broker.process())?;
         let outcome = running.outcome()?;
         let mut measures = outcome.measures();
-        let taken_us = taken.as_secs_f64() * 1e6;
-        measures.insert(Measure::ProcessorUsPerRecord, taken_us / outcome.records.max(1) as f64);
+        let records = outcome.records.max(1) as f64;
+        let taken_us = after.since(&before).as_secs_f64() * 1e6;
+        measures.insert(Measure::ProcessorUsPerRecord, taken_us / records);
+        let turns = after.turns_since(&before) as f64;
+        measures.insert(Measure::TurnsPerRecord, turns / records);
         let memory_mib = usage::memory_mib(broker.process())?;
         measures.insert(Measure::MemoryAfterLoadMib, memory_mib);
         Ok(measures)

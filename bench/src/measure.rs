@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub enum Measure {
     /// Processor time of the broker, all its threads, for one record.
     ProcessorUsPerRecord,
+    /// How often a thread of the broker was put on a processor, for one record.
+    TurnsPerRecord,
     /// Values' bytes a second, in MB (10^6).
     MegabytesPerSecond,
     /// How many records a Produce request carried.
@@ -35,6 +37,7 @@ impl Measure {
     pub fn name(self) -> &'static str {
         match self {
             Self::ProcessorUsPerRecord => "cpu_us_per_record",
+            Self::TurnsPerRecord => "turns_per_record",
             Self::MegabytesPerSecond => "mb_per_second",
             Self::RecordsPerRequest => "records_per_request",
             Self::LatencyP50Us => "latency_p50_us",

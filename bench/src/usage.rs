@@ -17,11 +17,18 @@ const QUIET_SHARE: f64 = 0.05;
 const QUIET_SAMPLE: Duration = Duration::from_millis(250);
 const QUIET_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long a thread has run, and how often it was put on a processor for that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    time: Duration,
+    turns: u64,
+}
+
 /// The processor time of a process at one moment.
 #[derive(Clone, Debug)]
 pub struct ProcessorTime {
-    /// Run time of each living thread; workers of io_uring are threads of the process, too.
-    threads: BTreeMap<u32, Duration>,
+    /// Each living thread; workers of io_uring are threads of the process, too.
+    threads: BTreeMap<u32, Run>,
     /// User and system time of all threads, dead ones too, in ticks.
     process: Duration,
 }
@@ -37,8 +44,7 @@ impl ProcessorTime {
             };
             // A thread may end between the two calls; then it counts as dead.
             let Ok(line) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
-            let run_ns = line.split(' ').next().and_then(|field| field.parse().ok());
-            threads.insert(thread, Duration::from_nanos(run_ns.unwrap_or(0)));
+            threads.insert(thread, Run::parse(&line));
         }
         let path = format!("/proc/{process}/stat");
         let line = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
@@ -50,12 +56,34 @@ impl ProcessorTime {
     /// Threads that lived all the time are counted exactly. If threads have ended meanwhile, their
     /// share is only in the process's counters, whose step is 10 ms.
     pub fn since(&self, earlier: &Self) -> Duration {
-        let exact = self.threads.iter().map(|(thread, run)| {
-            run.saturating_sub(earlier.threads.get(thread).copied().unwrap_or_default())
-        });
-        let exact: Duration = exact.sum();
+        let exact: Duration = self.runs_since(earlier).map(|run| run.time).sum();
         let coarse = self.process.saturating_sub(earlier.process);
         if coarse > exact + TICK_ERROR { coarse } else { exact }
+    }
+
+    /// How often threads that still live were put on a processor since `earlier`: each time is a
+    /// wake-up, or a turn taken away by somebody else.
+    pub fn turns_since(&self, earlier: &Self) -> u64 {
+        self.runs_since(earlier).map(|run| run.turns).sum()
+    }
+
+    fn runs_since(&self, earlier: &Self) -> impl Iterator<Item = Run> {
+        self.threads.iter().map(|(thread, run)| {
+            let before = earlier.threads.get(thread).copied().unwrap_or_default();
+            Run {
+                time: run.time.saturating_sub(before.time),
+                turns: run.turns.saturating_sub(before.turns),
+            }
+        })
+    }
+}
+
+impl Run {
+    /// Reads `schedstat`: nanoseconds on a processor, nanoseconds of waiting for one, turns.
+    fn parse(line: &str) -> Self {
+        let mut fields = line.split_whitespace().map(|field| field.parse().unwrap_or(0));
+        let time = Duration::from_nanos(fields.next().unwrap_or(0));
+        Self { time, turns: fields.nth(1).unwrap_or(0) }
     }
 }
 
@@ -96,12 +124,18 @@ pub fn memory_mib(process: u32) -> Result<f64, BenchError> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{ProcessorTime, memory_mib, ticks};
+    use super::{ProcessorTime, Run, memory_mib, ticks};
 
     #[test]
     fn ticks_are_found_behind_a_name_with_spaces_and_brackets() {
         let line = "7 (a) b) c) S 1 7 7 0 -1 4 1 0 0 0 30 12 0 0 20 0 1";
         assert_eq!(ticks(line), Duration::from_millis(420));
+    }
+
+    #[test]
+    fn a_line_of_the_scheduler_has_time_and_turns() {
+        let run = Run::parse("1500 77 3\n");
+        assert_eq!((run.time, run.turns), (Duration::from_nanos(1500), 3));
     }
 
     #[test]
