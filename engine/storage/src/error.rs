@@ -15,6 +15,8 @@ pub enum AppendError {
         /// What is kept free.
         reserve_bytes: u64,
     },
+    /// The log has been deleted.
+    Deleted,
     /// No journal file could take it.
     TooLarge {
         /// The batch.
@@ -38,6 +40,7 @@ impl fmt::Display for AppendError {
                 f,
                 "less than {reserve_bytes} bytes of the disk are free: try again when there is more"
             ),
+            AppendError::Deleted => write!(f, "the log has been deleted"),
             AppendError::TooLarge { size_bytes, max_bytes } => {
                 write!(f, "a batch of {size_bytes} bytes; at most {max_bytes} fit one commit")
             }

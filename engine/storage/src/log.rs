@@ -189,6 +189,9 @@ impl Log {
         stamp: Stamp,
     ) -> Result<Appended, AppendError> {
         assert_eq!(batch.len(), facts.size_bytes, "facts of another batch");
+        if self.0.deleted.get() {
+            return Err(AppendError::Deleted);
+        }
         let store = &self.0.store;
         store.check_appendable(batch.len())?;
         let mut state = self.0.state.borrow_mut();
@@ -274,6 +277,9 @@ impl Log {
     ) {
         let journal = self.0.store.journal();
         journal.room(0, Purpose::FreesSpace).await;
+        if self.0.deleted.get() {
+            return;
+        }
         let sequence = {
             let mut state = self.0.state.borrow_mut();
             let (change, dropped) = change(&mut state, self.0.store.wall_time());
@@ -321,9 +327,13 @@ impl Log {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The log is deleted: its tail goes at once, whoever still holds the handle finds it empty.
-    pub(crate) fn forget(&self) {
+    /// The log is about to be deleted: nothing may be appended behind its tombstone.
+    pub(crate) fn refuse_appends(&self) {
         self.0.deleted.set(true);
+    }
+
+    /// The log's tombstone is synced: its tail goes, whoever still holds the handle finds it empty.
+    pub(crate) fn forget(&self) {
         *self.0.on_durable.borrow_mut() = None;
         let mut state = self.0.state.borrow_mut();
         state.tail.clear();

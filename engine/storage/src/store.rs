@@ -107,9 +107,11 @@ impl Store {
             .append_control(EntryKind::Tombstone, *id, &[], Purpose::FreesSpace)
             .map_err(DeleteError::Append)?;
         self.0.logs.borrow_mut().remove(id);
-        log.forget();
+        log.refuse_appends();
         self.0.index_unreflected(laid, Unreflected::Tombstone(*id));
         self.0.journal.wait_synced(laid.sequence).await;
+        // Only now: a crash before would have brought it back.
+        log.forget();
         self.0.settle_wanted.wake_all();
         Ok(())
     }

@@ -40,10 +40,10 @@ pub async fn make_folders(shard: &Shard) {
     let own = format!("{DATA_DIR}/shard-{:03}", shard.id().0);
     for folder in [DATA_DIR, &format!("{DATA_DIR}/partitions"), &own] {
         let path = Path::new(folder);
-        if disk.create_dir(path).await.is_ok() {
-            let parent = path.parent().expect("not the root");
-            disk.sync_dir(parent).await.expect("a disk without faults");
-        }
+        let _exists_already = disk.create_dir(path).await;
+        // Even if it was there: whoever made it may have been killed before this.
+        let parent = path.parent().expect("not the root");
+        disk.sync_dir(parent).await.expect("a disk without faults");
     }
 }
 
@@ -169,12 +169,10 @@ impl Worker {
         let bytes = encode(&batch, self.draw_value_size());
         let stamp = Stamp { leader_epoch: LeaderEpoch(batch.epoch), log_append_time: None };
         let appended = loop {
-            if self.store.log(&self.log.id()).is_none() {
-                return;
-            }
             match self.log.append(&bytes, &facts(&bytes), stamp) {
                 Ok(appended) => break appended,
                 Err(AppendError::NoRoom(_)) => self.wait_for_room(bytes.len()).await,
+                Err(AppendError::Deleted) => return,
                 Err(e) => panic!("a small batch on a disk with space: {e}"),
             }
         };

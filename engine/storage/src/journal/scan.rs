@@ -3,8 +3,7 @@
 use super::chain::{Chain, CommitFound, EntriesFound, FileFound, follow};
 use super::error::{Rot, ScanError, file_path};
 use super::format::{
-    AtBlock, COMMIT_HEADER_BYTES, CommitHeader, entries_are_whole, read_entries,
-    read_header,
+    AtBlock, COMMIT_HEADER_BYTES, CommitHeader, entries_are_whole, read_entries, read_header,
 };
 use super::place::{Place, ReplayFrom, file_number};
 use crate::block::BLOCK_BYTES;

@@ -159,8 +159,7 @@ impl Log {
                 if offset != state.end_offset {
                     return Err(misfit("not the next batch"));
                 }
-                let (view, _) =
-                    BatchView::parse(&payload).map_err(|_| misfit("no batch"))?;
+                let (view, _) = BatchView::parse(&payload).map_err(|_| misfit("no batch"))?;
                 let facts = view.facts().map_err(|_| misfit("a batch that breaks the format"))?;
                 self.take_batch(&mut state, offset, epoch, facts, place, payload);
                 state.tail.advance_durable(place.sequence);

@@ -139,10 +139,11 @@ impl Log {
 
     /// The manifest has the round.
     pub(crate) fn finish_settle(&self, plan: &SettlePlan) {
-        if self.0.deleted.get() {
+        let mut state = self.0.state.borrow_mut();
+        if state.tail.len() < plan.batch_count {
+            // It was deleted meanwhile, for good.
             return;
         }
-        let mut state = self.0.state.borrow_mut();
         state.settled.end_offset = plan.end_offset;
         state.settled.recorded();
         state.tail.drop_settled(plan.batch_count);

@@ -47,6 +47,11 @@ pub(crate) struct Unsettled {
 }
 
 impl Unsettled {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.batches.len()
+    }
+
     /// Where the journal has the oldest of them.
     pub(crate) fn first_place(&self) -> Option<EntryPlace> {
         self.batches.front().map(|batch| batch.place)

@@ -1,8 +1,8 @@
 //! From an offset and a number of bytes to places: what a fetch sends of a segment.
 
 use crate::file_cache::{Cursor, IndexPiece};
-use crate::segment::{Readable, Segment};
 use crate::segment::batch_header::{BatchHeader, HeaderWalk};
+use crate::segment::{Readable, Segment};
 use record::{BatchView, Offset};
 use runtime::{Lease, SharedFile};
 use std::fmt;
