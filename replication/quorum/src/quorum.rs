@@ -181,3 +181,6 @@ impl Batch {
 fn epoch_of(term: u64) -> LeaderEpoch {
     LeaderEpoch(i32::try_from(term).unwrap_or(i32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

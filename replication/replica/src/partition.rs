@@ -297,3 +297,6 @@ impl Leader {
         self.moved.wake_all();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! One partition over a real log on a simulated disk.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use record::{BatchBuilder, ProducerEpoch, ProducerId, Record, Sequence};
+use runtime::sim::{Ended, Options, World};
+use runtime::{Shard, TaskClass};
+use storage::{LogConfig, LogId, Store, StoreConfig};
+
+use super::*;
+
+const BROKER: BrokerId = BrokerId(1);
+const LOG: LogId = LogId { topic_id: [7; 16], partition: 0 };
+const CONFIG: PartitionConfig = PartitionConfig {
+    batch_size_max: 100_000,
+    min_insync: 1,
+    timestamps: TimestampPolicy {
+        kind: TimestampType::CreateTime,
+        before_max_ms: i64::MAX,
+        after_max_ms: 1000,
+    },
+};
+
+async fn open(shard: &Shard) -> Store {
+    let data = Path::new("/data");
+    for folder in ["/data", "/data/partitions", "/data/shard-000"] {
+        // It is there after a restart.
+        let _made_or_there = shard.disk().create_dir(Path::new(folder)).await;
+    }
+    for folder in ["/", "/data"] {
+        shard.disk().sync_dir(Path::new(folder)).await.expect("a folder");
+    }
+    let file_system = shard.disk().identity(data).await.expect("a folder");
+    Store::open(shard, data, file_system, StoreConfig::default()).await.expect("storage")
+}
+
+async fn lead(shard: &Shard, epoch: i32, config: PartitionConfig) -> Partition {
+    let store = open(shard).await;
+    let log = match store.log(&LOG) {
+        Some(log) => log,
+        None => store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log"),
+    };
+    Partition::lead(log, BROKER, LeaderEpoch(epoch), config).await
+}
+
+/// Runs one life of a broker of one shard.
+fn live<F>(world: &World, life: impl Fn(Shard) -> F + 'static)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let node = world.node("broker");
+    let ended = Rc::new(RefCell::new(false));
+    let (done, life) = (ended.clone(), Rc::new(life));
+    node.start(vec![()], move |shard, ()| {
+        let (done, life) = (done.clone(), life.clone());
+        async move {
+            life(shard).await;
+            *done.borrow_mut() = true;
+        }
+    });
+    let run = world.run_until(Duration::from_secs(60), || *ended.borrow());
+    assert_eq!(run, Ended::Done, "{:#?}", world.log_lines());
+    node.kill();
+}
+
+fn world() -> World {
+    World::new(1, Options::default())
+}
+
+fn batch(builder: BatchBuilder, timestamp: i64) -> Vec<u8> {
+    let mut builder = builder;
+    let timestamp = Timestamp(timestamp);
+    builder.push(&Record { timestamp, key: None, value: Some(b"v"), headers: &[] });
+    builder.build().expect("a small batch")
+}
+
+fn append(
+    partition: &Partition,
+    records: &[u8],
+    acks: Acks,
+) -> Result<AppendOutcome, AppendRefused> {
+    partition.append(&LeaderAppend { records, acks, now: Timestamp(10_000) })
+}
+
+#[test]
+fn an_acknowledged_batch_is_below_the_high_watermark_and_not_before() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 3, CONFIG).await;
+        let moves = Rc::new(RefCell::new(Vec::new()));
+        let seen = moves.clone();
+        partition.on_high_watermark(move |offset| seen.borrow_mut().push(offset));
+        let records = batch(BatchBuilder::new(), 1);
+        for expect in 0..3 {
+            let outcome = append(&partition, &records, Acks::All).unwrap();
+            assert_eq!(outcome.base_offset, Offset(expect));
+            assert_eq!(partition.high_watermark(), Offset(expect), "nothing is synced yet");
+            partition.acknowledged(&outcome, Acks::All).await.unwrap();
+            assert_eq!(partition.high_watermark(), Offset(expect + 1));
+        }
+        assert_eq!(*moves.borrow(), [Offset(1), Offset(2), Offset(3)]);
+        assert_eq!(partition.leader_epoch(), LeaderEpoch(3));
+    });
+}
+
+#[test]
+fn too_few_in_sync_refuse_acks_all_and_hold_the_high_watermark() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, PartitionConfig { min_insync: 2, ..CONFIG }).await;
+        let records = batch(BatchBuilder::new(), 1);
+        let refused = append(&partition, &records, Acks::All);
+        assert_eq!(refused, Err(AppendRefused::NotEnoughReplicas));
+        let outcome = append(&partition, &records, Acks::Leader).unwrap();
+        partition.acknowledged(&outcome, Acks::Leader).await.unwrap();
+        assert_eq!(partition.high_watermark(), Offset(0));
+        // With the setting back, the next sync moves it.
+        partition.set_config(CONFIG);
+        let outcome = append(&partition, &records, Acks::All).unwrap();
+        partition.acknowledged(&outcome, Acks::All).await.unwrap();
+        assert_eq!(partition.high_watermark(), Offset(2));
+    });
+}
+
+#[test]
+fn a_duplicate_is_answered_with_its_first_place_even_after_a_kill() {
+    let world = world();
+    let records = || {
+        let (id, epoch) = (ProducerId(4), ProducerEpoch(0));
+        batch(BatchBuilder::new().producer(id, epoch, Sequence(0)), 1)
+    };
+    live(&world, move |shard| async move {
+        let partition = lead(&shard, 0, CONFIG).await;
+        let plain = append(&partition, &batch(BatchBuilder::new(), 1), Acks::All).unwrap();
+        partition.acknowledged(&plain, Acks::All).await.unwrap();
+        let outcome = append(&partition, &records(), Acks::All).unwrap();
+        partition.acknowledged(&outcome, Acks::All).await.unwrap();
+    });
+    live(&world, move |shard| async move {
+        let partition = lead(&shard, 1, CONFIG).await;
+        let outcome = append(&partition, &records(), Acks::All).unwrap();
+        assert_eq!((outcome.base_offset, outcome.last_offset), (Offset(1), Offset(1)));
+        partition.acknowledged(&outcome, Acks::All).await.unwrap();
+        assert_eq!(partition.high_watermark(), Offset(2), "nothing was appended");
+    });
+}
+
+#[test]
+fn timestamps_are_bounded_or_replaced_as_the_topic_says() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, CONFIG).await;
+        let ahead = append(&partition, &batch(BatchBuilder::new(), 11_001), Acks::All);
+        assert!(matches!(ahead, Err(AppendRefused::Timestamp { .. })), "{ahead:?}");
+        assert!(append(&partition, &batch(BatchBuilder::new(), 11_000), Acks::All).is_ok());
+        assert!(append(&partition, &batch(BatchBuilder::new(), -1), Acks::All).is_ok());
+        let kind = TimestampType::LogAppendTime;
+        let timestamps = TimestampPolicy { kind, ..CONFIG.timestamps };
+        partition.set_config(PartitionConfig { timestamps, ..CONFIG });
+        let outcome = append(&partition, &batch(BatchBuilder::new(), 99_999), Acks::All).unwrap();
+        assert_eq!(outcome.log_append_time, Some(Timestamp(10_000)));
+    });
+}
+
+#[test]
+fn part_of_a_transaction_is_refused_and_so_is_what_is_too_large() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, PartitionConfig { batch_size_max: 80, ..CONFIG }).await;
+        let producer = BatchBuilder::new().producer(ProducerId(1), ProducerEpoch(0), Sequence(0));
+        let transactional = batch(producer.transactional(), 1);
+        let refused = append(&partition, &transactional, Acks::All);
+        assert_eq!(refused, Err(AppendRefused::Transactional));
+        let mut long = BatchBuilder::new();
+        long.push(&Record { value: Some(&[7; 100]), ..Record::default() });
+        let refused = append(&partition, &long.build().unwrap(), Acks::All);
+        assert!(matches!(refused, Err(AppendRefused::Batch(BatchError::TooLarge { .. }))));
+        assert_eq!(partition.log().log_end_offset(), Offset(0));
+    });
+}
+
+#[test]
+fn whoever_waits_is_told_when_the_leader_resigns() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, PartitionConfig { min_insync: 2, ..CONFIG }).await;
+        let records = batch(BatchBuilder::new(), 1);
+        let outcome = append(&partition, &records, Acks::Leader).unwrap();
+        let waiting = partition.clone();
+        // It waits for a high watermark that can't move.
+        let wait = async move { waiting.acknowledged(&outcome, Acks::All).await };
+        let waiter = shard.spawn(TaskClass::Foreground, "waiter", wait);
+        shard.sleep(Duration::from_secs(1)).await;
+        assert!(!waiter.is_finished());
+        partition.resign();
+        assert_eq!(waiter.await.unwrap(), Err(Resigned));
+    });
+}
