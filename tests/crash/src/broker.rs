@@ -15,6 +15,8 @@ pub enum Subject {
     Ringmain {
         /// The binary `ringmain`.
         binary: PathBuf,
+        /// How large its files are.
+        sizes: Sizes,
     },
     /// Apache Kafka, from a folder of jars; `java` must be on the path.
     Kafka {
@@ -24,6 +26,25 @@ pub enum Subject {
         memory: ProducerMemory,
     },
 }
+
+/// How large Ringmain's files and memory are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// As it is shipped: a campaign hardly fills one segment, and a start replays much.
+    Usual,
+    /// So small that between kills segments end, batches leave the memory, and the journal's
+    /// files are used again.
+    Small,
+}
+
+/// Eight of these journal files hold about a second of the campaign's load.
+const SMALL: [&str; 5] = [
+    "log.segment.bytes=131072",
+    "log.index.interval.bytes=1024",
+    "ringmain.journal.file.bytes=2097152",
+    "ringmain.journal.files.max=8",
+    "ringmain.tail.bytes=8388608",
+];
 
 /// Where a broker lives; the same over all restarts.
 #[derive(Clone, Debug)]
@@ -79,7 +100,7 @@ impl Broker {
     /// Starts the broker and returns at once: clients find out when it serves.
     pub(crate) fn start(subject: &Subject, site: &Site) -> io::Result<Broker> {
         let mut command = match subject {
-            Subject::Ringmain { binary } => ringmain(binary, site),
+            Subject::Ringmain { binary, sizes } => ringmain(binary, *sizes, site),
             Subject::Kafka { jars, memory } => kafka::command(jars, *memory, site)?,
         };
         command.stdin(Stdio::null()).stdout(site.log()?).stderr(site.log()?);
@@ -106,7 +127,7 @@ impl Drop for Broker {
     }
 }
 
-fn ringmain(binary: &Path, site: &Site) -> Command {
+fn ringmain(binary: &Path, sizes: Sizes, site: &Site) -> Command {
     let mut command = Command::new(binary);
     command.arg("serve");
     for setting in [
@@ -115,6 +136,9 @@ fn ringmain(binary: &Path, site: &Site) -> Command {
         "ringmain.shards=2".into(),
     ] {
         command.args(["--set", &setting]);
+    }
+    if sizes == Sizes::Small {
+        command.args(SMALL.iter().flat_map(|setting| ["--set", setting]));
     }
     // The broker takes every RINGMAIN_… for a setting and refuses what it does not know: those of
     // this harness are not for it, and a stray setting must not change what is tested.

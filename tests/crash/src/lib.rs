@@ -20,6 +20,6 @@ mod dice;
 mod history_file;
 pub mod kafka;
 
-pub use broker::Subject;
+pub use broker::{Sizes, Subject};
 pub use checker::floor::Floor;
 pub use checker::violation::Violation;

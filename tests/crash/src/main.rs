@@ -1,23 +1,26 @@
 //! Runs one campaign from the command line, also against Apache Kafka: `crash SUBJECT`, where the
-//! subject is `ringmain`, `ringmain-forgetful`, `kafka` or `kafka-forgetful`.
+//! subject is one of [`SUBJECTS`].
 
 use std::process::ExitCode;
 
-use crash::Subject;
 use crash::campaign::Campaign;
 use crash::environment::{self, Build, EnvironmentError};
 use crash::kafka::ProducerMemory;
+use crash::{Sizes, Subject};
 
 /// Kafka takes seconds to start, Ringmain milliseconds; a run should take about a minute.
 const KAFKA_CYCLES: u32 = 5;
 const RINGMAIN_CYCLES: u32 = 25;
+/// What can be tried, as it is said on the command line.
+const SUBJECTS: [&str; 5] =
+    ["ringmain", "ringmain-small", "ringmain-forgetful", "kafka", "kafka-forgetful"];
 
 fn main() -> ExitCode {
     let name = std::env::args().nth(1).unwrap_or_else(|| "ringmain".into());
     let campaign = match campaign(&name) {
         Ok(Some(campaign)) => campaign,
         Ok(None) => {
-            eprintln!("{name:?} is none of ringmain, ringmain-forgetful, kafka, kafka-forgetful");
+            eprintln!("{name:?} is none of {}", SUBJECTS.join(", "));
             return ExitCode::FAILURE;
         }
         Err(error) => {
@@ -46,10 +49,13 @@ fn main() -> ExitCode {
 /// The campaign against the subject of this name, if there is one.
 fn campaign(name: &str) -> Result<Option<Campaign>, EnvironmentError> {
     let kafka = |memory| environment::kafka_jars().map(|jars| Subject::Kafka { jars, memory });
-    let ringmain = |build| environment::ringmain(build).map(|binary| Subject::Ringmain { binary });
+    let ringmain = |build, sizes| {
+        environment::ringmain(build).map(|binary| Subject::Ringmain { binary, sizes })
+    };
     let (subject, cycles) = match name {
-        "ringmain" => (ringmain(Build::Good)?, RINGMAIN_CYCLES),
-        "ringmain-forgetful" => (ringmain(Build::Forgetful)?, RINGMAIN_CYCLES),
+        "ringmain" => (ringmain(Build::Good, Sizes::Usual)?, RINGMAIN_CYCLES),
+        "ringmain-small" => (ringmain(Build::Good, Sizes::Small)?, RINGMAIN_CYCLES),
+        "ringmain-forgetful" => (ringmain(Build::Forgetful, Sizes::Usual)?, RINGMAIN_CYCLES),
         "kafka" => (kafka(ProducerMemory::Kept)?, KAFKA_CYCLES),
         "kafka-forgetful" => (kafka(ProducerMemory::Lost)?, KAFKA_CYCLES),
         _ => return Ok(None),

@@ -1,13 +1,13 @@
 //! The harness tells a broker that fails from one that passes, and says how it failed.
 
-use crash::Subject;
 use crash::campaign::{Campaign, CampaignError};
 use crash::environment;
+use crash::{Sizes, Subject};
 
 #[test]
 fn a_broker_that_ends_by_itself_is_reported() {
     let campaign = Campaign {
-        subject: Subject::Ringmain { binary: "/bin/false".into() },
+        subject: Subject::Ringmain { binary: "/bin/false".into(), sizes: Sizes::Usual },
         cycles: 1,
         seed: 1,
         python: environment::python().unwrap_or_else(|error| panic!("{error}")),

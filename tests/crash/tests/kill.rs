@@ -1,8 +1,8 @@
 //! kill -9 of the real broker under real clients: what it acknowledged is there, once and in order.
 
-use crash::Subject;
 use crash::campaign::Campaign;
 use crash::environment::{self, Build};
+use crash::{Sizes, Subject};
 
 /// Each cycle loads the broker for about a second, so that this takes about a minute.
 const CYCLES: u32 = 25;
@@ -15,7 +15,10 @@ fn acknowledged_records_survive_kill_nine() {
             seed: environment::seed()?,
             python: environment::python()?,
             folder: environment::folder("kill"),
-            subject: Subject::Ringmain { binary: environment::ringmain(Build::Good)? },
+            subject: Subject::Ringmain {
+                binary: environment::ringmain(Build::Good)?,
+                sizes: Sizes::Small,
+            },
         })
     };
     let campaign = ready().unwrap_or_else(|error| panic!("{error}"));

@@ -1,8 +1,8 @@
 //! The kill test's own proof: a broker that forgets its producers when it starts must be refused.
 
-use crash::Subject;
 use crash::campaign::Campaign;
 use crash::environment::{self, Build};
+use crash::{Sizes, Subject};
 
 /// Each kill leaves up to fifteen idempotent requests without an answer, and one of them that had
 /// been written is enough. Apache Kafka, made to forget, doubled two dozen records in six kills.
@@ -16,7 +16,10 @@ fn a_broker_that_forgets_its_producers_is_refused() {
             seed: environment::seed()?,
             python: environment::python()?,
             folder: environment::folder("known-bad"),
-            subject: Subject::Ringmain { binary: environment::ringmain(Build::Forgetful)? },
+            subject: Subject::Ringmain {
+                binary: environment::ringmain(Build::Forgetful)?,
+                sizes: Sizes::Usual,
+            },
         })
     };
     let campaign = ready().unwrap_or_else(|error| panic!("{error}"));
