@@ -163,3 +163,6 @@ impl FrameReader {
         Ok(buffer.freeze())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,64 @@ impl Drop for ResponseSlot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// What a future says when it is asked once.
+    fn poll<T>(future: impl Future<Output = T>) -> Option<T> {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    fn reserve(queue: &ResponseQueue) -> ResponseSlot {
+        poll(queue.reserve()).flatten().expect("there is a place")
+    }
+
+    #[test]
+    fn a_response_waits_for_those_before_it() {
+        let queue = ResponseQueue::new(3);
+        let (first, second) = (reserve(&queue), reserve(&queue));
+        second.respond(Response::Nothing);
+        assert!(poll(queue.front()).is_none());
+        first.respond(Response::Nothing);
+        assert!(matches!(poll(queue.front()), Some(Some(Response::Nothing))));
+        assert!(matches!(queue.ready_behind(1), Some(Response::Nothing)));
+        assert!(poll(queue.drained()).is_none(), "taken is not sent");
+        queue.sent(2);
+        assert!(poll(queue.drained()).is_some());
+    }
+
+    #[test]
+    fn no_more_requests_are_taken_than_may_wait() {
+        let queue = ResponseQueue::new(1);
+        let slot = reserve(&queue);
+        assert!(poll(queue.reserve()).is_none());
+        slot.respond(Response::Nothing);
+        assert!(poll(queue.front()).is_some() && poll(queue.reserve()).is_none());
+        queue.sent(1);
+        assert!(poll(queue.reserve()).flatten().is_some());
+    }
+
+    #[test]
+    fn a_place_that_is_dropped_closes_the_connection() {
+        let queue = ResponseQueue::new(2);
+        drop(reserve(&queue));
+        assert!(matches!(poll(queue.front()), Some(Some(Response::Close))));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_peer_that_is_gone() {
+        let queue = ResponseQueue::new(1);
+        let _slot = reserve(&queue);
+        queue.abandon();
+        assert!(poll(queue.reserve()).expect("at once").is_none());
+        assert!(poll(queue.drained()).is_some());
+    }
+}
