@@ -4,20 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use record::TimestampType;
+use replica::TimestampPolicy;
 
 use super::keys::topic_key;
 use super::{fits, wanted};
-
-/// Which timestamps a topic takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimestampPolicy {
-    /// `message.timestamp.type`.
-    pub kind: TimestampType,
-    /// `message.timestamp.before.max.ms`.
-    pub before_max_ms: i64,
-    /// `message.timestamp.after.max.ms`.
-    pub after_max_ms: i64,
-}
 
 /// The settings that hold for a topic. Sizes are bytes, times milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use metadata::TopicId;
 use record::LeaderEpoch;
-use replica::{Partition, PartitionConfig, TimestampPolicy};
+use replica::{Partition, PartitionConfig};
 use runtime::sync::Signal;
 use runtime::{Level, Snapshot};
 use storage::{LogConfig, LogId, ProducerLimits, SegmentConfig};
@@ -149,11 +149,7 @@ fn partition_config(topic: &TopicConfig) -> PartitionConfig {
     PartitionConfig {
         batch_size_max: usize::try_from(topic.batch_size_max).unwrap_or(usize::MAX),
         min_insync: topic.min_insync_replicas,
-        timestamps: TimestampPolicy {
-            kind: topic.timestamps.kind,
-            before_max_ms: topic.timestamps.before_max_ms,
-            after_max_ms: topic.timestamps.after_max_ms,
-        },
+        timestamps: topic.timestamps,
     }
 }
 

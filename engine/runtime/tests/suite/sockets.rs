@@ -1,4 +1,4 @@
-//! Streams.
+//! Streams: what arrives, how they end, and who waits for whom.
 
 use super::run::Seat;
 use runtime::{Buffer, JoinHandle, Lease, Open, Shard, SharedFile, Socket, TaskClass};
