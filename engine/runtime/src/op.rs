@@ -4,8 +4,8 @@
 //! for every operation, two for [`Op::WriteSync`] (the write's, then the sync's) and none for
 //! [`Op::Cancel`] and for anything pushed under [`Key::NOBODY`]. Results are Linux's: a count or a
 //! descriptor if not negative, else `-errno`. The pointers in an operation stay valid until its
-//! last completion, because the ring's slot owns what they point to (`ring.rs`). Nothing else may be
-//! assumed about the order of completions, except that a `WriteSync`'s two come in order.
+//! last completion, because the ring's slot owns what they point to (`ring.rs`). Nothing else may
+//! be assumed about the order of completions, except that a `WriteSync`'s two come in order.
 
 use crate::disk::{DirEntry, FileSystem, Space};
 use crate::lease::Lease;

@@ -16,8 +16,8 @@
 //! watermark. What is below the high watermark is never truncated and may leave memory for the
 //! segments at any moment; a read in progress is not disturbed by it.
 
-mod read;
-mod replay;
+pub(crate) mod read;
+pub(crate) mod replay;
 mod settle;
 mod settled;
 mod unsettled;
@@ -37,8 +37,6 @@ use crate::log_id::LogId;
 use crate::producer_state::{ProducerCheck, ProducerState};
 use crate::store::{StoreCore, Unreflected};
 
-pub use read::LogReadError;
-pub use replay::Misfit;
 pub(crate) use settle::{SettlePlan, Trim};
 use settled::SettledState;
 use unsettled::{Unsettled, UnsettledBatch};

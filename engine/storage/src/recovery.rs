@@ -21,7 +21,8 @@ use runtime::{FileSystem, Shard};
 use crate::config::StoreConfig;
 use crate::disk_reserve::DiskReserve;
 use crate::journal::{EntryKind, Journal, JournalEntry, OpenError, Replay, ReplayError, ScanError};
-use crate::log::{Log, Misfit, Trim};
+use crate::log::replay::Misfit;
+use crate::log::{Log, Trim};
 use crate::log_id::LogId;
 use crate::manifest::{Manifest, ManifestError, Table};
 use crate::settler::{self, Round};
@@ -174,7 +175,8 @@ impl Recovery<'_> {
         while settler::round(self.core, u64::MAX, Trim::No).await == Round::Settled {}
     }
 
-    /// Everything that was replayed up to that commit may settle, but for what a later one cuts off.
+    /// Everything that was replayed up to that commit may settle, but for what a later one cuts
+    /// off.
     fn admit_logs(&self, replayed: u64) {
         let mut cuts = BTreeMap::new();
         for (_, log, to) in self.truncations.iter().filter(|cut| cut.0 > replayed) {

@@ -14,24 +14,50 @@ pub fn run() -> Result<(), StepError> {
     run_tests()
 }
 
-/// Builds the broker that the whole-system tests start, then runs all tests.
+/// The faults that the simulated power cuts must find, each a feature of crate `simulation`.
+const PLANTED: [&str; 5] = [
+    "known-bad-ack-before-sync",
+    "known-bad-recycle-before-flush",
+    "known-bad-serve-before-recovery-sync",
+    "known-bad-skip-syncfs",
+    "known-bad-skip-dir-sync",
+];
+
+/// Builds the broker that the whole-system tests start, then runs all tests, and those of the
+/// planted faults with each fault in turn.
 ///
-/// It is the product as users build it: a build of the whole workspace would give it the simulator,
-/// too.
+/// The broker is the product as users build it: a build of the whole workspace would give it the
+/// simulator, too.
 ///
 /// The last line is the sum of what the test programs report themselves. A test program that dies
 /// reports nothing: whatever it announced counts as failed.
 pub fn run_tests() -> Result<(), StepError> {
     step("build the broker", &mut cargo(&["build", "--release", "--package", "cli"]))?;
-    let title = "test";
+    let mut tally = Tally::default();
+    let mut outcome = count("test", &["--workspace", "--no-fail-fast"], &mut tally);
+    for fault in PLANTED {
+        let title = format!("planted fault {fault}");
+        let arguments = ["--package", "simulation", "--features", fault, "--test", "planted"];
+        outcome = outcome.and(count(&title, &arguments, &mut tally));
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed());
+    outcome?;
+    match tally.ignored {
+        0 => Ok(()),
+        count => Err(StepError::Ignored { count }),
+    }
+}
+
+/// Runs `cargo test` with these arguments, and adds its results to the tally.
+fn count(title: &str, arguments: &[&str], tally: &mut Tally) -> Result<(), StepError> {
     announce(title);
     let started = Instant::now();
-    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let mut command = cargo(&["test"]);
+    command.args(arguments);
     command.env("RINGMAIN_BIN", workspace::target().join("release/ringmain"));
     let spawned = command.stdout(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|source| cannot_start(title, &command, source))?;
     let stdout = child.stdout.take().expect("it was asked to be piped");
-    let mut tally = Tally::default();
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.map_err(|source| cannot_start(title, &command, source))?;
         let line = String::from_utf8_lossy(&line);
@@ -39,13 +65,7 @@ pub fn run_tests() -> Result<(), StepError> {
         tally.count(&line);
     }
     let status = child.wait().map_err(|source| cannot_start(title, &command, source))?;
-    let outcome = finish(title, started, status);
-    println!("{} passed, {} failed", tally.passed, tally.failed());
-    outcome?;
-    match tally.ignored {
-        0 => Ok(()),
-        count => Err(StepError::Ignored { count }),
-    }
+    finish(title, started, status)
 }
 
 /// The sum of the results of several test programs.

@@ -83,7 +83,8 @@ public final class CodecOracle {
         bytes.get(name);
         byte[] content = new byte[bytes.remaining()];
         bytes.get(content);
-        return new Question(what, flags, version, new String(name, StandardCharsets.UTF_8), content);
+        String text = new String(name, StandardCharsets.UTF_8);
+        return new Question(what, flags, version, text, content);
     }
 
     private static byte[] answer(Question question) throws Exception {

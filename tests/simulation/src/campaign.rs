@@ -73,7 +73,8 @@ pub fn run(seed: u64) -> Figures {
     figures
 }
 
-/// One life, up to its end by lot: a clean stop, a kill, a power cut. Answers with every sync point.
+/// One life, up to its end by lot: a clean stop, a kill, a power cut. Answers with every sync
+/// point.
 fn live(world: &World, node: &Node, life: &Life, rng: &mut Rng) -> Vec<Cut> {
     let cuts = Rc::new(RefCell::new(Vec::new()));
     let (seen, history) = (cuts.clone(), life.history.clone());

@@ -1,4 +1,5 @@
-//! What the outside knows of a store: every operation it asked for, and which of them were acknowledged.
+//! What the outside knows of a store: every operation it asked for, and which of them were
+//! acknowledged.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
-//! Storage under simulated power cuts: a random life of a store, cut at every sync point, opened again and held against
-//! what was acknowledged.
+//! Storage under simulated power cuts: a random life of a store, cut at every sync point, opened
+//! again and held against what was acknowledged.
 //!
 //! ```text
 //! life ──► sync point ──► sync point ──► …        one seed
 //!             │ image + what was acknowledged by then
-//!             └─► cut by lot ─► open ─► compare ─► cut inside recovery ─► open ─► compare
+//!             └─► cut ─► open ─► compare ─► cut inside recovery ─► open ─► compare
 //! ```
 
 pub mod campaign;

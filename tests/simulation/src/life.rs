@@ -1,4 +1,5 @@
-//! One life of a broker's storage: it opens, is held against its history, works at random, and stops or is stopped.
+//! One life of a broker's storage: it opens, is held against its history, works at random, and
+//! stops or is stopped.
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;

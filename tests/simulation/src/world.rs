@@ -1,4 +1,5 @@
-//! The small sizes and the odd machines that a seed draws, so that a short life meets every rare branch.
+//! The small sizes and the odd machines that a seed draws, so that a short life meets every rare
+//! branch.
 
 use std::time::Duration;
 

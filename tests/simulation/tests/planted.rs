@@ -1,7 +1,9 @@
-//! The power cuts find what they are there for: a store with one planted fault does not come through.
+//! The power cuts find what they are there for: a store with one planted fault does not come
+//! through.
 //!
-//! Each fault is a cargo feature of `storage` (`known-bad-…`); the test command builds this crate once with each. Without
-//! one, there is nothing here to run but the control that a sound store passes the same seeds.
+//! Each fault is a cargo feature of `storage` (`known-bad-…`); the test command builds this crate
+//! once with each. Without one, there is nothing here to run but the control that a sound store
+//! passes the same seeds.
 
 /// Which fault this build has.
 const PLANTED: &[(&str, bool)] = &[

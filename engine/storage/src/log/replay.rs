@@ -190,8 +190,8 @@ impl Log {
         Ok(())
     }
 
-    /// What recovery has found may settle, as it was acknowledged or will be read by consumers as if
-    /// it had been; but nothing at or behind `cut`, where a later truncation will end the log.
+    /// What recovery has found may settle, as it was acknowledged or will be read by consumers as
+    /// if it had been; but nothing at or behind `cut`, where a later truncation will end the log.
     pub(crate) fn admit_recovered(&self, cut: Option<Offset>) {
         let mut state = self.0.state.borrow_mut();
         let end = state.durable_end_offset;

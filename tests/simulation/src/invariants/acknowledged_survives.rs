@@ -1,4 +1,5 @@
-//! A log is exactly what some of the first operations asked of it add up to, with all that were acknowledged among them.
+//! A log is exactly what some of the first operations asked of it add up to, with all that were
+//! acknowledged among them.
 //!
 //! So nothing acknowledged is lost, nothing is invented or half done, and offsets have no gap.
 

@@ -1,4 +1,5 @@
-//! A producer that sends a batch of its window again is told its first place; the next sequence is taken, a gap is not.
+//! A producer that sends a batch of its window again is told its first place; the next sequence is
+//! taken, a gap is not.
 
 use storage::Log;
 
