@@ -11,6 +11,8 @@ use crate::{kafka, ringmain, wait, workspace};
 
 /// A JVM on a busy machine of two cores needs a while; a sound broker comes far below it.
 const START_DEADLINE: Duration = Duration::from_secs(90);
+/// How Linux counts processor time for programs, on every machine.
+const TICK_MS: u64 = 10;
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Which program is under test.
@@ -78,6 +80,21 @@ impl Broker {
     /// The folder that holds the broker's records.
     pub fn data_folder(&self) -> PathBuf {
         data_folder(&self.folder)
+    }
+
+    /// The processor time that all threads of the broker have taken, in steps of 10 ms.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("a running process has its line");
+        // The name in parentheses may hold anything; user and system time are fields 14 and 15.
+        let (_, fields) = stat.rsplit_once(')').expect("the name stands in parentheses");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(|field| field.parse::<u64>().expect("a count of ticks")).sum::<u64>();
+        Duration::from_millis(ticks * TICK_MS)
     }
 
     /// Stops the broker in good order and starts it again on the same folder and port.

@@ -24,15 +24,16 @@ impl Client {
     pub fn python(folder: &Path, program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(workspace::peer("venv/bin/python"));
         command.arg(format!("{}/python/{program}.py", env!("CARGO_MANIFEST_DIR")));
-        Self::start(folder, program, command.args(arguments))
+        Self::program(folder, program, command.args(arguments))
     }
 
     /// Starts kcat.
     pub fn kcat(folder: &Path, arguments: &[&str]) -> Self {
-        Self::start(folder, "kcat", Command::new("kcat").args(arguments))
+        Self::program(folder, "kcat", Command::new("kcat").args(arguments))
     }
 
-    fn start(folder: &Path, name: &str, command: &mut Command) -> Self {
+    /// Starts any program.
+    pub fn program(folder: &Path, name: &str, command: &mut Command) -> Self {
         let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
         fs::create_dir_all(folder).expect("a folder below target can be made");
         command.stdout(File::create(&stdout).expect("a fresh folder can be written"));
@@ -40,6 +41,21 @@ impl Client {
         let child = command.spawn();
         let child = child.unwrap_or_else(|error| panic!("{name}: {error}; see cargo xtask peers"));
         Self { name: name.to_string(), child, stdout, stderr }
+    }
+
+    /// Waits until it has printed a line.
+    ///
+    /// # Panics
+    ///
+    /// If it ends, or takes too long.
+    pub fn await_line(&mut self, line: &str) {
+        wait::until(&self.name, DEADLINE, || {
+            let ended = self.child.try_wait().expect("our own child can be waited for");
+            let errors = || fs::read_to_string(&self.stderr).unwrap_or_default();
+            assert!(ended.is_none(), "{}: ended before it said {line}\n{}", self.name, errors());
+            let output = fs::read_to_string(&self.stdout).unwrap_or_default();
+            output.lines().any(|found| found == line).then_some(())
+        });
     }
 
     /// Waits for its end and returns its standard output.

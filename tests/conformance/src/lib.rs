@@ -14,6 +14,7 @@ pub mod kafka;
 pub mod ringmain;
 
 pub mod client;
+pub mod dump;
 pub mod equality;
 pub mod flights;
 pub mod look_up;

@@ -8,7 +8,7 @@ use conformance::broker::{Broker, Kind};
 use conformance::client::Client;
 use conformance::equality::{self, Stamps, Timestamps};
 use conformance::flights::Flights;
-use conformance::{look_up, settled, wait, workspace};
+use conformance::{dump, look_up, settled, wait, workspace};
 
 /// A client that writes or reads.
 #[derive(Clone, Copy, Debug)]
@@ -152,8 +152,10 @@ fn check(case: &Case) {
 fn run(case: &Case, kind: Kind, flights: &Flights) {
     let settings = [
         ("ringmain.shards", case.shards),
-        // A small journal: most records must leave it for the segments while the test runs.
-        ("ringmain.journal.file.bytes", "4194304"),
+        // The least that takes a batch of a megabyte: most records must leave journal and tail for
+        // the segments while the test runs.
+        ("ringmain.journal.file.bytes", "2097152"),
+        ("ringmain.tail.bytes", "8388608"),
     ];
     let mut broker = Broker::start(kind, case.name, &settings);
     let folder = workspace::fresh_folder(&format!("{}-clients", case.name));
@@ -181,6 +183,8 @@ fn run(case: &Case, kind: Kind, flights: &Flights) {
     assert!(again == timestamps, "{}: timestamps changed by a restart", case.name);
     check_look_ups(&folder.join("late-times"), &address, &timestamps);
     broker.stop();
+    let dumped = dump::records(&folder.join("dump"), &broker.data_folder(), TOPIC);
+    assert_eq!(dumped, count, "{}: records that Kafka's tool finds in the segments", case.name);
     std::fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
 }
 
