@@ -34,6 +34,13 @@ PROMISES = {
     "leader": {"enable.idempotence": False, "acks": "1", "max.in.flight": 1},
 }
 
+BATCHES = {
+    # At once: many small requests are in flight when the broker dies.
+    "short": {"linger.ms": 0, "batch.num.messages": RUN_LENGTH},
+    # What the window holds goes out some twenty-five times a second.
+    "long": {"linger.ms": 40, "batch.num.messages": 1000, "compression.type": "lz4"},
+}
+
 
 class Writer:
     """One producer client, its log, and the mark that it was last asked for."""
@@ -52,9 +59,6 @@ class Writer:
         self.client = Producer({
             "bootstrap.servers": given.bootstrap,
             "broker.address.family": "v4",
-            # Short batches at once: many small requests are in flight when the broker dies.
-            "linger.ms": 0,
-            "batch.num.messages": RUN_LENGTH,
             "message.timeout.ms": 0,  # never give up: the producer outlives every kill
             "reconnect.backoff.ms": 10,
             "reconnect.backoff.max.ms": 100,
@@ -63,6 +67,7 @@ class Writer:
             "error_cb": self.on_error,
             "log_level": 0,
             **PROMISES[given.promise],
+            **BATCHES[given.batches],
         })
 
     def on_error(self, error: KafkaError) -> None:
@@ -168,6 +173,7 @@ def main() -> int:
     arguments.add_argument("--topic", required=True)
     arguments.add_argument("--producer", type=int, required=True)
     arguments.add_argument("--promise", choices=sorted(PROMISES), required=True)
+    arguments.add_argument("--batches", choices=sorted(BATCHES), required=True)
     arguments.add_argument("--partitions", required=True, help="numbers with commas between them")
     arguments.add_argument("--log", required=True)
     arguments.add_argument("--window", type=int, default=100)

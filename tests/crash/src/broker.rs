@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::kafka::{self, ProducerMemory};
 
@@ -45,6 +46,9 @@ const SMALL: [&str; 5] = [
     "ringmain.journal.files.max=8",
     "ringmain.tail.bytes=8388608",
 ];
+
+/// How often a stopping broker is looked at.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// Where a broker lives; the same over all restarts.
 #[derive(Clone, Debug)]
@@ -112,7 +116,26 @@ impl Broker {
         self.child.try_wait()
     }
 
-    /// Sends SIGKILL and waits until the process is gone: its port is free then.
+    /// Sends SIGTERM, which asks for a clean end, and SIGKILL after `patience`. Returns how the
+    /// broker ended if it was quicker.
+    pub(crate) fn kill_amid_stop(mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + patience;
+        let asked =
+            Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status()?;
+        if !asked.success() {
+            return Err(io::Error::other(format!("`kill -s TERM` ended with {asked}")));
+        }
+        loop {
+            let ended = self.ended()?;
+            if ended.is_some() || Instant::now() >= deadline {
+                self.kill()?;
+                return Ok(ended);
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+
+    /// Sends SIGKILL and waits until the process is gone.
     pub(crate) fn kill(mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(|_| ())

@@ -4,7 +4,7 @@ use crash::campaign::Campaign;
 use crash::environment::{self, Build};
 use crash::{Sizes, Subject};
 
-/// Each kill leaves up to fifteen idempotent requests without an answer, and one of them that had
+/// Each kill leaves up to twenty idempotent requests without an answer, and one of them that had
 /// been written is enough. Apache Kafka, made to forget, doubled two dozen records in six kills.
 const CYCLES: u32 = 8;
 

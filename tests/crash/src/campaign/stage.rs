@@ -23,22 +23,37 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// What is shown of the broker's output.
 const LAST_WORDS_BYTES: usize = 4096;
 
-/// One producer of the cast: what it is promised, its `--promise`, and its partitions.
+/// One producer of the cast: what it is promised, its `--promise`, its `--batches`, and its
+/// partitions.
 struct Part {
     promise: Promise,
     argument: &'static str,
+    batches: &'static str,
     partitions: std::ops::Range<u32>,
 }
 
 /// Two idempotent producers write everywhere; one writes to two partitions only, so that five of
-/// its requests in flight meet in one log; the plain ones wait for all replicas or for the leader.
-const CAST: [Part; 5] = [
-    Part { promise: Promise::Idempotent, argument: "idempotent", partitions: 0..PARTITIONS },
-    Part { promise: Promise::Idempotent, argument: "idempotent", partitions: 0..PARTITIONS },
-    Part { promise: Promise::Idempotent, argument: "idempotent", partitions: 3..5 },
-    Part { promise: Promise::Plain, argument: "all", partitions: 0..PARTITIONS },
-    Part { promise: Promise::Plain, argument: "leader", partitions: 0..PARTITIONS },
+/// its requests in flight meet in one log; one fills long batches and compresses them; the plain
+/// ones wait for all replicas or for the leader.
+const CAST: [Part; 6] = [
+    Part::new(Promise::Idempotent, "idempotent", "short", 0..PARTITIONS),
+    Part::new(Promise::Idempotent, "idempotent", "short", 0..PARTITIONS),
+    Part::new(Promise::Idempotent, "idempotent", "short", 3..5),
+    Part::new(Promise::Idempotent, "idempotent", "long", 4..7),
+    Part::new(Promise::Plain, "all", "short", 0..PARTITIONS),
+    Part::new(Promise::Plain, "leader", "short", 0..PARTITIONS),
 ];
+
+impl Part {
+    const fn new(
+        promise: Promise,
+        argument: &'static str,
+        batches: &'static str,
+        partitions: std::ops::Range<u32>,
+    ) -> Part {
+        Part { promise, argument, batches, partitions }
+    }
+}
 
 /// Everything that runs. Dropping it kills all processes.
 pub(super) struct Stage {
@@ -141,10 +156,21 @@ impl Stage {
     pub(super) fn kill_and_restart(&mut self) -> Result<(), CampaignError> {
         self.history.kills_at_ms.push(wall_ms());
         self.kill()?;
-        self.started = Instant::now();
-        let broker = Broker::start(&self.subject, &self.site).map_err(io("restart the broker"))?;
-        self.broker = Some(broker);
-        Ok(())
+        self.restart()
+    }
+
+    /// Asks the broker to stop, kills it if it has not after `patience`, and starts it again. A
+    /// broker that ends in time must say that it ended well.
+    pub(super) fn stop_and_restart(&mut self, patience: Duration) -> Result<(), CampaignError> {
+        self.history.kills_at_ms.push(wall_ms());
+        if let Some(broker) = self.broker.take() {
+            let ended = broker.kill_amid_stop(patience).map_err(io("stop the broker"))?;
+            if let Some(status) = ended.filter(|status| !status.success()) {
+                let status = status.to_string();
+                return Err(CampaignError::BrokerEnded { status, log: self.last_words() });
+            }
+        }
+        self.restart()
     }
 
     /// Tells the producers to finish what is outstanding, and waits for it; then stops the live
@@ -194,6 +220,7 @@ impl Stage {
         let own = [
             ("--producer", number.to_string()),
             ("--promise", part.argument.into()),
+            ("--batches", part.batches.into()),
             ("--partitions", partitions.join(",")),
         ];
         let mut arguments = log_argument(&self.clients, &name);
@@ -212,6 +239,13 @@ impl Stage {
         arguments: &[String],
     ) -> Result<Client, CampaignError> {
         self.clients.start(name, script, arguments).map_err(io("start a Python client"))
+    }
+
+    fn restart(&mut self) -> Result<(), CampaignError> {
+        self.started = Instant::now();
+        let broker = Broker::start(&self.subject, &self.site).map_err(io("restart the broker"))?;
+        self.broker = Some(broker);
+        Ok(())
     }
 
     fn kill(&mut self) -> Result<(), CampaignError> {
