@@ -42,7 +42,9 @@ def write(address: str, topic: str, partition: int, acks: str) -> None:
 def main(address: str, topic: str) -> None:
     for partition, acks in enumerate(ACKS):
         write(address, topic, partition, acks)
-    consumer = Consumer({"bootstrap.servers": address, "group.id": "acks"})
+    consumer = Consumer(
+        {"bootstrap.servers": address, "group.id": "acks", "enable.auto.commit": False}
+    )
     consumer.assign([TopicPartition(topic, p, 0) for p in range(len(ACKS))])
     found: dict[int, list[str]] = {p: [] for p in range(len(ACKS))}
     deadline = time.monotonic() + DEADLINE_S

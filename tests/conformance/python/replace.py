@@ -65,6 +65,7 @@ def main(address: str, topic: str) -> None:
         {
             "bootstrap.servers": address,
             "group.id": "replace",
+            "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "topic.metadata.refresh.interval.ms": 1_000,
         }
