@@ -24,7 +24,7 @@ mod unsettled;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use record::{BatchFacts, LeaderEpoch, Offset, Timestamp};
 use runtime::Lease;
@@ -68,7 +68,8 @@ pub struct Log(Rc<LogCell>);
 struct LogCell {
     id: LogId,
     label: String,
-    store: Rc<StoreCore>,
+    /// The store owns its logs; whoever uses a log keeps the store.
+    store: Weak<StoreCore>,
     state: RefCell<LogState>,
     on_durable: RefCell<Option<DurableHook>>,
     deleted: Cell<bool>,
@@ -176,7 +177,7 @@ impl Log {
 
     /// Whether a batch of an idempotent producer may be appended, or has been.
     pub fn check_producer(&self, facts: &BatchFacts) -> ProducerCheck {
-        self.0.state.borrow().producers.check(facts, self.0.store.wall_time())
+        self.0.state.borrow().producers.check(facts, self.store().wall_time())
     }
 
     /// Appends one batch, which the caller has validated. See the contract above.
@@ -190,7 +191,7 @@ impl Log {
         if self.0.deleted.get() {
             return Err(AppendError::Deleted);
         }
-        let store = &self.0.store;
+        let store = self.store();
         store.check_appendable(batch.len())?;
         let mut state = self.0.state.borrow_mut();
         let base_offset = state.end_offset;
@@ -219,7 +220,7 @@ impl Log {
 
     /// Waits until the commit with that sequence is on disk.
     pub async fn wait_durable(&self, sequence: u64) {
-        self.0.store.journal().wait_synced(sequence).await;
+        self.store().journal().wait_synced(sequence).await;
     }
 
     /// The leader epochs that this log knows, oldest first.
@@ -273,14 +274,15 @@ impl Log {
         &self,
         change: impl FnOnce(&mut LogState, Timestamp) -> (Change, Option<EntryPlace>),
     ) {
-        let journal = self.0.store.journal();
+        let store = self.store();
+        let journal = store.journal();
         journal.room(0, Purpose::FreesSpace).await;
         if self.0.deleted.get() {
             return;
         }
         let sequence = {
             let mut state = self.0.state.borrow_mut();
-            let (change, dropped) = change(&mut state, self.0.store.wall_time());
+            let (change, dropped) = change(&mut state, store.wall_time());
             let entry = match change {
                 Change::EpochStart(epoch, at) => self.entry(EntryKind::EpochStart, epoch, at),
                 Change::Truncation(to) => self.entry(EntryKind::Truncation, LeaderEpoch(0), to),
@@ -296,6 +298,10 @@ impl Log {
             laid.place.sequence
         };
         self.wait_durable(sequence).await;
+    }
+
+    fn store(&self) -> Rc<StoreCore> {
+        self.0.store.upgrade().expect("a log is used while its store lives")
     }
 
     fn entry(&self, kind: EntryKind, leader_epoch: LeaderEpoch, offset: Offset) -> EntryHeader {
@@ -314,7 +320,7 @@ impl Log {
     ) {
         state.epochs.start(leader_epoch, base_offset);
         if facts.producer.is_some() {
-            state.producers.apply(&facts, base_offset, self.0.store.wall_time());
+            state.producers.apply(&facts, base_offset, self.store().wall_time());
         }
         state.end_offset = base_offset.plus(facts.last_offset_delta).plus(1);
         state.tail.push(UnsettledBatch { base_offset, leader_epoch, facts, place, bytes });
@@ -337,7 +343,7 @@ impl Log {
         state.tail.clear();
         state.controls.clear();
         if let Some(place) = state.first_unreflected.take() {
-            self.0.store.unindex_unreflected(place);
+            self.store().unindex_unreflected(place);
         }
     }
 
@@ -356,7 +362,7 @@ impl Log {
     fn note_unreflected(&self, state: &mut LogState, place: EntryPlace) {
         if state.first_unreflected.is_none() {
             state.first_unreflected = Some(place);
-            self.0.store.index_unreflected(place, Unreflected::Log(self.clone()));
+            self.store().index_unreflected(place, Unreflected::Log(self.clone()));
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Segment {
     opened_at: Timestamp,
     stage: Cell<Stage>,
     finish: Cell<Finish>,
+    /// It was sealed, and the manifest does not know yet.
+    seal_is_unrecorded: Cell<bool>,
     tip: Cell<Tip>,
     /// Behind the last batch that can be read, and the bytes of `.log` up to there. Both move when
     /// a write has gone through all three files, so that a reader never sees one without the other.
@@ -95,6 +97,7 @@ impl Segment {
             opened_at: Timestamp(shard.wall_ms()),
             stage: Cell::new(state.stage),
             finish: Cell::new(Finish::KeepRemainder),
+            seal_is_unrecorded: Cell::new(false),
             tip: Cell::new(Tip {
                 end_offset: state.end_offset,
                 bytes_since_index_entry: state.bytes_since_index_entry,
@@ -185,6 +188,18 @@ impl Segment {
     pub fn seal(&self) {
         self.time_index.append_if_later(self.tip.get().max);
         self.finish.set(Finish::Seal);
+        self.seal_is_unrecorded.set(true);
+    }
+
+    /// Whether a settle has to go on with it though no batch was added: the last write of a sealed
+    /// segment, or its record, is still to come.
+    pub fn has_unrecorded_seal(&self) -> bool {
+        self.seal_is_unrecorded.get()
+    }
+
+    /// The manifest has its state.
+    pub fn recorded(&self) {
+        self.seal_is_unrecorded.set(false);
     }
 
     /// The next write makes the files exactly as long as their content, as Kafka's tools want to
@@ -200,6 +215,9 @@ impl Segment {
 
     /// Opens the files that the next write needs, and takes space for it.
     pub async fn prepare(&self) -> Result<(), PrepareError> {
+        if self.stage.get() == Stage::Sealed {
+            return Ok(());
+        }
         for file in self.block_files() {
             file.prepare(self.finish.get()).await?;
         }
@@ -209,6 +227,9 @@ impl Segment {
     /// Writes the whole blocks of what was appended, after [`Segment::prepare`]. Readers find it
     /// from then on. A write that fails ends the shard.
     pub async fn write(&self) {
+        if self.stage.get() == Stage::Sealed {
+            return;
+        }
         let (finish, tip) = (self.finish.get(), self.tip.get());
         for file in self.block_files() {
             file.write(finish).await;

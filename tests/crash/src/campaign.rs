@@ -34,9 +34,9 @@ const LIFE_MS: std::ops::RangeInclusive<u64> = 300..=1500;
 const RECOVERY_KILL_MS: std::ops::RangeInclusive<u64> = 0..=60;
 /// One cycle in so many has a kill amid recovery.
 const RECOVERY_KILL_ONE_IN: u64 = 5;
-/// When a broker is killed that was asked to stop, in milliseconds after that: Ringmain takes 15 to 80
-/// under this load, so that some are killed while they write their last segments, and some end by
-/// themselves.
+/// When a broker is killed that was asked to stop, in milliseconds after that: Ringmain takes 15 to
+/// 80 under this load, so that some are killed while they write their last segments, and some end
+/// by themselves.
 const STOP_KILL_MS: std::ops::RangeInclusive<u64> = 0..=80;
 /// One cycle in so many has a stop before the kill.
 const STOP_ONE_IN: u64 = 5;

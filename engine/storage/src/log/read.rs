@@ -97,7 +97,8 @@ impl Log {
             match part {
                 ReadPart::Memory(lease) => bytes.extend_from_slice(&lease),
                 ReadPart::File { file, position, len } => {
-                    let disk = self.0.store.shard.disk();
+                    let store = self.store();
+                    let disk = store.shard.disk();
                     let room = Buffer::plain(len as usize);
                     let (read, buffer) = disk.read_shared(&file, room, position).await;
                     match read {

@@ -131,7 +131,7 @@ impl Log {
         Log(Rc::new(LogCell {
             id,
             label: head.label.clone(),
-            store: store.clone(),
+            store: Rc::downgrade(store),
             state: RefCell::new(state),
             on_durable: RefCell::new(None),
             deleted: Cell::new(false),
@@ -146,7 +146,7 @@ impl Log {
         payload: Lease,
     ) -> Result<(), Misfit> {
         let offset = Offset(entry.offset);
-        let now = self.0.store.wall_time();
+        let now = self.store().wall_time();
         let mut state = self.0.state.borrow_mut();
         let (log_end, sequence) = (state.end_offset, place.sequence);
         let misfit = |what| Misfit { log: self.0.id, sequence, offset, log_end, what };

@@ -64,7 +64,7 @@ impl Log {
         let (batches, mut plan, config) = {
             let state = self.0.state.borrow();
             // Of this very moment: what is durable and what is reflected must agree.
-            let synced = self.0.store.settleable_sequence();
+            let synced = self.store().settleable_sequence();
             if state.has_unsynced_truncation(synced) {
                 // What it dropped is on the disk until it is synced: nothing may be reflected.
                 return Ok(None);
@@ -83,12 +83,15 @@ impl Log {
         let state = self.0.state.borrow();
         let from = state.settled.end_offset;
         let touched = state.settled.segments.iter();
-        plan.segments.extend(touched.filter(|s| s.appended_end_offset() > from).cloned());
+        // A segment that ended with the last round takes no batch of this one, only its seal.
+        let is_due =
+            |s: &&Rc<Segment>| s.appended_end_offset() > from || s.has_unrecorded_seal();
+        plan.segments.extend(touched.filter(is_due).cloned());
         if trim == Trim::Yes
             && let Some(active) = state.settled.segments.active()
         {
             active.trim();
-            if plan.segments.is_empty() {
+            if !plan.segments.iter().any(|segment| Rc::ptr_eq(segment, active)) {
                 plan.segments.push(active.clone());
             }
         }
@@ -115,7 +118,7 @@ impl Log {
 
     /// What the manifest must say.
     pub(crate) fn settle_entries(&self, plan: &SettlePlan) -> Vec<ManifestEntry> {
-        let now = self.0.store.wall_time();
+        let now = self.store().wall_time();
         let mut state = self.0.state.borrow_mut();
         let state = &mut *state;
         let batches = state.tail.iter().take(plan.batch_count);
@@ -146,9 +149,10 @@ impl Log {
         }
         state.settled.end_offset = plan.end_offset;
         state.settled.recorded();
+        plan.segments.iter().for_each(|segment| segment.recorded());
         state.tail.drop_settled(plan.batch_count);
         if let Some(place) = plan.reflected {
-            self.0.store.unindex_unreflected(place);
+            self.store().unindex_unreflected(place);
             state.first_unreflected = None;
         }
         let reflected = state.controls.partition_point(|control| control.place < plan.replay);
@@ -159,7 +163,7 @@ impl Log {
             && state.first_unreflected.is_none()
         {
             state.first_unreflected = Some(place);
-            self.0.store.index_unreflected(place, Unreflected::Log(self.clone()));
+            self.store().index_unreflected(place, Unreflected::Log(self.clone()));
         }
     }
 
@@ -169,7 +173,7 @@ impl Log {
         facts: &BatchFacts,
         base_offset: Offset,
     ) -> Result<Rc<Segment>, PrepareError> {
-        let store = &self.0.store;
+        let store = self.store();
         let (active, config) = {
             let state = self.0.state.borrow();
             if let Some(taken) = state.settled.segments.find(base_offset)
