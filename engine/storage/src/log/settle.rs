@@ -84,8 +84,7 @@ impl Log {
         let from = state.settled.end_offset;
         let touched = state.settled.segments.iter();
         // A segment that ended with the last round takes no batch of this one, only its seal.
-        let is_due =
-            |s: &&Rc<Segment>| s.appended_end_offset() > from || s.has_unrecorded_seal();
+        let is_due = |s: &&Rc<Segment>| s.appended_end_offset() > from || s.has_unrecorded_seal();
         plan.segments.extend(touched.filter(is_due).cloned());
         if trim == Trim::Yes
             && let Some(active) = state.settled.segments.active()
