@@ -9,7 +9,7 @@ use server::{
     BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, Settings, SettingsError,
     decode_layout,
 };
-use storage::inspect::layout::Layout;
+use storage::Layout;
 
 use crate::command_line::ServeOptions;
 

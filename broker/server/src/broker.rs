@@ -9,7 +9,7 @@ use runtime::{
     DirLock, Incoming, Lane, Level, MeshPort, RuntimeConfig, Shard, ShardId, ShardsWanted,
     Shutdown, Snapshot, StartError, run_shards, shard_count,
 };
-use storage::inspect::layout::Layout;
+use storage::Layout;
 use storage::{LogId, Store, StoreConfig, StoreError};
 
 use crate::config::{Config, Shards};

@@ -1,13 +1,5 @@
 //! The data folder as a whole: its sub-folders, and the layout file that says how many shards it
 //! has.
-//!
-//! The bytes of the layout file are section 2 of `docs/storage-format.md`:
-//!
-//! ```text
-//!    0   8  magic "RMLAYOUT"      12  4  broker id             40  4052  zero
-//!    8   2  format version, 1     16  8  layout generation   4092     4  CRC-32C of 0..4092
-//!   10   2  shard count           24 16  cluster id          little-endian
-//! ```
 
 use std::fmt;
 use std::io;
@@ -17,11 +9,7 @@ use metadata::BrokerId;
 use protocol::Uuid;
 use runtime::{Buffer, FileSystem, Open, Shard};
 use storage::inspect::BLOCK_BYTES;
-use storage::inspect::layout::{Layout, LayoutFault};
-
-const CRC_AT: usize = BLOCK_BYTES - 4;
-const MAGIC: &[u8; 8] = b"RMLAYOUT";
-const FORMAT_VERSION: u16 = 1;
+use storage::{Layout, LayoutFault};
 
 /// Why a data folder can't be used.
 #[derive(Debug)]
@@ -47,6 +35,11 @@ pub enum FolderError {
         /// Wanted.
         wanted: u16,
     },
+    /// A part of the folder is on another device than the folder itself.
+    Devices {
+        /// Which part.
+        path: PathBuf,
+    },
     /// Another broker's data.
     Broker {
         /// In the folder.
@@ -66,6 +59,12 @@ impl fmt::Display for FolderError {
                 "the data is spread over {there} shards and {wanted} are wanted: set \
                  ringmain.shards={there}"
             ),
+            FolderError::Devices { path } => write!(
+                f,
+                "{} is on another device than the data folder: one flush must save both; move it \
+                 there",
+                path.display()
+            ),
             FolderError::Broker { there, wanted } => write!(
                 f,
                 "the data belongs to broker {} and node.id is {}: set node.id={}",
@@ -83,20 +82,6 @@ pub const LAYOUT_FILE_NAME: &str = "layout";
 /// Reads the layout file's bytes; `path` is for messages.
 pub fn decode_layout(bytes: &[u8], path: &Path) -> Result<Layout, FolderError> {
     Layout::decode(bytes).map_err(|fault| FolderError::Layout { path: path.into(), fault })
-}
-
-/// The layout file's bytes.
-fn encode_layout(layout: &Layout) -> Vec<u8> {
-    let mut bytes = vec![0; BLOCK_BYTES];
-    bytes[..8].copy_from_slice(MAGIC);
-    bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-    bytes[10..12].copy_from_slice(&layout.shard_count.to_le_bytes());
-    bytes[12..16].copy_from_slice(&layout.broker_id.to_le_bytes());
-    bytes[16..24].copy_from_slice(&layout.generation.to_le_bytes());
-    bytes[24..40].copy_from_slice(&layout.cluster_id);
-    let crc = crc32c::crc32c(&bytes[..CRC_AT]);
-    bytes[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
-    bytes
 }
 
 /// The cluster's id as clients see it.
@@ -148,9 +133,18 @@ pub(crate) async fn prepare(
     Ok(layout)
 }
 
-/// The file system that holds the folder.
+/// The file system that holds the folder and everything in it: a settle flushes one device.
 pub(crate) async fn file_system(shard: &Shard, folder: &Path) -> Result<FileSystem, FolderError> {
-    shard.disk().identity(folder).await.map_err(io_at(folder))
+    let disk = shard.disk();
+    let whole = disk.identity(folder).await.map_err(io_at(folder))?;
+    for part in ["partitions".into(), format!("shard-{:03}", shard.id().0)] {
+        let path = folder.join(part);
+        let own = disk.identity(&path).await.map_err(io_at(&path))?;
+        if own.device != whole.device {
+            return Err(FolderError::Devices { path });
+        }
+    }
+    Ok(whole)
 }
 
 async fn write(shard: &Shard, folder: &Path, layout: &Layout) -> Result<(), FolderError> {
@@ -158,7 +152,7 @@ async fn write(shard: &Shard, folder: &Path, layout: &Layout) -> Result<(), Fold
     let disk = shard.disk();
     let file = disk.open(&new, Open::read().write().create().truncate()).await;
     let file = file.map_err(io_at(&new))?;
-    file.write(encode_layout(layout).into(), 0).await.map_err(io_at(&new))?;
+    file.write(layout.encode().into(), 0).await.map_err(io_at(&new))?;
     file.sync_all().await.map_err(io_at(&new))?;
     disk.rename(&new, &path).await.map_err(io_at(&path))?;
     disk.sync_dir(folder).await.map_err(io_at(folder))

@@ -6,7 +6,7 @@
 //! journal.
 
 pub mod journal;
-pub mod layout;
+
 pub mod manifest;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod log_id;
 mod config;
 mod disk_reserve;
 mod error;
+mod layout;
 
 mod journal;
 
@@ -53,6 +54,7 @@ pub use journal::purpose::Purpose;
 pub use journal::replay::{CommitEntries, JournalEntry, Replay};
 pub use journal::scan::Scanned;
 pub use journal::{Journal, Pressure};
+pub use layout::{Layout, LayoutFault};
 pub use leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 pub use log::read::LogReadError;
 pub use log::replay::Misfit;

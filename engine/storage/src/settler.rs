@@ -232,3 +232,6 @@ impl StoreCore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

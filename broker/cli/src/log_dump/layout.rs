@@ -5,7 +5,7 @@ use super::report::{Line, Report, Stop};
 use std::io::Write;
 use storage::LogId;
 use storage::inspect::BLOCK_BYTES;
-use storage::inspect::layout::{Layout, LayoutFault};
+use storage::{Layout, LayoutFault};
 
 /// One line, or what is wrong.
 pub(super) fn dump<W: Write>(file: &mut Pieces, report: &mut Report<W>) -> Result<(), Stop> {

@@ -1,11 +1,11 @@
 //! What tools read, on the golden files and on damaged copies of them.
 
 use super::journal::{JournalFile, Wholeness, commit_at, commit_entries, judge};
-use super::layout::{Layout, LayoutFault};
 use super::manifest::{AtRecord, record_at, record_entries, record_size_bytes};
 use super::*;
 use crate::AtBlock;
 use crate::block::crc;
+use crate::layout::{Layout, LayoutFault};
 
 const COMMIT: &[u8] = include_bytes!("../../tests/golden/journal-commit.bin");
 const RECORD: &[u8] = include_bytes!("../../tests/golden/manifest-record.bin");
@@ -57,6 +57,7 @@ fn the_golden_layout_is_read_and_every_damaged_one_is_noticed() {
     let layout =
         Layout { shard_count: 12, broker_id: 7, generation: 2, cluster_id: *b"sixteen bytes id" };
     assert_eq!(Layout::decode(LAYOUT), Ok(layout));
+    assert_eq!(layout.encode(), LAYOUT);
     for at in 0..LAYOUT.len() {
         let mut bytes = LAYOUT.to_vec();
         bytes[at] ^= 0x40;

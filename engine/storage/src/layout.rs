@@ -1,4 +1,4 @@
-//! The data folder's `layout` from plain bytes.
+//! The data folder's `layout`: who it belongs to and how many shards it has, as one block of bytes.
 
 use crate::block::{BLOCK_BYTES, crc};
 use crate::fields::Fields;
@@ -50,6 +50,20 @@ pub enum LayoutFault {
 }
 
 impl Layout {
+    /// The whole file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; BLOCK_BYTES];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[10..12].copy_from_slice(&self.shard_count.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.broker_id.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.generation.to_le_bytes());
+        bytes[24..40].copy_from_slice(&self.cluster_id);
+        let own_crc = crc(&bytes[..CRC_AT]);
+        bytes[CRC_AT..].copy_from_slice(&own_crc.to_le_bytes());
+        bytes
+    }
+
     /// Reads the whole file.
     pub fn decode(bytes: &[u8]) -> Result<Layout, LayoutFault> {
         let size_bytes = bytes.len();
