@@ -179,20 +179,3 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_path_buf();
     move |error| FolderError::Io { path, error }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_layout_survives_its_bytes_and_no_flipped_bit_does() {
-        let layout = Layout { shard_count: 2, broker_id: 7, generation: 1, cluster_id: [9; 16] };
-        let bytes = encode_layout(&layout);
-        assert_eq!(Layout::decode(&bytes), Ok(layout));
-        for bit in (0..bytes.len() * 8).step_by(61) {
-            let mut damaged = bytes.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(Layout::decode(&damaged).is_err(), "bit {bit}");
-        }
-    }
-}
