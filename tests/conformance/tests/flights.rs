@@ -247,12 +247,12 @@ fn read(folder: &Path, reader: Peer, address: &str, count: Option<usize>) -> Cli
     }
 }
 
-/// Waits until most records lie in segments. The last ones may stay in the journal, whose files are
-/// small, or, less than a block of each partition, in the manifest.
+/// Waits until a good part of the records lies in segments. The others stay in the journal, of
+/// which half may be in use, or, less than a block of each partition, in the manifest.
 fn await_settled(broker: &Broker, count: usize) {
     let data = broker.data_folder();
-    wait::until("half of the records in segments", SETTLE_DEADLINE, || {
-        (settled::records(&data) >= count as u64 / 2).then_some(())
+    wait::until("an eighth of the records in segments", SETTLE_DEADLINE, || {
+        (settled::records(&data) >= count as u64 / 8).then_some(())
     });
 }
 
