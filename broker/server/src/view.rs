@@ -4,8 +4,14 @@
 use std::collections::BTreeMap;
 
 use metadata::{MetadataImage, Topic, TopicId};
+use protocol::{ErrorCode, Uuid};
 use runtime::ShardId;
 use storage::LogId;
+
+use crate::error_codes::Refusal;
+
+/// The version of Produce and of Fetch that names topics by id (KIP-516).
+const TOPIC_ID_FROM: i16 = 13;
 
 /// A read-only value, made by shard 0 after every change and given to all shards.
 #[derive(Debug, Default)]
@@ -19,6 +25,14 @@ pub(crate) struct ClusterView {
 }
 
 impl ClusterView {
+    /// The topic that a produce or a fetch of that version means.
+    pub(crate) fn find_topic(&self, version: i16, name: &str, id: Uuid) -> Result<&Topic, Refusal> {
+        if version >= TOPIC_ID_FROM {
+            return self.image.topic_by_id(&TopicId(id.0)).ok_or(ErrorCode::UnknownTopicId.into());
+        }
+        self.image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition.into())
+    }
+
     /// The shard that owns a partition, none if there is no such partition.
     pub(crate) fn owner(&self, topic: &Topic, partition: i32) -> Option<ShardId> {
         let index = usize::try_from(partition).ok()?;

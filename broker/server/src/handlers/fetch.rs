@@ -16,7 +16,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use connection::Part;
-use metadata::{Topic, TopicId};
 use protocol::fetch::response::{self, PartitionResponse, TopicResponse};
 use protocol::fetch::{self, Request};
 use protocol::response::Answered;
@@ -33,8 +32,6 @@ use crate::router::{ByShard, InOrder, ask, together};
 use crate::shard::Core;
 use crate::view::{ClusterView, log_id};
 
-/// From this version on topics are named by their id (KIP-516).
-const TOPIC_ID_FROM: i16 = 13;
 /// The longest wait, whatever the client asks for: a peer that went away unseen costs no more.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 /// The isolation level that wants to know of aborted transactions.
@@ -73,7 +70,7 @@ fn session_error(request: &Request<'_>) -> Option<ErrorCode> {
 fn resolve(view: &ClusterView, version: i16, request: &Request<'_>) -> Vec<Asked> {
     let mut asked = Vec::new();
     for topic in &request.topics {
-        let found = find_topic(view, version, topic);
+        let found = view.find_topic(version, topic.name, topic.topic_id);
         for partition in &topic.partitions {
             asked.push(found.clone().and_then(|found| {
                 // Copies are made by brokers, and there is but one.
@@ -93,18 +90,6 @@ fn resolve(view: &ClusterView, version: i16, request: &Request<'_>) -> Vec<Asked
         }
     }
     asked
-}
-
-fn find_topic<'v>(
-    view: &'v ClusterView,
-    version: i16,
-    topic: &fetch::Topic<'_>,
-) -> Result<&'v Topic, Refusal> {
-    if version >= TOPIC_ID_FROM {
-        let found = view.image.topic_by_id(&TopicId(topic.topic_id.0));
-        return found.ok_or(ErrorCode::UnknownTopicId.into());
-    }
-    view.image.topic(topic.name).ok_or(ErrorCode::UnknownTopicOrPartition.into())
 }
 
 /// Returns when there is enough, an error to tell, or no time left: what each partition has then.

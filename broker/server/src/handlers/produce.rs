@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use connection::{Part, Response};
-use metadata::{Topic, TopicId};
 use protocol::error_code::ErrorCode;
 use protocol::header::RequestHeader;
 use protocol::produce::{Partition, PartitionResponse, Request, TopicResponse};
@@ -18,10 +17,8 @@ use crate::error_codes::Refusal;
 use crate::message::{Append, AppendBatch, Appended, Reply};
 use crate::router::{ByShard, InOrder, Started, ask};
 use crate::shard::Core;
-use crate::view::{ClusterView, log_id};
+use crate::view::log_id;
 
-/// From this version on topics are named by their id (KIP-516).
-const TOPIC_ID_FROM: i16 = 13;
 /// From this version on batches may be compressed with zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 /// The number of zstd in a batch's attributes.
@@ -77,7 +74,7 @@ pub(crate) async fn begin(
     let mut batches = ByShard::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        let found = find_topic(&view, header.api_version, topic);
+        let found = view.find_topic(header.api_version, topic.name, topic.topic_id);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
             let outcome = acks.clone().and_then(|_| {
@@ -182,18 +179,6 @@ fn acks_of(request: &Request<'_>) -> Result<Acks, Refusal> {
         -1 => Ok(Acks::All),
         _ => Err(ErrorCode::InvalidRequiredAcks.into()),
     }
-}
-
-fn find_topic<'v>(
-    view: &'v ClusterView,
-    version: i16,
-    topic: &produce::Topic<'_>,
-) -> Result<&'v Topic, Refusal> {
-    if version >= TOPIC_ID_FROM {
-        let found = view.image.topic_by_id(&TopicId(topic.topic_id.0));
-        return found.ok_or(ErrorCode::UnknownTopicId.into());
-    }
-    view.image.topic(topic.name).ok_or(ErrorCode::UnknownTopicOrPartition.into())
 }
 
 fn check_records<'a>(partition: &Partition<'a>, version: i16) -> Result<&'a [u8], Refusal> {
