@@ -17,6 +17,7 @@ pub mod client;
 pub mod dump;
 pub mod equality;
 pub mod flights;
+pub mod footprint;
 pub mod look_up;
 pub mod settled;
 
