@@ -8,18 +8,30 @@ use crate::log_dump::LogDump;
 
 /// An event-streaming broker that Kafka's clients talk to.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "ringmain", version, about, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct CommandLine {
     /// What to do; `serve` if nothing is said.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    command: Option<Command>,
+    /// For `serve`, if nothing is said.
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+impl CommandLine {
+    /// What to do.
+    pub fn chosen(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
 }
 
 const EXAMPLES: &str = "Examples:
   ringmain                                      a broker at 127.0.0.1:9092, data in ./data
-  ringmain serve --config server.properties     with Kafka's keys from a file
+  ringmain --config server.properties           with Kafka's keys from a file
   ringmain serve --set log.dirs=/var/lib/ringmain --set listeners=PLAINTEXT://0.0.0.0:9092
   RINGMAIN_LOG_SEGMENT_BYTES=1048576 ringmain   log.segment.bytes from the environment
+  ringmain serve --help                         all settings, with their defaults
   kcat -b 127.0.0.1:9092 -L                     what it says of itself
   ringmain log dump data                        what it has written, and whether that is sound
 
@@ -29,6 +41,8 @@ An acknowledgement of acks=1 or acks=all means: on stable storage.";
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a broker until SIGTERM or SIGINT.
+    #[command(after_long_help = settings_help())]
+    #[command(override_usage = "ringmain serve [--config FILE] [--set KEY=VALUE]...")]
     Serve(ServeOptions),
     /// Look into what a broker wrote.
     #[command(subcommand)]
@@ -41,31 +55,34 @@ pub enum LogCommand {
     Dump(LogDump),
 }
 
-impl Default for Command {
-    fn default() -> Command {
-        Command::Serve(ServeOptions::default())
-    }
-}
-
 /// How a broker is run. Later places win: defaults, file, environment, --set.
-#[derive(Args, Debug, Default)]
-#[command(after_long_help = settings_help())]
+#[derive(Args, Debug)]
 pub struct ServeOptions {
-    /// A file of Kafka's form: key=value, one a line.
+    /// A file of Kafka's form: key=value, one a line. Kafka's own server.properties will do.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// One setting; may be given several times. See --help for all keys.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    /// One setting; may be given several times. `ringmain serve --help` lists them all.
+    #[arg(long = "set", visible_alias = "override", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
 }
 
-/// All settings, from the table that also checks them.
+/// All settings, from the table that also checks them, and what becomes of Kafka's others.
 fn settings_help() -> String {
     let mut text = String::from("Settings (RINGMAIN_NODE_ID is node.id, and so on):\n");
     for key in server::BROKER_KEYS {
         text += &format!("  {}={}\n      {}\n", key.name, key.default, key.doc);
+        for way in server::other_ways(key.name) {
+            text += &format!("      also {}, where {} is not given\n", way.name, key.name);
+        }
     }
-    text
+    text += "\nKafka's other settings are known by name, have no effect, and get a warning that \
+             says why.\nRefused are those that would cost data or safety if they were ignored:\n";
+    for group in server::WITHOUT_EFFECT {
+        if matches!(group.standing, server::Standing::Unsafe(_)) {
+            text += &format!("  {}\n      {}\n", group.names.join(", "), group.why);
+        }
+    }
+    text + "A name that neither Ringmain nor Kafka knows is refused, too."
 }
 
 #[cfg(test)]
@@ -80,8 +97,17 @@ mod tests {
 
     #[test]
     fn serve_is_what_happens_if_nothing_is_said() {
-        let line = CommandLine::parse_from(["ringmain"]);
-        assert!(matches!(line.command.unwrap_or_default(), Command::Serve(_)));
+        for words in [&["ringmain"][..], &["ringmain", "serve"]] {
+            assert!(matches!(CommandLine::parse_from(words).chosen(), Command::Serve(_)));
+        }
+        for word in ["--set", "--override"] {
+            let Command::Serve(options) =
+                CommandLine::parse_from(["ringmain", word, "a=b"]).chosen()
+            else {
+                panic!("{word} is an option of serve")
+            };
+            assert_eq!(options.settings, ["a=b"]);
+        }
     }
 
     #[test]
@@ -89,6 +115,9 @@ mod tests {
         let help = settings_help();
         for key in server::BROKER_KEYS {
             assert!(help.contains(key.name), "{}", key.name);
+        }
+        for name in ["log.retention.hours", "broker.id", "authorizer.class.name"] {
+            assert!(help.contains(name), "{name}");
         }
     }
 }

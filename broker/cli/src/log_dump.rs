@@ -89,7 +89,12 @@ fn dump<W: Write>(args: &LogDump, report: &mut Report<W>) -> io::Result<()> {
     let depth = if args.records { Depth::Records } else { Depth::Batches };
     let mut folders = DataFolders::default();
     for path in &args.paths {
-        for named in paths::below(path) {
+        let files = paths::below(path);
+        if files.is_empty() {
+            report.begin(path);
+            report.unreadable("there is no file in it: is it a broker's data folder?")?;
+        }
+        for named in files {
             let outcome = match named {
                 Ok(named) => dump_file(&named, depth, &mut folders, report),
                 Err((path, error)) => {

@@ -11,7 +11,7 @@ use command_line::{Command, CommandLine, LogCommand};
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
-    let ended = match line.command.unwrap_or_default() {
+    let ended = match line.chosen() {
         Command::Serve(options) => serve::run(&options),
         Command::Log(LogCommand::Dump(paths)) => return log_dump::run(&paths),
     };

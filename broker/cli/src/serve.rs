@@ -20,6 +20,13 @@ pub enum ServeError {
     Settings(SettingsError),
     /// A value that can't be.
     Config(ConfigError),
+    /// The file of settings can't be read.
+    NoConfig {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// A file or folder can't be used.
     Io {
         /// Which.
@@ -27,6 +34,15 @@ pub enum ServeError {
         /// Why.
         error: io::Error,
     },
+    /// The data folder can't be made or locked.
+    NoFolder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The data folder belongs to Apache Kafka.
+    KafkasFolder(PathBuf),
     /// The data folder is not one of ours.
     Folder(FolderError),
     /// The broker did not start.
@@ -39,7 +55,12 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             ServeError::Settings(_) | ServeError::Config(_) => 2,
-            ServeError::Io { .. } | ServeError::Folder(_) | ServeError::Broker(_) => 1,
+            ServeError::NoConfig { .. }
+            | ServeError::Io { .. }
+            | ServeError::NoFolder { .. }
+            | ServeError::KafkasFolder(_)
+            | ServeError::Folder(_)
+            | ServeError::Broker(_) => 1,
         }
     }
 }
@@ -49,7 +70,21 @@ impl fmt::Display for ServeError {
         match self {
             ServeError::Settings(e) => e.fmt(f),
             ServeError::Config(e) => e.fmt(f),
+            ServeError::NoConfig { path, error } => {
+                write!(f, "--config {}: {error}; name a file that can be read", path.display())
+            }
             ServeError::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            ServeError::NoFolder { path, error } => write!(
+                f,
+                "log.dirs={}: {error}; name a folder that this user may make or write",
+                path.display()
+            ),
+            ServeError::KafkasFolder(path) => write!(
+                f,
+                "log.dirs={0} holds Apache Kafka's data ({0}/meta.properties), which Ringmain does \
+                 not read; name another folder",
+                path.display()
+            ),
             ServeError::Folder(e) => e.fmt(f),
             ServeError::Broker(e) => e.fmt(f),
         }
@@ -59,15 +94,22 @@ impl fmt::Display for ServeError {
 /// Runs a broker until it is asked to stop.
 pub fn run(options: &ServeOptions) -> Result<(), ServeError> {
     let settings = gather(options).map_err(|e| *e)?;
-    for note in settings.notes() {
-        eprintln!("ringmain: {note}");
-    }
     let config = Config::check(&settings).map_err(ServeError::Config)?;
+    for warning in settings.warnings() {
+        eprintln!("ringmain: warning: {warning}");
+    }
+    if cfg!(feature = "known-bad-forget-producer-state") {
+        eprintln!("ringmain: warning: this build forgets its producers: it is for tests alone");
+    }
     let folder = config.data_folder.as_path();
-    std::fs::create_dir_all(folder).map_err(io_at(folder))?;
+    let no_folder = |error| ServeError::NoFolder { path: folder.to_path_buf(), error };
+    if folder.join("meta.properties").exists() {
+        return Err(ServeError::KafkasFolder(folder.to_path_buf()));
+    }
+    std::fs::create_dir_all(folder).map_err(no_folder)?;
     let on_wait =
         || eprintln!("ringmain: {} is in use: waiting for its broker to end", folder.display());
-    let lock = DirLock::acquire(folder, on_wait).map_err(io_at(folder))?;
+    let lock = DirLock::acquire(folder, on_wait).map_err(no_folder)?;
     let layout = read_layout(folder)?;
     server::run(&config, layout, &lock, Shutdown::new()).map_err(ServeError::Broker)
 }
@@ -76,13 +118,11 @@ fn gather(options: &ServeOptions) -> Result<Settings, Box<ServeError>> {
     let mut settings = Settings::new();
     let refused = |e| Box::new(ServeError::Settings(e));
     if let Some(path) = &options.config {
-        let text = std::fs::read_to_string(path).map_err(|e| Box::new(io_at(path)(e)))?;
-        settings.set_properties(&path.display().to_string(), &text).map_err(refused)?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| Box::new(ServeError::NoConfig { path: path.clone(), error }))?;
+        settings.set_properties(&path.display().to_string(), &bytes).map_err(refused)?;
     }
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    settings.set_environment(std::env::vars_os().filter_map(text)).map_err(refused)?;
+    settings.set_environment(std::env::vars_os()).map_err(refused)?;
     for setting in &options.settings {
         settings.set_argument(setting).map_err(refused)?;
     }
@@ -96,9 +136,4 @@ fn read_layout(folder: &Path) -> Result<Option<Layout>, ServeError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ServeError::Io { path, error }),
     }
-}
-
-fn io_at(path: &Path) -> impl FnOnce(io::Error) -> ServeError {
-    let path = path.to_path_buf();
-    move |error| ServeError::Io { path, error }
 }

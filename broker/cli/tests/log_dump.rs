@@ -272,7 +272,9 @@ fn what_cannot_be_read_or_is_unknown_is_status_2() {
     assert_eq!(Dump::of(&[&notes]).status, 2);
     assert_eq!(Dump::of(&[&dir.join("not-there.log")]).status, 2);
     fs::remove_file(notes).expect("removed");
-    assert_eq!(Dump::of(&[&dir]).status, 0);
+    // Somebody took another folder for the broker's: nothing is not sound.
+    let empty = Dump::of(&[&dir]);
+    assert_eq!((empty.status, empty.lines.len()), (2, 1), "{:?}", empty.lines);
     fs::remove_dir_all(dir).expect("removed");
 }
 

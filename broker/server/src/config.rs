@@ -2,8 +2,12 @@
 //! and remedy.
 
 pub(crate) mod keys;
-pub(crate) mod listener;
+pub(crate) mod without_effect;
+
+mod properties;
 pub(crate) mod settings;
+
+pub(crate) mod listener;
 pub(crate) mod topic;
 
 use std::fmt;
@@ -13,9 +17,9 @@ use std::time::Duration;
 use metadata::BrokerId;
 use storage::JournalConfig;
 
-use keys::{Key, Kind, Scope, TOPIC_KEYS};
-use listener::ListenAddress;
-use settings::{Place, Settings};
+use keys::{Key, Kind, Scope, TOPIC_KEYS, other_ways};
+use listener::{ListenAddress, ListenerError, ListenerNames};
+use settings::{Given, Place, Settings};
 use topic::TopicConfig;
 
 /// How many shards are wanted.
@@ -58,6 +62,8 @@ pub struct Config {
     pub replication_factor: u16,
     /// `auto.create.topics.enable`.
     pub creates_topics: bool,
+    /// `delete.topic.enable`.
+    pub deletes_topics: bool,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
     /// `socket.request.max.bytes`.
@@ -74,7 +80,7 @@ pub enum ConfigError {
     /// A value that is none for its key.
     Value {
         /// Which setting.
-        key: &'static str,
+        key: String,
         /// What was given.
         value: String,
         /// Where.
@@ -94,9 +100,12 @@ impl fmt::Display for ConfigError {
 /// What a value of this kind should be, in words.
 pub(crate) fn wanted(kind: Kind) -> String {
     match kind {
+        Kind::Number { min, max } if min == max => format!("{min} is the only choice"),
         Kind::Number { min, max } if max == i64::MAX => format!("a whole number from {min} on"),
         Kind::Number { min, max } => format!("a whole number from {min} to {max}"),
+        Kind::Fraction => "a number from 0 to 1".into(),
         Kind::Switch => "true or false".into(),
+        Kind::Choice([word]) => format!("{word} is the only choice"),
         Kind::Choice(words) => format!("one of {}", words.join(", ")),
         Kind::Text => "it may not be empty".into(),
         Kind::OptionalText => "any text".into(),
@@ -107,7 +116,8 @@ pub(crate) fn wanted(kind: Kind) -> String {
 pub(crate) fn fits(kind: Kind, value: &str) -> bool {
     match kind {
         Kind::Number { min, max } => value.parse().is_ok_and(|n: i64| (min..=max).contains(&n)),
-        Kind::Switch => matches!(value, "true" | "false"),
+        Kind::Fraction => value.parse().is_ok_and(|n: f64| (0.0..=1.0).contains(&n)),
+        Kind::Switch => ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)),
         Kind::Choice(words) => words.contains(&value),
         Kind::Text => !value.is_empty(),
         Kind::OptionalText => true,
@@ -122,13 +132,38 @@ impl Reader<'_> {
         keys::broker_key(name).expect("only keys of the table are read")
     }
 
+    /// What was given for a setting, or by another way to say it: how it was said, and its text in
+    /// the setting's own unit.
+    fn given(&self, name: &str) -> Result<Option<(&Given, String)>, ConfigError> {
+        if let Some(given) = self.0.given(name) {
+            return Ok(Some((given, given.value.clone())));
+        }
+        for way in other_ways(name) {
+            let Some(given) = self.0.given(way.name) else { continue };
+            if !fits(way.kind, &given.value) {
+                return Err(refusal(way.name, given, wanted(way.kind)));
+            }
+            let number = way.factor.and_then(|factor| Some((factor, given.value.parse().ok()?)));
+            let text = match number {
+                Some((factor, number @ 1_i64..)) => number.saturating_mul(factor).to_string(),
+                _ => given.value.clone(),
+            };
+            return Ok(Some((given, text)));
+        }
+        Ok(None)
+    }
+
     fn text(&self, name: &str) -> Result<String, ConfigError> {
         let key = self.key(name);
-        match self.0.given(name) {
+        match self.given(name)? {
             None => Ok(key.default.into()),
-            Some(given) if fits(key.kind, &given.value) => Ok(given.value.clone()),
-            Some(_) => Err(self.refuse(name, wanted(key.kind))),
+            Some((_, text)) if fits(key.kind, &text) => Ok(text),
+            Some(_) => Err(self.refuse(name, format!("{} ({})", wanted(key.kind), key.doc))),
         }
+    }
+
+    fn switch(&self, name: &str) -> Result<bool, ConfigError> {
+        Ok(self.text(name)?.eq_ignore_ascii_case("true"))
     }
 
     fn number<N: TryFrom<i64>>(&self, name: &str) -> Result<N, ConfigError> {
@@ -138,28 +173,35 @@ impl Reader<'_> {
         N::try_from(number).map_err(|_| self.refuse(name, wanted(self.key(name).kind)))
     }
 
+    /// The refusal of what was given for a setting, by the name and in the unit of how it was said.
     fn refuse(&self, name: &str, wanted: String) -> ConfigError {
         let key = self.key(name);
-        let (value, place) = match self.0.given(name) {
-            Some(given) => (given.value.clone(), given.place.clone()),
-            None => (key.default.into(), Place::Default),
-        };
-        ConfigError::Value { key: key.name, value, place, wanted }
+        let ways = std::iter::once(key.name).chain(other_ways(name).map(|way| way.name));
+        let mut given = ways.filter_map(|way| Some((way, self.0.given(way)?)));
+        let default = Given { value: key.default.into(), place: Place::Default };
+        match given.next() {
+            Some((way, given)) => refusal(way, given, wanted),
+            None => refusal(key.name, &default, wanted),
+        }
     }
+}
+
+fn refusal(key: &str, given: &Given, wanted: String) -> ConfigError {
+    let Given { value, place } = given.clone();
+    ConfigError::Value { key: key.into(), value, place, wanted }
 }
 
 impl Config {
     /// Checks every setting, alone and together.
     pub fn check(settings: &Settings) -> Result<Config, ConfigError> {
+        if let Some((name, given, why)) = settings.unsafe_ones().next() {
+            return Err(refusal(name, given, why.into()));
+        }
         let read = Reader(settings);
-        let listener = read.listener("listeners")?;
-        let advertised = match read.text("advertised.listeners")?.as_str() {
-            "" => listener.clone(),
-            _ => read.listener("advertised.listeners")?,
-        };
+        let (listener, advertised) = read.listeners()?;
         let config = Config {
             broker: BrokerId(read.number("node.id")?),
-            advertised: advertised.for_clients(),
+            advertised,
             listener,
             data_folder: read.data_folder()?,
             shards: read.shards()?,
@@ -171,7 +213,8 @@ impl Config {
             disk_reserve_bytes: read.number("ringmain.disk.reserve.bytes")?,
             partition_count: read.number("num.partitions")?,
             replication_factor: read.number("default.replication.factor")?,
-            creates_topics: read.text("auto.create.topics.enable")? == "true",
+            creates_topics: read.switch("auto.create.topics.enable")?,
+            deletes_topics: read.switch("delete.topic.enable")?,
             producer_id_expiration_ms: read.number("producer.id.expiration.ms")?,
             request_size_max: read.number("socket.request.max.bytes")?,
             fetch_size_max: read.number("fetch.max.bytes")?,
@@ -218,8 +261,28 @@ impl Config {
 }
 
 impl Reader<'_> {
-    fn listener(&self, name: &str) -> Result<ListenAddress, ConfigError> {
-        ListenAddress::parse(&self.text(name)?).map_err(|e| self.refuse(name, e.to_string()))
+    /// Where to listen, and what clients are told.
+    fn listeners(&self) -> Result<(ListenAddress, ListenAddress), ConfigError> {
+        let refuse = |name| move |e: ListenerError| self.refuse(name, e.to_string());
+        let controllers = self.0.given("controller.listener.names").map_or("", |g| &g.value);
+        let map = self.text("listener.security.protocol.map")?;
+        let names = ListenerNames::parse(controllers, &map)
+            .map_err(refuse("listener.security.protocol.map"))?;
+        let listener = names.for_clients(&self.text("listeners")?).map_err(refuse("listeners"))?;
+        listener.address.to_bind().map_err(refuse("listeners"))?;
+        let text = self.text("advertised.listeners")?;
+        if text.is_empty() {
+            return Ok((listener.address.clone(), listener.address.for_clients()));
+        }
+        let told = names.for_clients(&text).map_err(refuse("advertised.listeners"))?;
+        if ["", "0.0.0.0", "::"].contains(&told.address.host.as_str()) {
+            return Err(refuse("advertised.listeners")(ListenerError::NoHost));
+        }
+        if told.name != listener.name {
+            let wanted = format!("the listener is called {}; use that name", listener.name);
+            return Err(self.refuse("advertised.listeners", wanted));
+        }
+        Ok((listener.address, told.address))
     }
 
     fn data_folder(&self) -> Result<PathBuf, ConfigError> {

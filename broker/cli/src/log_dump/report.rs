@@ -142,13 +142,16 @@ impl<W: Write> Report<W> {
     /// The last line.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         if self.format == Format::Text {
-            let (files, faults, unreadable) = (self.files, self.faults, self.unreadable);
-            match (faults, unreadable) {
-                (0, 0) => writeln!(self.out, "{files} files, all is well"),
-                _ => writeln!(
-                    self.out,
-                    "{files} files, {faults} faults, {unreadable} not readable or unknown"
-                ),
+            let of = |count, what| match count {
+                1 => format!("1 {what}"),
+                count => format!("{count} {what}s"),
+            };
+            let (files, faults) = (of(self.files, "file"), of(self.faults, "fault"));
+            match (self.faults, self.unreadable) {
+                (0, 0) => writeln!(self.out, "{files}, all is well"),
+                (_, unreadable) => {
+                    writeln!(self.out, "{files}, {faults}, {unreadable} not readable or unknown")
+                }
             }?;
         }
         self.out.flush()
@@ -233,7 +236,7 @@ mod tests {
 a/b: segment, 10 bytes
            7  batch      base offset 7  time soon  whole yes
         1000  batch      base offset 1000  time soon  whole yes  !! wrong
-1 files, 1 faults, 0 not readable or unknown
+1 file, 1 fault, 0 not readable or unknown
 ";
         assert_eq!(written(Format::Text), (text.to_owned(), 1));
     }

@@ -13,6 +13,8 @@ pub enum Kind {
     },
     /// `true` or `false`.
     Switch,
+    /// A number from 0 to 1.
+    Fraction,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Any text but the empty one.
@@ -68,6 +70,10 @@ const fn number(min: i64, max: i64) -> Kind {
 
 const I32_MAX: i64 = i32::MAX as i64;
 const ANY_TIME: Kind = number(0, i64::MAX);
+const COMPACTED: &str = "accepted; of compacted topics";
+const AS_SENT: &str = "batches are kept as they were sent";
+const ONE_BROKER: &str = "accepted; there is one broker so far";
+const ONE_STORAGE: &str = "nothing is moved to other storage yet";
 const TIMESTAMP_TYPES: Kind = Kind::Choice(&["CreateTime", "LogAppendTime"]);
 
 /// The broker's settings, in the order in which they are described.
@@ -77,13 +83,19 @@ pub const BROKER_KEYS: &[Key] = &[
         "listeners",
         Kind::Text,
         "PLAINTEXT://127.0.0.1:9092",
-        "where to listen, PLAINTEXT://host:port; an empty host means every interface",
+        "where to listen, one PLAINTEXT://host:port; an empty host means every interface",
     ),
     broker(
         "advertised.listeners",
         Kind::OptionalText,
         "",
         "the address that clients are told to connect to, if it is another than the listener's",
+    ),
+    broker(
+        "listener.security.protocol.map",
+        Kind::OptionalText,
+        "",
+        "NAME:PROTOCOL,...: which protocol the listeners of a name speak; PLAINTEXT is there",
     ),
     broker("log.dirs", Kind::Text, "data", "the data folder: one, on one device"),
     broker("ringmain.shards", Kind::Text, "auto", "one shard a core (auto), or how many"),
@@ -128,7 +140,7 @@ pub const BROKER_KEYS: &[Key] = &[
         "default.replication.factor",
         number(1, 1),
         "1",
-        "copies of a topic that names no number",
+        "copies of a topic that names no number: one, there is one broker",
     ),
     broker(
         "auto.create.topics.enable",
@@ -136,6 +148,7 @@ pub const BROKER_KEYS: &[Key] = &[
         "true",
         "whether a client's asking makes a topic",
     ),
+    broker("delete.topic.enable", Kind::Switch, "true", "whether a client may delete a topic"),
     broker("message.max.bytes", number(0, I32_MAX), "1048588", "the largest record batch"),
     broker("min.insync.replicas", number(1, I32_MAX), "1", "in-sync copies that acks=all needs"),
     broker("log.segment.bytes", number(1 << 14, I32_MAX), "1073741824", "the size of a segment"),
@@ -263,14 +276,14 @@ pub const TOPIC_KEYS: &[Key] = &[
         None,
         "compaction is not there yet",
     ),
-    topic(
-        "compression.type",
-        Kind::Choice(&["producer"]),
-        "producer",
-        None,
-        "batches are kept as they were sent",
-    ),
-    topic("delete.retention.ms", ANY_TIME, "86400000", None, "of compacted topics"),
+    topic("compression.type", Kind::Choice(&["producer"]), "producer", None, AS_SENT),
+    topic("delete.retention.ms", ANY_TIME, "86400000", None, COMPACTED),
+    topic("min.compaction.lag.ms", ANY_TIME, "0", None, COMPACTED),
+    topic("max.compaction.lag.ms", number(1, i64::MAX), "9223372036854775807", None, COMPACTED),
+    topic("min.cleanable.dirty.ratio", Kind::Fraction, "0.5", None, COMPACTED),
+    topic("compression.gzip.level", number(-1, 9), "-1", None, AS_SENT),
+    topic("compression.lz4.level", number(1, 17), "9", None, AS_SENT),
+    topic("compression.zstd.level", number(-131_072, 22), "3", None, AS_SENT),
     topic(
         "file.delete.delay.ms",
         ANY_TIME,
@@ -294,44 +307,57 @@ pub const TOPIC_KEYS: &[Key] = &[
         None,
         "accepted; it needs several brokers",
     ),
+    topic("leader.replication.throttled.replicas", Kind::OptionalText, "", None, ONE_BROKER),
+    topic("follower.replication.throttled.replicas", Kind::OptionalText, "", None, ONE_BROKER),
+    topic("segment.jitter.ms", ANY_TIME, "0", None, "accepted; segments end at their own time"),
+    topic("internal.segment.bytes", number(1, I32_MAX), "1073741824", None, "of Kafka's own tests"),
+    topic("remote.storage.enable", Kind::Choice(&["false"]), "false", None, ONE_STORAGE),
+    topic("remote.log.copy.disable", Kind::Switch, "false", None, ONE_STORAGE),
+    topic("remote.log.delete.on.disable", Kind::Switch, "false", None, ONE_STORAGE),
+    topic("local.retention.ms", number(-2, i64::MAX), "-2", None, ONE_STORAGE),
+    topic("local.retention.bytes", number(-2, i64::MAX), "-2", None, ONE_STORAGE),
 ];
 
-/// Settings of Apache Kafka that mean nothing here, and why. They are accepted, with these words in
-/// the log.
-pub const WITHOUT_MEANING: &[(&str, &str)] = &[
-    ("broker.id", "say node.id"),
-    ("num.network.threads", "a shard does its own networking; see ringmain.shards"),
-    ("num.io.threads", "a shard does its own I/O; see ringmain.shards"),
-    ("background.threads", "background tasks run on the shards, with a share of their own"),
-    ("num.replica.fetchers", "copies travel over one connection for each pair of shards"),
-    ("num.recovery.threads.per.data.dir", "each shard recovers its own journal"),
-    ("log.flush.interval.messages", "every acknowledgement is synced already"),
-    ("log.flush.interval.ms", "every acknowledgement is synced already"),
-    ("log.flush.scheduler.interval.ms", "every acknowledgement is synced already"),
-    ("log.retention.check.interval.ms", "nothing is removed yet"),
-    ("log.cleaner.enable", "compaction is not there yet"),
-    ("log.preallocate", "space is always taken beforehand"),
-    ("process.roles", "a broker is its own controller"),
-    ("controller.quorum.voters", "one broker is a quorum of one"),
-    ("controller.quorum.bootstrap.servers", "one broker is a quorum of one"),
-    ("controller.listener.names", "a broker is its own controller"),
-    ("inter.broker.listener.name", "there is one listener"),
-    ("listener.security.protocol.map", "there is one listener, without TLS"),
-    ("zookeeper.connect", "there is no ZooKeeper"),
-    ("zookeeper.connection.timeout.ms", "there is no ZooKeeper"),
-    ("socket.send.buffer.bytes", "the kernel sizes the buffers of a socket"),
-    ("socket.receive.buffer.bytes", "the kernel sizes the buffers of a socket"),
-    ("offsets.topic.replication.factor", "there are no consumer groups yet"),
-    ("offsets.topic.num.partitions", "there are no consumer groups yet"),
-    ("group.initial.rebalance.delay.ms", "there are no consumer groups yet"),
-    ("transaction.state.log.replication.factor", "there are no transactions yet"),
-    ("transaction.state.log.min.isr", "there are no transactions yet"),
-    ("share.coordinator.state.topic.replication.factor", "there are no share groups"),
-    ("share.coordinator.state.topic.min.isr", "there are no share groups"),
+/// Another way to say a setting.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherWay {
+    /// The name of this way.
+    pub name: &'static str,
+    /// The setting that it stands for.
+    pub of: &'static str,
+    /// How much one of it is in the setting's own unit; `None` takes the text as it is. A negative
+    /// number keeps its meaning.
+    pub factor: Option<i64>,
+    /// What the value of this way looks like.
+    pub kind: Kind,
+}
+
+const HOURS: Option<i64> = Some(3_600_000);
+
+/// Other ways that Kafka has to say a setting. The setting itself wins over them, wherever it is
+/// given, and an earlier one of these over a later one: so it is in Kafka.
+pub const OTHER_WAYS: &[OtherWay] = &[
+    OtherWay { name: "log.dir", of: "log.dirs", factor: None, kind: Kind::Text },
+    OtherWay { name: "broker.id", of: "node.id", factor: None, kind: number(0, I32_MAX) },
+    OtherWay {
+        name: "log.retention.minutes",
+        of: "log.retention.ms",
+        factor: Some(60_000),
+        kind: number(-1, I32_MAX),
+    },
+    OtherWay {
+        name: "log.retention.hours",
+        of: "log.retention.ms",
+        factor: HOURS,
+        kind: number(-1, I32_MAX),
+    },
+    OtherWay { name: "log.roll.hours", of: "log.roll.ms", factor: HOURS, kind: number(1, I32_MAX) },
 ];
 
-/// Other names of settings, as Kafka has them.
-pub const ALIASES: &[(&str, &str)] = &[("log.dir", "log.dirs")];
+/// The other ways to say the setting `name`, those that win first.
+pub fn other_ways(name: &str) -> impl Iterator<Item = &'static OtherWay> {
+    OTHER_WAYS.iter().filter(move |way| way.of == name)
+}
 
 /// The broker's setting of that name.
 pub fn broker_key(name: &str) -> Option<&'static Key> {

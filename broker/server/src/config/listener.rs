@@ -1,5 +1,6 @@
 //! Where a broker listens, and what it tells its clients.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -12,53 +13,141 @@ pub struct ListenAddress {
     pub port: u16,
 }
 
+/// A listener by its name, as in `NAME://host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Upper case. `PLAINTEXT` if none was given.
+    pub name: String,
+    /// Where.
+    pub address: ListenAddress,
+}
+
 /// Why a listener can't be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenerError {
-    /// More than one.
+    /// None for clients.
+    None,
+    /// More than one for clients.
     Several,
     /// Another protocol than PLAINTEXT.
-    Protocol(String),
+    Protocol {
+        /// The listener.
+        name: String,
+        /// What it should speak.
+        protocol: String,
+    },
+    /// A name that is no protocol and stands for none.
+    Unmapped(String),
     /// No port, or none that is a number.
     Port(String),
+    /// No host where clients are told one.
+    NoHost,
     /// A name where an address is needed.
     Host(String),
+    /// Not `NAME:PROTOCOL`.
+    Map(String),
 }
 
 impl fmt::Display for ListenerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ListenerError::Several => write!(f, "one listener, PLAINTEXT://host:port"),
-            ListenerError::Protocol(name) => {
-                write!(f, "{name} is not there yet; write PLAINTEXT://host:port")
+            ListenerError::None => write!(
+                f,
+                "one listener for clients, PLAINTEXT://host:port; those of \
+                 controller.listener.names are not opened"
+            ),
+            ListenerError::Several => {
+                write!(f, "one listener for clients, PLAINTEXT://host:port; leave out the others")
             }
-            ListenerError::Port(text) => write!(f, "{text:?} has no port; write host:port"),
+            ListenerError::Protocol { name, protocol } => write!(
+                f,
+                "listener {name} is to speak {protocol}, and nothing is encrypted or authenticated \
+                 yet; write PLAINTEXT://host:port where the network is safe"
+            ),
+            ListenerError::Unmapped(name) => write!(
+                f,
+                "{name} is no protocol; write PLAINTEXT://host:port, or add {name}:PLAINTEXT to \
+                 listener.security.protocol.map"
+            ),
+            ListenerError::Port(text) => {
+                write!(f, "{text:?} has no port from 0 to 65535; write PLAINTEXT://host:port")
+            }
+            ListenerError::NoHost => {
+                write!(f, "clients need a host; write PLAINTEXT://host:port with its name")
+            }
             ListenerError::Host(host) => write!(
                 f,
                 "{host:?} is no IP address; listen on one (0.0.0.0 for every interface) and give \
                  the name in advertised.listeners"
             ),
+            ListenerError::Map(text) => write!(f, "{text:?} is not NAME:PROTOCOL"),
         }
     }
 }
 
-impl ListenAddress {
-    /// Parses `PLAINTEXT://host:port`, or `host:port`.
-    pub fn parse(text: &str) -> Result<ListenAddress, ListenerError> {
-        if text.contains(',') {
-            return Err(ListenerError::Several);
+/// The names that listeners have, and what they are for.
+#[derive(Clone, Debug, Default)]
+pub struct ListenerNames {
+    controllers: Vec<String>,
+    protocols: BTreeMap<String, String>,
+}
+
+impl ListenerNames {
+    /// From `controller.listener.names` and `listener.security.protocol.map`. Names are compared
+    /// without regard to case, as in Kafka.
+    pub fn parse(controllers: &str, map: &str) -> Result<ListenerNames, ListenerError> {
+        let controllers = parts(controllers).map(str::to_ascii_uppercase).collect();
+        let mut protocols = BTreeMap::new();
+        for part in parts(map) {
+            let (name, protocol) =
+                part.split_once(':').ok_or_else(|| ListenerError::Map(part.into()))?;
+            let upper = |text: &str| text.trim().to_ascii_uppercase();
+            protocols.insert(upper(name), upper(protocol));
         }
-        let address = match text.split_once("://") {
-            Some((protocol, address)) if protocol.eq_ignore_ascii_case("PLAINTEXT") => address,
-            Some((protocol, _)) => return Err(ListenerError::Protocol(protocol.into())),
-            None => text,
-        };
+        Ok(ListenerNames { controllers, protocols })
+    }
+
+    /// The one listener for clients that the text names: `NAME://host:port`, or `host:port`,
+    /// separated by commas.
+    pub fn for_clients(&self, text: &str) -> Result<Listener, ListenerError> {
+        let all: Vec<Listener> = parts(text).map(Listener::parse).collect::<Result<_, _>>()?;
+        let not_controllers = |l: &Listener| !self.controllers.contains(&l.name);
+        let mut rest: Vec<Listener> = all.into_iter().filter(not_controllers).collect();
+        for listener in &rest {
+            // Too many or not: one that must not be there for its protocol is refused for that.
+            self.check_protocol(&listener.name)?;
+        }
+        let listener = rest.pop().ok_or(ListenerError::None)?;
+        if rest.is_empty() { Ok(listener) } else { Err(ListenerError::Several) }
+    }
+
+    fn check_protocol(&self, name: &str) -> Result<(), ListenerError> {
+        match self.protocols.get(name).map_or(name, String::as_str) {
+            "PLAINTEXT" => Ok(()),
+            protocol @ ("SSL" | "SASL_PLAINTEXT" | "SASL_SSL") => {
+                Err(ListenerError::Protocol { name: name.into(), protocol: protocol.into() })
+            }
+            unknown => Err(ListenerError::Unmapped(unknown.into())),
+        }
+    }
+}
+
+fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+impl Listener {
+    fn parse(text: &str) -> Result<Listener, ListenerError> {
+        let (name, address) = text.split_once("://").unwrap_or(("PLAINTEXT", text));
         let no_port = || ListenerError::Port(address.into());
         let (host, port) = address.rsplit_once(':').ok_or_else(no_port)?;
         let port = port.parse().map_err(|_| no_port())?;
-        Ok(ListenAddress { host: host.trim_matches(['[', ']']).into(), port })
+        let address = ListenAddress { host: host.trim_matches(['[', ']']).into(), port };
+        Ok(Listener { name: name.to_ascii_uppercase(), address })
     }
+}
 
+impl ListenAddress {
     /// The address to bind.
     pub fn to_bind(&self) -> Result<SocketAddr, ListenerError> {
         let ip: IpAddr = match self.host.as_str() {
@@ -89,29 +178,45 @@ impl fmt::Display for ListenAddress {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<ListenAddress, ListenerError> {
+        ListenerNames::default().for_clients(text).map(|listener| listener.address)
+    }
+
     #[test]
     fn kafkas_form_and_the_short_form_are_taken() {
-        let address = |host: &str, port| ListenAddress { host: host.into(), port };
-        assert_eq!(
-            ListenAddress::parse("PLAINTEXT://127.0.0.1:9092"),
-            Ok(address("127.0.0.1", 9092))
-        );
-        assert_eq!(ListenAddress::parse("localhost:1"), Ok(address("localhost", 1)));
-        assert_eq!(ListenAddress::parse("PLAINTEXT://[::1]:9"), Ok(address("::1", 9)));
-        assert_eq!(
-            ListenAddress::parse("PLAINTEXT://:9092").unwrap().for_clients().host,
-            "localhost"
-        );
+        let address = |host: &str, port| Ok(ListenAddress { host: host.into(), port });
+        assert_eq!(parse("PLAINTEXT://127.0.0.1:9092"), address("127.0.0.1", 9092));
+        assert_eq!(parse("localhost:1"), address("localhost", 1));
+        assert_eq!(parse("plaintext://[::1]:9"), address("::1", 9));
+        assert_eq!(parse("PLAINTEXT://:9092").unwrap().for_clients().host, "localhost");
+    }
+
+    #[test]
+    fn a_controllers_listener_is_left_out_and_names_stand_for_protocols() {
+        let map = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OUTSIDE:SASL_SSL,INSIDE:PLAINTEXT";
+        let names = ListenerNames::parse("CONTROLLER", map).unwrap();
+        let found = |text| names.for_clients(text).map(|l| (l.name, l.address.port));
+        assert_eq!(found("PLAINTEXT://:1,CONTROLLER://:2"), Ok(("PLAINTEXT".into(), 1)));
+        assert_eq!(found("controller://:2, inside://:3"), Ok(("INSIDE".into(), 3)));
+        assert_eq!(found("CONTROLLER://:2"), Err(ListenerError::None));
+        let closed =
+            |name: &str| ListenerError::Protocol { name: name.into(), protocol: "SASL_SSL".into() };
+        assert_eq!(found("OUTSIDE://:4"), Err(closed("OUTSIDE")));
+        assert_eq!(found("INSIDE://:3,OUTSIDE://:4"), Err(closed("OUTSIDE")));
+        let bad = ListenerNames::parse("", "A").unwrap_err();
+        assert_eq!(bad, ListenerError::Map("A".into()));
     }
 
     #[test]
     fn what_is_no_listener_is_refused() {
-        let refused = |text| ListenAddress::parse(text).unwrap_err();
-        assert_eq!(refused("SSL://h:1"), ListenerError::Protocol("SSL".into()));
+        let refused = |text| parse(text).unwrap_err();
+        assert!(matches!(refused("SSL://h:1"), ListenerError::Protocol { .. }));
+        assert_eq!(refused("HTTP://h:1"), ListenerError::Unmapped("HTTP".into()));
         assert_eq!(refused("PLAINTEXT://h:1,PLAINTEXT://h:2"), ListenerError::Several);
         assert_eq!(refused("h"), ListenerError::Port("h".into()));
         assert_eq!(refused("h:99999"), ListenerError::Port("h:99999".into()));
-        let named = ListenAddress::parse("kafka.example:1").unwrap();
+        assert_eq!(refused(" , "), ListenerError::None);
+        let named = parse("kafka.example:1").unwrap();
         assert!(matches!(named.to_bind(), Err(ListenerError::Host(_))));
     }
 }

@@ -3,9 +3,12 @@
 //! Later places win: defaults, then the file, then the environment, then the command line.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 
-use super::keys::{ALIASES, BROKER_KEYS, WITHOUT_MEANING, broker_key};
+use super::keys::{BROKER_KEYS, OTHER_WAYS, broker_key};
+use super::properties;
+use super::without_effect::{Standing, kafka_broker_settings, without_effect};
 
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,11 @@ pub enum SettingsError {
         /// The nearest that exists.
         nearest: Option<&'static str>,
     },
+    /// The bytes are no UTF-8.
+    NotText {
+        /// Where.
+        place: Place,
+    },
     /// Not `key=value`.
     NotASetting {
         /// What was given.
@@ -67,6 +75,9 @@ impl fmt::Display for SettingsError {
                     None => write!(f, "; `ringmain serve --help` lists them all"),
                 }
             }
+            SettingsError::NotText { place } => {
+                write!(f, "{place} is no UTF-8 text; write it anew")
+            }
             SettingsError::NotASetting { text, place } => {
                 write!(f, "{place}: {text:?} is no setting; write key=value")
             }
@@ -83,11 +94,10 @@ pub struct Given {
     pub place: Place,
 }
 
-/// What was given, by key. Keys exist in the table; values are not checked yet.
+/// What was given, by key. The keys are ours or Kafka's; values are not checked yet.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    given: BTreeMap<&'static str, Given>,
-    notes: Vec<String>,
+    given: BTreeMap<String, Given>,
 }
 
 impl Settings {
@@ -96,9 +106,40 @@ impl Settings {
         Settings::default()
     }
 
-    /// Lines for the log about settings that were accepted but mean nothing here.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    /// Warnings about what was given and has no effect, one for each setting.
+    pub fn warnings(&self) -> Vec<String> {
+        self.given.iter().filter_map(|(name, given)| self.warning(name, given)).collect()
+    }
+
+    fn warning(&self, name: &str, given: &Given) -> Option<String> {
+        let place = &given.place;
+        if let Some(way) = OTHER_WAYS.iter().find(|way| way.name == name) {
+            let wins = |other: &str| self.given.contains_key(other).then(|| other.to_string());
+            let before = OTHER_WAYS.iter().take_while(|other| other.name != name);
+            let before = before.filter(|other| other.of == way.of).map(|other| other.name);
+            let winner = std::iter::once(way.of).chain(before).find_map(wins)?;
+            return Some(format!("{place}: {name} is not used: {winner} is given, too"));
+        }
+        let reason = without_effect(name)?;
+        let verdict = match reason.standing {
+            Standing::Later => "is not obeyed yet",
+            Standing::Never | Standing::Unsafe(_) => "has no meaning here",
+        };
+        Some(format!("{place}: {name} {verdict}: {}", reason.why))
+    }
+
+    /// What was given that is refused, as ignoring it would cost data or safety: the name, what was
+    /// given, and why.
+    pub(crate) fn unsafe_ones(&self) -> impl Iterator<Item = (&str, &Given, &'static str)> {
+        self.given.iter().filter_map(|(name, given)| {
+            let reason = without_effect(name)?;
+            match reason.standing {
+                Standing::Unsafe(harmless) if !harmless(&given.value) => {
+                    Some((name.as_str(), given, reason.why))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// What was given for a key.
@@ -108,16 +149,13 @@ impl Settings {
 
     /// Takes one setting; it wins over what was there.
     pub fn set(&mut self, key: &str, value: &str, place: Place) -> Result<(), SettingsError> {
-        let name = ALIASES.iter().find(|(alias, _)| *alias == key).map_or(key, |(_, name)| name);
-        if let Some(key) = broker_key(name) {
-            self.given.insert(key.name, Given { value: value.trim().into(), place });
-            return Ok(());
+        let ours = broker_key(key).is_some() || OTHER_WAYS.iter().any(|way| way.name == key);
+        if !ours && without_effect(key).is_none() {
+            let nearest = nearest(key);
+            return Err(SettingsError::UnknownKey { key: key.into(), place, nearest });
         }
-        if let Some((_, why)) = WITHOUT_MEANING.iter().find(|(without, _)| *without == name) {
-            self.notes.push(format!("{place}: {name} has no meaning here: {why}"));
-            return Ok(());
-        }
-        Err(SettingsError::UnknownKey { key: key.into(), place, nearest: nearest(name) })
+        self.given.insert(key.into(), Given { value: value.trim().into(), place });
+        Ok(())
     }
 
     /// Takes `key=value`, as after `--set`.
@@ -129,19 +167,18 @@ impl Settings {
         self.set(key.trim(), value, Place::CommandLine)
     }
 
-    /// Takes the text of a Java properties file (comments with `#` or `!`, `=` or `:` between key
-    /// and value).
-    pub fn set_properties(&mut self, path: &str, text: &str) -> Result<(), SettingsError> {
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with(['#', '!']) {
-                continue;
-            }
-            let place = Place::File { path: path.into(), line: index + 1 };
-            let (key, value) = line
-                .split_once(['=', ':'])
-                .ok_or(SettingsError::NotASetting { text: line.into(), place: place.clone() })?;
-            self.set(key.trim(), value, place)?;
+    /// Takes a Java properties file: its path for messages, and its bytes.
+    pub fn set_properties(&mut self, path: &str, bytes: &[u8]) -> Result<(), SettingsError> {
+        let text = str::from_utf8(bytes).map_err(|e| {
+            let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
+            SettingsError::NotText { place: Place::File { path: path.into(), line } }
+        })?;
+        for property in properties::entries(text) {
+            let place = Place::File { path: path.into(), line: property.line };
+            let Some(value) = property.value else {
+                return Err(SettingsError::NotASetting { text: property.key, place });
+            };
+            self.set(&property.key, &value, place)?;
         }
         Ok(())
     }
@@ -150,23 +187,31 @@ impl Settings {
     /// `RINGMAIN_SHARDS` is `ringmain.shards`. Others than `RINGMAIN_…` are left alone.
     pub fn set_environment(
         &mut self,
-        variables: impl IntoIterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(), SettingsError> {
         for (name, value) in variables {
-            let Some(rest) = name.strip_prefix("RINGMAIN_") else { continue };
-            let dotted = rest.to_ascii_lowercase().replace('_', ".");
+            if !name.as_encoded_bytes().starts_with(b"RINGMAIN_") {
+                continue;
+            }
+            let place = || Place::Environment(name.to_string_lossy().into_owned());
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+                return Err(SettingsError::NotText { place: place() });
+            };
+            let dotted = name["RINGMAIN_".len()..].to_ascii_lowercase().replace('_', ".");
             let own = format!("ringmain.{dotted}");
             let key = if broker_key(&own).is_some() { own } else { dotted };
-            self.set(&key, &value, Place::Environment(name))?;
+            self.set(&key, value, place())?;
         }
         Ok(())
     }
 }
 
-/// The key that is most like `name`, if one is much like it.
+/// The setting that is most like `name`, if one is much like it: ours before Kafka's others.
 fn nearest(name: &str) -> Option<&'static str> {
+    let ours = BROKER_KEYS.iter().map(|key| key.name).chain(OTHER_WAYS.iter().map(|way| way.name));
+    let known = ours.chain(kafka_broker_settings());
     let (distance, key) =
-        BROKER_KEYS.iter().map(|key| (edit_distance(name, key.name), key.name)).min()?;
+        known.map(|key| (edit_distance(name, key), key)).min_by_key(|(d, _)| *d)?;
     (distance <= name.len() / 3).then_some(key)
 }
 
@@ -187,12 +232,14 @@ fn edit_distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     #[test]
     fn later_places_win_and_are_remembered() {
         let mut settings = Settings::new();
-        settings.set_properties("a.properties", "# x\n\nlog.segment.bytes = 65536\n").unwrap();
+        settings.set_properties("a.properties", b"# x\n\nlog.segment.bytes = 65536\n").unwrap();
         let line_three = Place::File { path: "a.properties".into(), line: 3 };
         let given = Given { value: "65536".into(), place: line_three };
         assert_eq!(settings.given("log.segment.bytes"), Some(&given));
@@ -204,6 +251,23 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_is_no_text_is_refused_by_its_name_and_strangers_are_left_alone() {
+        let bad = || OsString::from_vec(b"\xff".to_vec());
+        let stranger = [("PATH".into(), bad()), (bad(), bad())];
+        assert_eq!(Settings::new().set_environment(stranger), Ok(()));
+        for (name, value) in [
+            ("RINGMAIN_SHARDS".into(), bad()),
+            (OsString::from_vec(b"RINGMAIN_\xff".to_vec()), "1".into()),
+        ] {
+            let error = Settings::new().set_environment([(name, value)]).unwrap_err().to_string();
+            assert!(error.starts_with("environment variable RINGMAIN_"), "{error}");
+            assert!(error.contains("UTF-8"), "{error}");
+        }
+        let error = Settings::new().set_properties("f", b"# a\nlog.dirs=\xe4").unwrap_err();
+        assert!(error.to_string().starts_with("f, line 2 is no UTF-8"), "{error}");
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_place_and_remedy() {
         let error = Settings::new().set_argument("log.segment.byte=1").unwrap_err();
         let text = "--set on the command line: there is no setting \"log.segment.byte\"; did you \
@@ -211,16 +275,36 @@ mod tests {
         assert_eq!(error.to_string(), text);
         let mut settings = Settings::new();
         assert!(settings.set_argument("nonsense").is_err());
-        assert!(settings.set_properties("f", "zzzz=1").unwrap_err().to_string().contains("--help"));
+        assert!(
+            settings.set_properties("f", b"zzzz=1").unwrap_err().to_string().contains("--help")
+        );
     }
 
     #[test]
-    fn a_kafka_key_without_meaning_gets_its_own_message() {
+    fn a_kafka_setting_without_effect_gets_one_warning_of_its_own() {
         let mut settings = Settings::new();
-        settings.set_argument("num.io.threads=8").unwrap();
-        assert_eq!(settings.notes().len(), 1);
-        assert!(settings.notes()[0].contains("ringmain.shards"), "{:?}", settings.notes());
-        settings.set_argument("log.dir=/x").unwrap();
-        assert_eq!(settings.given("log.dirs").unwrap().value, "/x");
+        settings.set_properties("f", b"num.io.threads=8\noffsets.retention.minutes=1").unwrap();
+        settings.set_argument("num.io.threads=9").unwrap();
+        let [threads, groups] = &settings.warnings()[..] else {
+            panic!("{:?}", settings.warnings())
+        };
+        assert_eq!(
+            threads,
+            "--set on the command line: num.io.threads has no meaning here: a shard does its own \
+             networking and I/O, one thread a core; see ringmain.shards"
+        );
+        let later = "f, line 2: offsets.retention.minutes is not obeyed yet: ";
+        assert!(groups.starts_with(later), "{groups}");
+    }
+
+    #[test]
+    fn a_way_to_say_a_setting_that_another_way_outdoes_gets_a_warning() {
+        let mut settings = Settings::new();
+        settings.set_argument("log.retention.hours=1").unwrap();
+        assert_eq!(settings.warnings(), Vec::<String>::new());
+        settings.set_argument("log.retention.minutes=1").unwrap();
+        let [warning] = &settings.warnings()[..] else { panic!("{:?}", settings.warnings()) };
+        let text = "log.retention.hours is not used: log.retention.minutes is given, too";
+        assert!(warning.ends_with(text), "{warning}");
     }
 }

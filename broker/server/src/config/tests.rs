@@ -25,7 +25,8 @@ fn the_defaults_make_a_broker() {
 fn an_impossible_value_is_refused_with_key_place_and_remedy() {
     assert_eq!(
         check(&["num.partitions=0"]).unwrap_err(),
-        "--set on the command line: num.partitions=0 can't be: a whole number from 1 to 10000"
+        "--set on the command line: num.partitions=0 can't be: a whole number from 1 to 10000 \
+         (partitions of a topic that names no number)"
     );
     assert!(check(&["ringmain.shards=0"]).unwrap_err().contains("auto, or a number"));
     assert!(check(&["log.dirs=a,b"]).unwrap_err().contains("one folder"));
@@ -46,4 +47,57 @@ fn a_topic_follows_the_broker_where_it_sets_nothing() {
     let own = [("segment.ms".to_string(), "5".to_string())].into();
     let topic = config.topic.with(&own);
     assert_eq!((topic.segment_size_bytes, topic.segment_ms), (65536, 5));
+}
+
+#[test]
+fn hours_and_minutes_are_taken_where_milliseconds_are_not_given() {
+    let retention = |arguments: &[&str]| {
+        let config = check(arguments).map(|c| c.topic.with(&Default::default()));
+        config.map(|topic| topic.segment_ms)
+    };
+    assert_eq!(retention(&["log.roll.hours=2"]), Ok(7_200_000));
+    assert_eq!(retention(&["log.roll.ms=5", "log.roll.hours=2"]), Ok(5));
+    assert_eq!(
+        retention(&["log.roll.hours=0"]).unwrap_err(),
+        "--set on the command line: log.roll.hours=0 can't be: a whole number from 1 to 2147483647"
+    );
+    assert!(check(&["log.retention.hours=-1"]).is_ok());
+    assert!(check(&["log.retention.minutes=x", "log.retention.hours=1"]).is_err());
+    assert_eq!(check(&["broker.id=7"]).unwrap().broker.0, 7);
+    let folder = check(&["log.dirs=/a", "log.dir=/b"]).unwrap().data_folder;
+    assert_eq!(folder, PathBuf::from("/a"), "as Kafka decides");
+}
+
+#[test]
+fn what_would_cost_data_or_safety_if_ignored_is_refused() {
+    for (argument, harmless) in [
+        ("authorizer.class.name=org.example.A", "authorizer.class.name="),
+        ("create.topic.policy.class.name=P", "create.topic.policy.class.name="),
+        ("config.providers=env", "config.providers="),
+        ("process.roles=controller", "process.roles=controller,broker"),
+        ("process.roles=broker", "process.roles=broker,controller"),
+        ("controller.quorum.voters=1@a:1,2@b:1", "controller.quorum.voters=1@a:1"),
+        ("controller.quorum.bootstrap.servers=a:1,b:1", "controller.quorum.bootstrap.servers=a:1"),
+        ("max.connections.per.ip=0", "max.connections.per.ip=9"),
+        ("max.connections.per.ip.overrides=a:5,b:0", "max.connections.per.ip.overrides=a:5"),
+        ("default.replication.factor=3", "default.replication.factor=1"),
+        ("listeners=SASL_SSL://:9092", "listeners=PLAINTEXT://:9092"),
+    ] {
+        let error = check(&[argument]).unwrap_err();
+        assert!(error.contains(&format!("{argument} can't be")), "{error}");
+        assert!(check(&[harmless]).is_ok(), "{harmless}");
+    }
+}
+
+#[test]
+fn clients_are_told_an_address_that_they_can_reach() {
+    let told = |arguments: &[&str]| check(arguments).map(|config| config.advertised.to_string());
+    assert_eq!(told(&["listeners=PLAINTEXT://:5"]), Ok("localhost:5".into()));
+    let other = "advertised.listeners=PLAINTEXT://kafka.example:6";
+    assert_eq!(told(&["listeners=PLAINTEXT://:5", other]), Ok("kafka.example:6".into()));
+    assert!(told(&["advertised.listeners=PLAINTEXT://:6"]).is_err());
+    assert!(told(&["advertised.listeners=PLAINTEXT://0.0.0.0:6"]).is_err());
+    let map = "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT";
+    assert!(told(&[map, "listeners=A://:5", "advertised.listeners=B://h:5"]).is_err());
+    assert_eq!(told(&[map, "listeners=A://:5", "advertised.listeners=A://h:5"]), Ok("h:5".into()));
 }

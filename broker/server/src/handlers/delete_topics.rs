@@ -19,7 +19,15 @@ pub(crate) async fn handle(core: &Rc<Core>, request: DeleteTopicsRequest) -> Del
     let by_name = |name| DeleteTopicState { name: Some(name), topic_id: Uuid::ZERO };
     let mut asked: Vec<DeleteTopicState> = request.topic_names.into_iter().map(by_name).collect();
     asked.extend(request.topics);
-    let found: Vec<_> = asked.iter().map(|topic| find(core, topic)).collect();
+    let allowed = match core.config.deletes_topics {
+        true => Ok(()),
+        false => {
+            let why = "the broker's setting delete.topic.enable is false";
+            Err(Refusal::because(ErrorCode::TopicDeletionDisabled, why))
+        }
+    };
+    let find = |topic| allowed.clone().and_then(|()| find(core, topic));
+    let found: Vec<_> = asked.iter().map(find).collect();
     let ids: Vec<TopicId> = found.iter().filter_map(|found| found.as_ref().ok()).copied().collect();
     let count = ids.len();
     let deleted = match ids.is_empty() {

@@ -44,6 +44,17 @@ fn a_topic_is_there_for_everybody_when_its_creation_is_answered() {
 }
 
 #[test]
+fn a_topic_stays_where_the_broker_forbids_to_delete() {
+    Cluster::start(1, &["delete.topic.enable=false"]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        assert_eq!(one(client.create_topic("t", 1).await.topics).error_code, 0);
+        let refused = ErrorCode::TopicDeletionDisabled.number();
+        assert_eq!(delete(&mut client, "t").await, refused);
+        assert_eq!(one(client.metadata("t").await.topics).error_code, 0);
+    });
+}
+
+#[test]
 fn a_name_used_again_is_another_topic() {
     Cluster::start(1, &[]).run(|peer| async move {
         let mut client = peer.connect().await;
