@@ -1,7 +1,20 @@
 //! One line on stderr: time, level, shard, words.
+//!
+//! Whoever says something never waits for whoever reads it: a thread of its own writes, from a
+//! queue of bounded length. What finds it full is lost, and counted.
 
 use std::fmt::{self, Display};
 use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Lines that may wait for a reader of stderr: more than a pipe's 64 KiB hold.
+const WAITING_MAX: usize = 1024;
+/// How long the process waits, when it ends, for what it has said to be read.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,11 +40,83 @@ impl Display for Level {
     }
 }
 
-/// Writes the line in one call, so that lines of several shards never mix. A closed stderr is not
-/// worth ending a broker for.
+/// Says a line, whole: lines of several shards never mix. A stderr that nobody reads, or that is
+/// closed, is not worth stopping a shard for.
 pub(crate) fn write_line(unix_ms: i64, level: Level, source: &dyn Display, line: &dyn Display) {
-    let text = format!("{} {level:<5} {source} {line}\n", Utc(unix_ms));
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    scribe().say(format!("{} {level:<5} {source} {line}\n", Utc(unix_ms)));
+}
+
+/// Waits until all that was said is written, or for a second: for those who end the process.
+pub(crate) fn flush() {
+    scribe().flush(FLUSH_TIME);
+}
+
+fn scribe() -> &'static Scribe {
+    static SCRIBE: OnceLock<Scribe> = OnceLock::new();
+    SCRIBE.get_or_init(|| Scribe::writing_to(std::io::stderr()))
+}
+
+/// The one end of the queue to the thread that writes.
+struct Scribe {
+    notes: SyncSender<Note>,
+    /// Lines that found the queue full, since that was last said.
+    lost: AtomicU64,
+}
+
+enum Note {
+    Line(String),
+    /// All before it is written once this is answered.
+    Flush(SyncSender<()>),
+}
+
+impl Scribe {
+    fn writing_to(out: impl Write + Send + 'static) -> Scribe {
+        let (notes, queue) = sync_channel(WAITING_MAX);
+        let thread = thread::Builder::new().name("ringmain-log".to_owned());
+        let thread = thread.spawn(move || write_all(queue, out));
+        thread.expect("a process that runs shards can start one more thread");
+        Scribe { notes, lost: AtomicU64::new(0) }
+    }
+
+    fn say(&self, line: String) {
+        self.own_up();
+        if self.notes.try_send(Note::Line(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Says how many lines are missing, where they are.
+    fn own_up(&self) {
+        let count = self.lost.swap(0, Ordering::Relaxed);
+        let line = || Note::Line(format!("{count} lines are missing here: nobody read stderr\n"));
+        if count > 0 && self.notes.try_send(line()).is_err() {
+            self.lost.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self, time: Duration) {
+        let end = Instant::now() + time;
+        let (answer, answered) = sync_channel(1);
+        while self.notes.try_send(Note::Flush(answer.clone())).is_err() {
+            if Instant::now() >= end {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+            self.own_up();
+        }
+        // No answer within the time means that nobody reads.
+        let _ = answered.recv_timeout(end.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Errors of the writing are nobody's to hear: this is where they would be said.
+fn write_all(notes: Receiver<Note>, mut out: impl Write) {
+    for note in notes {
+        match note {
+            Note::Line(line) => drop(out.write_all(line.as_bytes())),
+            Note::Flush(answer) => drop(answer.try_send(())),
+        }
+    }
 }
 
 /// Unix milliseconds as `2026-01-31T12:34:56.789Z`.
@@ -61,6 +146,43 @@ impl Display for Utc {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A stderr whose reader is away until it is told to read.
+    struct Pipe(Receiver<()>, SyncSender<Vec<u8>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            // It comes back when the test lets go of its end, and stays.
+            let _ = self.0.recv();
+            self.1.try_send(bytes.to_vec()).expect("the test's queue is long enough");
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stderr_that_nobody_reads_holds_nobody_up_and_what_is_lost_is_counted() {
+        let (reader, away) = sync_channel(0);
+        let (out, written) = sync_channel(4 * WAITING_MAX);
+        let scribe = Scribe::writing_to(Pipe(away, out));
+        for number in 0..2 * WAITING_MAX {
+            scribe.say(format!("{number}\n"));
+        }
+        scribe.flush(Duration::from_millis(1));
+        drop(reader);
+        scribe.flush(Duration::from_secs(60));
+        scribe.say("the end\n".to_owned());
+        scribe.flush(Duration::from_secs(60));
+        let text = String::from_utf8(written.try_iter().flatten().collect()).unwrap();
+        let (kept, rest) = text.split_at(text.find(" lines are missing here").expect("it is said"));
+        let mut kept: Vec<usize> = kept.lines().map(|line| line.parse().unwrap()).collect();
+        let lost = kept.pop().expect("how many");
+        assert_eq!(kept, (0..2 * WAITING_MAX - lost).collect::<Vec<_>>());
+        assert!(lost > 0 && rest.ends_with("\nthe end\n"), "{rest}");
+    }
 
     #[test]
     fn moments_print_as_utc() {

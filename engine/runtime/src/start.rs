@@ -3,7 +3,7 @@
 use crate::bell::Bell;
 use crate::cpu;
 use crate::driver::Driver;
-use crate::log::{Level, write_line};
+use crate::log::{self, Level, write_line};
 use crate::probe::KernelOffer;
 use crate::shard::{Core, MayWait, Shard, ShardId};
 use crate::shutdown::Shutdown;
@@ -161,6 +161,7 @@ where
         thread.join().expect("a panic on a shard's thread has ended the process");
     }
     shutdown.forget(&bells);
+    log::flush();
     outcome
 }
 

@@ -14,7 +14,7 @@ mod table;
 use crate::bell::Bell;
 use crate::helper;
 use crate::lock::DirLock;
-use crate::log::{Level, write_line};
+use crate::log::{self, Level, write_line};
 use crate::op::{Completion, Fd, Key, Op, Payload, Wait};
 use crate::shard::ShardId;
 use crate::time::Instant;
@@ -252,6 +252,7 @@ impl Uring {
 
     pub(crate) fn fatal(&self, reason: &dyn fmt::Display) -> ! {
         write_line(self.wall_ms(), Level::Error, &self.shard, &format_args!("fatal: {reason}"));
+        log::flush();
         calls::exit_now(crate::start::FATAL_EXIT)
     }
 
