@@ -12,9 +12,11 @@
 //!      4   content checksum, if flagged
 //! ```
 //!
-//! The crate's frame reader reserves up to 12 MiB because seven bytes say so, and takes a cut
-//! frame for a whole one. This one writes straight into the output. Checksums inside the frame are
-//! skipped: the batch's CRC covers the same bytes.
+//! The crate's frame reader reserves three blocks of the size that the header claims, 12 MiB for
+//! seven bytes, and takes a cut frame for a whole one. This one writes straight into the output,
+//! and makes room for one block at a time: 4 MiB at most, never over 255 times the block's stored
+//! bytes, never over the caller's limit. Checksums inside the frame are skipped: the batch's CRC
+//! covers the same bytes.
 
 use super::DecodeFault;
 use lz4_flex::block::{DecompressError, decompress_into_with_dict};
