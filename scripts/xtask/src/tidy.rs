@@ -22,12 +22,13 @@ use tree::{Finding, Tree};
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 /// Every rule, in the order in which its findings are printed.
-const RULES: [Rule; 26] = [
+const RULES: [Rule; 27] = [
     ("the crates' edges point down in the table of docs/architecture.md", layers::edges),
     ("third-party crates stay where they belong", layers::third_party),
     ("known-bad features are never on by default", layers::known_bad_features),
     ("member manifests take versions and lints from the workspace", manifests::members),
-    ("every third-party crate has its reason", manifests::reasons),
+    ("every third-party crate has its reason, and somebody who uses it", manifests::reasons),
+    ("the workspace's lints are as strict as they were", manifests::lints),
     ("the root folder holds only what belongs there", places::root),
     ("no mod.rs", places::no_mod_rs),
     ("`pub use` only in lib.rs", places::reexports),

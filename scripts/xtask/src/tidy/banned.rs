@@ -25,8 +25,15 @@ pub fn unfinished(tree: &Tree) -> Vec<Finding> {
 pub fn muted_tests(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.files() {
-        for word in ["#[ignore", "#[should_panic"] {
-            push_all(&mut findings, file, &file.code, word, "let it run and assert");
+        for word in ["ignore", "should_panic"] {
+            for at in word_positions(&file.code, word) {
+                // In an attribute, be it the whole one or a part of `cfg_attr`.
+                let line_begin = file.code[..at].rfind('\n').map_or(0, |end| end + 1);
+                if file.code[line_begin..at].contains("#[") {
+                    let line = line_at(&file.code, at);
+                    findings.push(file.finding(line, format!("`{word}`: let it run and assert")));
+                }
+            }
         }
     }
     findings
@@ -71,11 +78,17 @@ pub fn foreign_words(tree: &Tree) -> Vec<Finding> {
                 );
             }
         }
-        for at in word_positions(&file.text, "issue") {
-            let rest = file.text[at + "issue".len()..].trim_start_matches([' ', '#']);
-            if rest.starts_with(|c: char| c.is_ascii_digit()) {
-                let line = line_at(&file.text, at);
-                findings.push(file.finding(line, "an issue's number; say what it is about"));
+        // Lower case letter for letter, so that an index means the same in both.
+        let lower = file.text.to_ascii_lowercase();
+        for word in ["issue", "issues", "pull", "pr", "bug", "ticket"] {
+            for at in word_positions(&lower, word) {
+                let rest = lower[at + word.len()..].trim_start_matches([' ', '/']);
+                let number = rest.strip_prefix('#').unwrap_or(rest);
+                let marked = word.starts_with("issue") || number.len() < rest.len();
+                if marked && number.starts_with(|c: char| c.is_ascii_digit()) {
+                    let line = line_at(&file.text, at);
+                    findings.push(file.finding(line, "an issue's number; say what it is about"));
+                }
             }
         }
     }
@@ -86,7 +99,15 @@ pub fn foreign_words(tree: &Tree) -> Vec<Finding> {
 pub fn untyped_errors(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.handwritten_rust() {
-        for word in ["Box<dyn Error", "Box<dyn std::error::Error", "anyhow", "Other(String)"] {
+        const WORDS: [&str; 6] = [
+            "Box<dyn Error",
+            "Box<dyn std::error::Error",
+            "Box<dyn core::error::Error",
+            "anyhow",
+            "eyre",
+            "Other(String)",
+        ];
+        for word in WORDS {
             push_all(
                 &mut findings,
                 file,
@@ -134,22 +155,23 @@ mod tests {
 
     #[test]
     fn muted_tests_are_found() {
-        let text =
-            "#[test]\n#[ignore = \"slow\"]\nfn a() {}\n#[should_panic]\nfn b() {}\n// #[ignore]";
-        assert_eq!(lines(muted_tests(&Tree::of(&[("a.rs", text)]))), [2, 4]);
+        let text = "#[test]\n#[ignore = \"slow\"]\nfn a() {}\n#[should_panic]\nfn b() {}\n\
+                    // #[ignore]\n\
+                    #[cfg_attr(debug_assertions, ignore)]\nlet ignore = 1;";
+        assert_eq!(lines(muted_tests(&Tree::of(&[("a.rs", text)]))), [2, 7, 4]);
     }
 
     #[test]
     fn machine_paths_issue_numbers_and_registries_are_found() {
         let text = format!(
-            "{}b\nissue #12\nan issue of 12\n{}\nsee ../shared",
+            "{}b\nIssue #12\nan issue of 12\n{}\nsee ../shared\nissues/7\nPR #3\npull 3 kegs",
             "/wor".to_string() + "k/",
             { "https://".to_string() + "crates" + ".io/x" }
         );
         let mut found = lines(foreign_words(&Tree::of(&[("a.md", &text)])));
         found.sort();
-        assert_eq!(found, [1, 2, 4, 5]);
-        assert_eq!(lines(foreign_words(&Tree::of(&[("deny.toml", &text)]))).len(), 3);
+        assert_eq!(found, [1, 2, 4, 5, 6, 7]);
+        assert_eq!(lines(foreign_words(&Tree::of(&[("deny.toml", &text)]))).len(), 5);
     }
 
     #[test]

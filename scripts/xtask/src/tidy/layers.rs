@@ -1,6 +1,6 @@
 //! Rules about who may use whom, read from the table in docs/architecture.md and every Cargo.toml.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::{Finding, Package, Tree};
 
@@ -10,39 +10,20 @@ const PAGE: &str = "docs/architecture.md";
 /// The one crate that may be missing from the table: it may use no other crate of the project.
 const OUTSIDE: &str = "xtask";
 
-/// Third-party crates and the only crates that may name them.
-const CONFINED: [(&str, &[&str]); 18] = [
+/// Every third-party crate, and the only crates that may name it: those that do.
+const CONFINED: [(&str, &[&str]); 11] = [
     ("io-uring", &["runtime"]),
     ("core_affinity", &["runtime"]),
     ("libc", &["runtime"]),
+    ("crc32c", &["record", "storage"]),
     ("flate2", &["record"]),
     ("lz4_flex", &["record"]),
     ("snap", &["record"]),
     ("zstd", &["record"]),
-    ("openraft", &["quorum"]),
-    ("rkyv", &["replica"]),
-    ("rustls", &["connection"]),
-    ("tokio", &["server", "bench"]),
-    ("glommio", &[]),
-    ("kafka-protocol", &["protocol", "conformance"]),
-    ("rdkafka", &["bench", "conformance", "crash"]),
-    ("hdrhistogram", &["bench"]),
-    ("clap", &["cli", "bench", "xtask", "conformance", "crash", "simulation"]),
-    ("serde", SERDE),
-    ("serde_json", SERDE),
-];
-
-/// Who reads or writes JSON: metadata records, schemas, answers to operators, tests.
-const SERDE: &[&str] = &[
-    "metadata",
-    "quorum",
-    "protocol",
-    "cli",
-    "bench",
-    "xtask",
-    "conformance",
-    "crash",
-    "simulation",
+    ("clap", &["cli", "bench", "xtask"]),
+    ("serde", &["metadata", "bench", "xtask"]),
+    // Metadata records, schemas, answers to operators, tests.
+    ("serde_json", &["metadata", "protocol", "cli", "bench", "xtask", "conformance"]),
 ];
 
 /// An edge goes from a line of the table to a lower one, never sideways, never up.
@@ -83,16 +64,24 @@ pub fn edges(tree: &Tree) -> Vec<Finding> {
 
 /// Third-party names do not spread: whoever replaces one opens one crate.
 pub fn third_party(tree: &Tree) -> Vec<Finding> {
+    const HERE: &str = "scripts/xtask/src/tidy/layers.rs";
     let mut findings = Vec::new();
+    let mut used = BTreeSet::new();
     for package in tree.packages() {
-        for needed in &package.dependencies {
+        for needed in package.dependencies.iter().filter(|needed| needed.path.is_none()) {
+            used.insert((needed.name.as_str(), package.name.as_str()));
             let rule = CONFINED.iter().find(|(name, _)| *name == needed.name);
-            if let Some((name, homes)) = rule
-                && !homes.contains(&package.name.as_str())
-            {
-                let message = format!("it uses {name}, which only {homes:?} may");
-                findings.push(finding(&package.name, &message));
-            }
+            let message = match rule {
+                Some((_, homes)) if homes.contains(&package.name.as_str()) => continue,
+                Some((name, homes)) => format!("it uses {name}, which only {homes:?} may"),
+                None => format!("it uses {}, which has no line in {HERE}", needed.name),
+            };
+            findings.push(finding(&package.name, &message));
+        }
+    }
+    for (name, homes) in CONFINED {
+        for home in homes.iter().filter(|home| !used.contains(&(name, **home))) {
+            findings.push(finding(HERE, &format!("{home} does not use {name}; take its name out")));
         }
     }
     findings
@@ -169,7 +158,7 @@ fn finding(place: &str, message: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{edges, known_bad_features, third_party};
+    use super::{CONFINED, edges, known_bad_features, third_party};
     use crate::tidy::tree::Tree;
 
     const TABLE: &str = "# Layers\n```\n2  cli (the binary) · bench\n\
@@ -232,11 +221,35 @@ mod tests {
 
     #[test]
     fn a_confined_crate_elsewhere_is_found() {
-        let packages =
-            [package("runtime", &["libc"], "{}"), package("server", &["libc", "snap"], "{}")];
+        let packages = lawful(&[package("server", &["libc", "snap", "unheard-of"], "{}")]);
         let findings = third_party(&tree("", &packages));
-        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert_eq!(findings.len(), 3, "{findings:?}");
         assert!(findings.iter().all(|finding| finding.path == "server"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_home_that_does_not_use_its_crate_is_found() {
+        assert_eq!(third_party(&tree("", &lawful(&[]))), []);
+        let without_cli: Vec<_> =
+            lawful(&[]).into_iter().filter(|json| !json.contains("\"cli\"")).collect();
+        let findings = third_party(&tree("", &without_cli));
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(findings[0].message.contains("cli does not use clap"), "{findings:?}");
+    }
+
+    /// Packages that use what they may, and `more`.
+    fn lawful(more: &[String]) -> Vec<String> {
+        let mut homes: Vec<&str> = CONFINED.iter().flat_map(|(_, homes)| *homes).copied().collect();
+        homes.sort();
+        homes.dedup();
+        let uses = |home: &str| -> Vec<&str> {
+            let theirs = CONFINED.iter().filter(|(_, homes)| homes.contains(&home));
+            theirs.map(|(name, _)| *name).collect()
+        };
+        let mut packages: Vec<_> =
+            homes.into_iter().map(|home| package(home, &uses(home), "{}")).collect();
+        packages.extend_from_slice(more);
+        packages
     }
 
     #[test]

@@ -35,6 +35,9 @@ fn links(text: &str) -> Vec<(usize, String)> {
             continue;
         }
         let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("``");
+        if let Some((_, target)) = definition(line) {
+            links.push((index + 1, target.to_string()));
+        }
         for (at, _) in prose.match_indices("](") {
             let target = &prose[at + 2..];
             let end = target.find([')', ' ']).unwrap_or(target.len());
@@ -42,6 +45,12 @@ fn links(text: &str) -> Vec<(usize, String)> {
         }
     }
     links
+}
+
+/// A line of the form `[name]: target`, as its name and target.
+fn definition(line: &str) -> Option<(&str, &str)> {
+    let (name, target) = line.trim_start().strip_prefix('[')?.split_once("]: ")?;
+    Some((name, target.split_whitespace().next()?))
 }
 
 /// `target` as seen from the folder of the page at `from`.
@@ -77,7 +86,8 @@ mod tests {
     #[test]
     fn dead_links_are_found_and_living_ones_are_not() {
         let page = "[a](b.md) [a](../README.md#run-it-now) [a](#here) [a](https://x) `[a](no.md)`\n\
-                    # Here\n```\n[a](no.md)\n```\n[a](../engine) [a](c.md)\n[a](b.md#there)\n";
+                    # Here\n```\n[a](no.md)\n```\n[a](../engine) [a](c.md)\n[a](b.md#there)\n\
+                    [x]: no.md\n[y]: b.md\n";
         let tree = Tree::of(&[
             ("README.md", "## Run it, now\n"),
             ("docs/a.md", page),
@@ -86,6 +96,6 @@ mod tests {
         ]);
         let findings = resolve(&tree);
         let lines: Vec<_> = findings.iter().map(|finding| finding.line).collect();
-        assert_eq!(lines, [6, 7], "{findings:?}");
+        assert_eq!(lines, [6, 7, 8], "{findings:?}");
     }
 }

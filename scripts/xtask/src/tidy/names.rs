@@ -37,7 +37,7 @@ mod tests {
     fn empty_names_are_found_and_generated_ones_are_not() {
         let text =
             "pub struct LogManager;\nenum Database {}\n/// trait XHelper\ntrait LogUtil<T> {}\n";
-        let tree = Tree::of(&[("a.rs", text), ("a/generated/b.rs", text)]);
+        let tree = Tree::of(&[("a.rs", text), ("net/protocol/src/generated/b.rs", text)]);
         let lines: Vec<_> = empty_words(&tree).into_iter().map(|f| f.line).collect();
         assert_eq!(lines, [1, 4]);
     }

@@ -1,6 +1,5 @@
 //! Rules of size: files, lines, inline tests.
 
-use super::rust_code::{closing, line_at};
 use super::tree::{File, Finding, Tree};
 
 const FILE_LINES_MAX: usize = 1_000;
@@ -38,13 +37,11 @@ pub fn columns(tree: &Tree) -> Vec<Finding> {
 pub fn inline_tests(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.handwritten_rust() {
-        for (at, _) in file.code.match_indices("#[cfg(test)]\nmod tests {") {
-            let open = at + file.code[at..].find('{').expect("the pattern ends with it");
-            let first = line_at(&file.code, at);
-            let lines = line_at(&file.code, closing(&file.code, open) - 1) - first + 1;
+        for module in file.test_modules() {
+            let lines = module.end() - module.start() + 1;
             if lines > INLINE_TEST_LINES_MAX {
                 let message = format!("{lines} lines of inline tests; move them to tests.rs");
-                findings.push(file.finding(first, message));
+                findings.push(file.finding(*module.start(), message));
             }
         }
     }
@@ -64,7 +61,11 @@ mod tests {
     #[test]
     fn a_file_of_1001_lines_is_found_unless_it_is_generated() {
         let (fits, long) = ("x\n".repeat(1_000), "x\n".repeat(1_001));
-        let tree = Tree::of(&[("a.rs", &fits), ("b.rs", &long), ("c/generated/d.rs", &long)]);
+        let tree = Tree::of(&[
+            ("a.rs", &fits),
+            ("b.rs", &long),
+            ("net/protocol/src/generated/d.rs", &long),
+        ]);
         let findings = files(&tree);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].path, "b.rs");
@@ -74,7 +75,11 @@ mod tests {
     fn a_line_of_101_columns_is_found_unless_it_is_an_address() {
         let (fits, long) = ("é".repeat(100), "é".repeat(101));
         let text = format!("{fits}\n{long}\nhttps://{long}\n");
-        let tree = Tree::of(&[("a.py", &text), ("b.md", &text), ("c/generated/d.rs", &text)]);
+        let tree = Tree::of(&[
+            ("a.py", &text),
+            ("b.md", &text),
+            ("net/protocol/src/generated/d.rs", &text),
+        ]);
         let places: Vec<_> = columns(&tree).into_iter().map(|f| (f.path, f.line)).collect();
         assert_eq!(places, [("a.py".to_string(), 2)]);
     }
@@ -85,5 +90,9 @@ mod tests {
             |lines: usize| format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n".repeat(lines - 3));
         assert_eq!(inline_tests(&Tree::of(&[("a.rs", &text(150))])), []);
         assert_eq!(inline_tests(&Tree::of(&[("a.rs", &text(151))])).len(), 1);
+        let between = text(151).replace("mod tests", "#[allow(x, reason = \"[\")]\npub mod sim");
+        assert_eq!(inline_tests(&Tree::of(&[("a.rs", &between)])).len(), 1);
+        let beside = format!("#[cfg(test)]\nmod tests;\n\nmod long {{\n{}}}\n", "\n".repeat(200));
+        assert_eq!(inline_tests(&Tree::of(&[("a.rs", &beside)])), []);
     }
 }

@@ -49,7 +49,8 @@ impl File {
 
     /// Whether a program wrote it: such files are exempt from rules of size and style.
     pub fn is_generated(&self) -> bool {
-        self.path.contains("/generated/") || self.path.ends_with("/generated.rs")
+        let place = self.path.strip_prefix("net/protocol/src/generated");
+        place.is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
     }
 
     /// Whether it is Rust written by hand.
@@ -62,16 +63,31 @@ impl File {
         Finding { path: self.path.clone(), line, message: message.into() }
     }
 
-    /// The number, from 1, of the first line that belongs to tests; beyond the end if none does.
-    pub fn first_test_line(&self) -> usize {
-        let whole_file = self.path.ends_with("/tests.rs")
-            || self.path.contains("/tests/")
-            || self.path.starts_with("tests/");
-        if whole_file {
-            return 1;
+    /// Whether the whole file belongs to tests.
+    pub fn is_test(&self) -> bool {
+        let path = &self.path;
+        path.ends_with("/tests.rs") || path.contains("/tests/") || path.starts_with("tests/")
+    }
+
+    /// The lines, from 1, of each module of tests that stands in the file.
+    pub fn test_modules(&self) -> Vec<std::ops::RangeInclusive<usize>> {
+        let mut modules = Vec::new();
+        for (at, attribute) in self.code.match_indices("#[cfg(test)]") {
+            let mut rest = self.code[at + attribute.len()..].trim_start();
+            // Other attributes may stand between.
+            while rest.starts_with("#[") {
+                rest = rest[rust_code::closing(rest, 1)..].trim_start();
+            }
+            let rest = rest.strip_prefix("pub ").unwrap_or(rest);
+            let Some(open) = rest.find(['{', ';']) else { continue };
+            if rest.starts_with("mod ") && rest.as_bytes()[open] == b'{' {
+                let open = self.code.len() - rest.len() + open;
+                let end = rust_code::closing(&self.code, open) - 1;
+                let line = |at| rust_code::line_at(&self.code, at);
+                modules.push(line(at)..=line(end));
+            }
         }
-        let attribute = self.code.lines().position(|line| line.contains("#[cfg(test)]"));
-        attribute.map_or(usize::MAX, |index| index + 1)
+        modules
     }
 }
 
@@ -194,6 +210,10 @@ impl Tree {
                 if !SKIPPED_FOLDERS.contains(&name.as_str()) {
                     self.walk(&path, &format!("{relative}/"))?;
                 }
+                continue;
+            }
+            // In a work tree of git it is a file, which says where the rest is.
+            if relative == ".git" {
                 continue;
             }
             self.paths.push(relative.clone());
