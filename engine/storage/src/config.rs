@@ -88,6 +88,12 @@ impl JournalConfig {
         commit.saturating_sub(COMMIT_HEADER_BYTES + ENTRY_HEADER_BYTES)
     }
 
+    /// The size of the very first file of a ring. A fresh broker opens its port when that is there;
+    /// files of full size follow in the background, and the first is removed when it is recycled.
+    pub fn first_file_bytes(&self) -> u64 {
+        self.file_bytes.min(4 * self.reserve_bytes)
+    }
+
     /// Refuses sizes that contradict each other, naming the first.
     pub fn check(&self) -> Result<(), ConfigError> {
         let block = BLOCK_BYTES as u64;

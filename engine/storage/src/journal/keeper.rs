@@ -26,7 +26,7 @@ async fn grow(inner: &Rc<Inner>) {
     let size_bytes = inner.config.file_bytes;
     match make_file(&inner.shard, &inner.dir, number, size_bytes).await {
         Ok(file) => {
-            inner.commits.borrow_mut().ring.add(number, file);
+            inner.commits.borrow_mut().ring.add(number, size_bytes, file);
             inner.room.wake_all();
         }
         Err(e) if e.is_for_space() => {

@@ -16,16 +16,20 @@ use std::rc::Rc;
 
 pub(super) async fn open(scanned: Scanned) -> Result<(Journal, Replay), OpenError> {
     let Scanned { shard, dir, config, files, chain, journal_id, unfinished } = scanned;
+    let files_found = files.len();
     let mut ring = Ring::new(&config, files, &chain);
     clean(&shard, &dir, &unfinished).await?;
     #[cfg(not(feature = "known-bad-serve-before-recovery-sync"))]
     save(&shard, &dir, &ring).await?;
     if !ring.has_place(COMMIT_HEADER_BYTES) {
-        // A fresh folder; or a ring so full that only one more file lets anything settle.
+        // A fresh folder, whose start need not wait for a whole file; or a ring so full that only
+        // one more file lets anything settle.
+        let is_fresh = files_found == 0;
+        let size_bytes = if is_fresh { config.first_file_bytes() } else { config.file_bytes };
         let number = ring.take_number();
-        let made = make_file(&shard, &dir, number, config.file_bytes).await;
+        let made = make_file(&shard, &dir, number, size_bytes).await;
         let made = made.map_err(|e| failed("making", &e.path)(e.error))?;
-        ring.add(number, made);
+        ring.add(number, size_bytes, made);
     }
     let identity = Identity {
         shard: shard.id().0,

@@ -261,9 +261,8 @@ impl Ring {
         }
     }
 
-    /// A file was made.
-    pub(super) fn add(&mut self, number: u32, file: File) {
-        let size_bytes = self.file_bytes;
+    /// A file of that size was made.
+    pub(super) fn add(&mut self, number: u32, size_bytes: u64, file: File) {
         self.free.push_back(RingFile { number, size_bytes, file, last_sequence: 0 });
     }
 

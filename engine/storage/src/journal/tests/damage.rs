@@ -12,7 +12,15 @@ fn file() -> PathBuf {
 
 /// No marks by idleness: the commits' own marks are what counts. All fits the first file.
 fn unmarked() -> JournalConfig {
-    JournalConfig { mark_delay: Duration::from_secs(3600), file_bytes: 256 << 10, ..tiny() }
+    let (file_bytes, reserve_bytes) = (256 << 10, 64 << 10);
+    let config = JournalConfig {
+        mark_delay: Duration::from_secs(3600),
+        file_bytes,
+        reserve_bytes,
+        ..tiny()
+    };
+    assert_eq!(config.first_file_bytes(), file_bytes);
+    config
 }
 
 /// Entry `id` is commit `id + 2`, at block `id + 1`; all but the last `in_flight` are known synced.

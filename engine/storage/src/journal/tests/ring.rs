@@ -47,6 +47,27 @@ fn a_ring_that_is_recycled_goes_round_without_growing() {
 }
 
 #[test]
+fn the_short_first_file_is_replaced_by_one_of_full_size_when_it_is_recycled() {
+    let bed = Bed::new(9);
+    bed.run_well(|shard| async move {
+        let config = JournalConfig { file_bytes: 256 << 10, ..tiny() };
+        let (journal, _) = open(&shard, &config, None).await;
+        assert_eq!(journal.pressure().capacity_bytes, 2 * config.file_bytes, "what it will have");
+        for id in 0..100i64 {
+            journal.room(5000, Purpose::Records).await;
+            let at = append_synced(&journal, id, 5000).await;
+            journal.replay_place(at.sequence);
+            journal.recycle_before(at.sequence);
+        }
+        journal.stop().await;
+    });
+    let files = bed.node.disk().files();
+    let sizes = files.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "rj"));
+    let sizes: Vec<u64> = sizes.map(|(_, bytes)| *bytes).collect();
+    assert!(sizes.len() >= 2 && sizes.iter().all(|bytes| *bytes == 256 << 10), "{sizes:?}");
+}
+
+#[test]
 fn a_full_ring_grows_then_refuses_records_but_takes_what_frees_space() {
     let bed = Bed::new(2);
     bed.run_well(|shard| async move {
