@@ -1,10 +1,10 @@
-//! `cargo xtask peers`: installs the clients, brokers and tools that tests and CI run, all pinned.
+//! `cargo xtask peers`: installs the clients, brokers and tools that tests and CI run, pinned.
 //!
 //! ```text
 //! target/peers/venv     Python clients, by scripts/peers/requirements.txt
 //! target/peers/jars     Apache Kafka's broker and tools, by scripts/peers/pom.xml
 //! target/peers/bin      cargo-deny
-//! kcat                  from the system's packages
+//! kcat                  from the system's packages, 1.7.1 where they have it
 //! ```
 //!
 //! A stamp beside each part holds what it was made from, so that a second run has nothing to do.
@@ -16,6 +16,10 @@ use std::process::Command;
 use crate::steps::{StepError, announce, answer, cargo, step};
 use crate::workspace;
 
+/// Debian 12's, which the tests were written with.
+const KCAT: &str = "1.7.1";
+/// The library below Debian 12's kcat: what kcat can do hangs more on this than on its own version.
+const LIBRDKAFKA: &str = "2.0.2";
 const CARGO_DENY_VERSION: &str = "0.20.2";
 const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
@@ -46,32 +50,66 @@ fn once(name: &str, pins: &str, install: fn() -> Result<(), StepError>) -> Resul
     fs::write(&stamp, pins).map_err(|source| file_error(&stamp, source))
 }
 
+/// The distribution decides which kcat there is; the one that the tests were written with is asked
+/// for, and any other is taken and named.
 fn install_kcat() -> Result<(), StepError> {
-    if answer("kcat", Command::new("kcat").arg("-V")).is_ok() {
-        announce("peers: kcat is ready");
-        return Ok(());
-    }
-    apt_install("kcat", "apt-get install kcat")
+    let version = || answer("kcat", Command::new("kcat").arg("-V"));
+    let said = match version() {
+        Ok(said) => said,
+        Err(_) => {
+            apt_install("kcat", Some(KCAT), "apt-get install kcat")?;
+            version()?
+        }
+    };
+    announce(&match kcat_versions(&said) {
+        Some((KCAT, LIBRDKAFKA)) => {
+            format!("peers: kcat {KCAT} on librdkafka {LIBRDKAFKA} is ready")
+        }
+        Some((kcat, library)) => format!(
+            "peers: kcat {kcat} on librdkafka {library} is ready; the tests were written with \
+             {KCAT} on {LIBRDKAFKA}"
+        ),
+        None => format!("peers: kcat is ready, of an unknown version: {}", said.trim()),
+    });
+    Ok(())
 }
 
-/// Installs one system package, if this user may.
-fn apt_install(package: &'static str, install: &'static str) -> Result<(), StepError> {
+/// The versions of kcat and of its library in what `kcat -V` prints.
+fn kcat_versions(said: &str) -> Option<(&str, &str)> {
+    let line = said.lines().find_map(|line| line.strip_prefix("Version "))?;
+    let (kcat, rest) = line.split_once(' ')?;
+    let (_, library) = rest.split_once("librdkafka ")?;
+    Some((kcat, library.split([' ', ')', ',']).next()?))
+}
+
+/// Installs one system package, if this user may: in this version, if the distribution has it.
+fn apt_install(
+    package: &'static str,
+    version: Option<&str>,
+    install: &'static str,
+) -> Result<(), StepError> {
     let user = answer("who am I", Command::new("id").arg("-u"))?;
     if user.trim() != "0" {
         return Err(StepError::Missing { what: package, install });
     }
     step("peers: update the package lists", Command::new("apt-get").args(["update", "-qq"]))?;
-    step(
-        &format!("peers: install {package}"),
-        Command::new("apt-get")
-            .args(["install", "-y", "-qq", "--no-install-recommends", package])
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
+    let title = format!("peers: install {package}");
+    let pinned = version.map(|version| format!("{package}={version}*"));
+    let install = |what: &str| {
+        let mut command = Command::new("apt-get");
+        command.args(["install", "-y", "-qq", "--no-install-recommends", what]);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        step(&title, &mut command)
+    };
+    if pinned.is_some_and(|pinned| install(&pinned).is_ok()) {
+        return Ok(());
+    }
+    install(package)
 }
 
 fn install_python() -> Result<(), StepError> {
     if answer("python", Command::new("python3").args(["-c", "import ensurepip"])).is_err() {
-        apt_install("python3-venv", "apt-get install python3-venv")?;
+        apt_install("python3-venv", None, "apt-get install python3-venv")?;
     }
     let venv = workspace::peers().join("venv");
     step(
@@ -119,4 +157,18 @@ fn read(path: &Path) -> Result<String, StepError> {
 
 fn file_error(path: &Path, source: std::io::Error) -> StepError {
     StepError::File { path: path.to_path_buf(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kcat_versions;
+
+    #[test]
+    fn kcat_says_its_own_version_and_its_librarys() {
+        let said = "kcat - Apache Kafka producer and consumer tool\nVersion 1.7.1 (JSON, \
+                    Transactions, librdkafka 2.0.2 builtin.features=gzip,zstd)\n";
+        assert_eq!(kcat_versions(said), Some(("1.7.1", "2.0.2")));
+        assert_eq!(kcat_versions("Version 2.0 (librdkafka 2.8.0)"), Some(("2.0", "2.8.0")));
+        assert_eq!(kcat_versions("kcat"), None);
+    }
 }
