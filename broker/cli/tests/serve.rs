@@ -96,6 +96,12 @@ fn the_settings_that_kafka_ships_start_a_broker_with_a_warning_for_each_without_
         }
     }
     assert!(ready, "it did not start; warnings: {warned:?}");
+    assert_eq!(
+        warned[..2],
+        ["process.roles", "controller.quorum.bootstrap.servers"],
+        "file's order"
+    );
+    warned.sort();
     assert_eq!(warned, WITHOUT_EFFECT);
     let stop = Command::new("kill").arg(broker.0.id().to_string()).status();
     assert!(stop.is_ok_and(|status| status.success()), "SIGTERM was sent");

@@ -11,7 +11,7 @@ use super::properties;
 use super::without_effect::{Standing, kafka_broker_settings, without_effect};
 
 /// Where a value was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Nowhere.
     Default,
@@ -106,9 +106,12 @@ impl Settings {
         Settings::default()
     }
 
-    /// Warnings about what was given and has no effect, one for each setting.
+    /// Warnings about what was given and has no effect, one for each setting, in the order of the
+    /// places.
     pub fn warnings(&self) -> Vec<String> {
-        self.given.iter().filter_map(|(name, given)| self.warning(name, given)).collect()
+        let mut given: Vec<_> = self.given.iter().collect();
+        given.sort_by_key(|(_, given)| &given.place);
+        given.into_iter().filter_map(|(name, given)| self.warning(name, given)).collect()
     }
 
     fn warning(&self, name: &str, given: &Given) -> Option<String> {
@@ -123,7 +126,8 @@ impl Settings {
         let reason = without_effect(name)?;
         let verdict = match reason.standing {
             Standing::Later => "is not obeyed yet",
-            Standing::Never | Standing::Unsafe(_) => "has no meaning here",
+            Standing::Never => "has no meaning here",
+            Standing::Unsafe(_) => "has no effect as it is given, else it would be refused",
         };
         Some(format!("{place}: {name} {verdict}: {}", reason.why))
     }
@@ -285,7 +289,7 @@ mod tests {
         let mut settings = Settings::new();
         settings.set_properties("f", b"num.io.threads=8\noffsets.retention.minutes=1").unwrap();
         settings.set_argument("num.io.threads=9").unwrap();
-        let [threads, groups] = &settings.warnings()[..] else {
+        let [groups, threads] = &settings.warnings()[..] else {
             panic!("{:?}", settings.warnings())
         };
         assert_eq!(
@@ -295,6 +299,15 @@ mod tests {
         );
         let later = "f, line 2: offsets.retention.minutes is not obeyed yet: ";
         assert!(groups.starts_with(later), "{groups}");
+    }
+
+    #[test]
+    fn a_setting_that_is_only_taken_as_it_is_given_is_not_called_meaningless() {
+        let mut settings = Settings::new();
+        settings.set_argument("process.roles=broker,controller").unwrap();
+        let [warning] = &settings.warnings()[..] else { panic!("{:?}", settings.warnings()) };
+        let text = "process.roles has no effect as it is given, else it would be refused: a broker";
+        assert!(warning.contains(text), "{warning}");
     }
 
     #[test]
