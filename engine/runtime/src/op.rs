@@ -108,6 +108,10 @@ pub(crate) enum Op {
     PollWritable {
         fd: Fd,
     },
+    /// Completes when the peer sends no more, or the socket is broken.
+    PollEnd {
+        fd: Fd,
+    },
     /// Moves up to `len` bytes between a pipe and something else, short if that has no more.
     /// `position` is the file's; none for a pipe or a socket. `-EAGAIN` if a socket is full.
     Splice {

@@ -128,7 +128,14 @@ impl Permit {
         self.bytes
     }
 
-    /// Gives a part back early, until `bytes` are left. It never grows.
+    /// Takes in what another permit of the same budget is worth.
+    pub fn join(&mut self, other: Permit) {
+        assert!(Rc::ptr_eq(&self.ledger, &other.ledger), "{} is not its budget", self.ledger.name);
+        let mut other = other;
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// Gives a part back early, until `bytes` are left. By itself it never grows.
     pub fn shrink_to(&mut self, bytes: u64) {
         let back = self.bytes.saturating_sub(bytes);
         self.bytes -= back;
@@ -223,6 +230,16 @@ mod tests {
         let budget = Budget::new("test bytes", 10);
         let Poll::Ready(Err(error)) = poll(pin!(budget.acquire(11))) else { panic!("refused") };
         assert_eq!(error.to_string(), "11 bytes of test bytes are more than its limit of 10");
+    }
+
+    #[test]
+    fn joined_permits_are_given_back_together() {
+        let budget = Budget::new("test bytes", 10);
+        let mut permit = budget.try_acquire(4).expect("all is free");
+        permit.join(budget.try_acquire(5).expect("six are left"));
+        assert_eq!((permit.bytes(), budget.used_bytes()), (9, 9));
+        drop(permit);
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[test]

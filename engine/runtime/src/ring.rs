@@ -257,6 +257,16 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// Asks the operation to end soon. It still completes: often with `-ECANCELED`, which means
+    /// that it did nothing.
+    pub(crate) fn cancel(&self) {
+        if let Some(key) = self.key {
+            self.core.ring.driver.borrow_mut().push(Key::NOBODY, Op::Cancel { key });
+        }
+    }
+}
+
 impl Future for Ticket {
     type Output = Outcome;
 

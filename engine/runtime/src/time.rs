@@ -24,6 +24,12 @@ impl Instant {
         self.0
     }
 
+    /// What the shards' clock reads now, for code that runs before there is a shard. Not in the
+    /// simulator, whose clock is a world's own.
+    pub fn of_process() -> Instant {
+        crate::uring::calls::monotonic()
+    }
+
     /// How long after `earlier` this moment is; zero if it is not after it.
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -50,6 +50,8 @@ cases! {
     sockets(1):
         bytes_arrive_in_order_and_end_with_the_stream,
         a_bulk_receive_fills_our_own_memory,
+        a_receive_that_gives_up_loses_no_byte,
+        a_peers_end_is_seen_while_its_bytes_are_unread,
         a_try_sends_what_fits_and_never_waits,
         a_vectored_send_arrives_whole,
         a_file_is_sent_without_passing_through_us,

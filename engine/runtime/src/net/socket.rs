@@ -7,8 +7,11 @@ use crate::lease::Lease;
 use crate::op::{CloseKind, Fd, Op, Payload, check};
 use crate::ring::{Holder, Keep, Ticket};
 use crate::shard::Core;
+use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 /// What is received when the driver's own memory has run out.
 const FALLBACK_BYTES: usize = 4096;
@@ -57,6 +60,40 @@ impl Socket {
         (check(outcome.results[0]), outcome.keep.buffer())
     }
 
+    /// As [`Socket::recv`], but gives up when `stop` is ready before anything came: none then, and
+    /// no byte of the stream is lost.
+    pub async fn recv_unless(
+        &self,
+        buf: Buffer,
+        at: usize,
+        stop: impl Future<Output = ()>,
+    ) -> (io::Result<Option<usize>>, Buffer) {
+        let mut buf = buf;
+        let room = &mut buf[at..];
+        assert!(!room.is_empty(), "a receive into no room would look like the stream's end");
+        let len = room.len().min(1 << 30) as u32;
+        let op = Op::Recv { fd: self.0.fd, memory: room.as_mut_ptr(), len };
+        let mut ticket = self.submit(op, Keep::Buffer(buf));
+        let mut stop = pin!(stop);
+        let mut stopped = false;
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = Pin::new(&mut ticket).poll(cx) {
+                return Poll::Ready(outcome);
+            }
+            if !stopped && stop.as_mut().poll(cx).is_ready() {
+                stopped = true;
+                ticket.cancel();
+            }
+            Poll::Pending
+        })
+        .await;
+        let result = match check(outcome.results[0]) {
+            Err(e) if stopped && e.raw_os_error() == Some(libc::ECANCELED) => Ok(None),
+            result => result.map(Some),
+        };
+        (result, outcome.keep.buffer())
+    }
+
     /// Sends all of `bytes`. After an error, or a dropped future, an unknown part of them is sent.
     pub async fn send(&self, bytes: Lease) -> io::Result<()> {
         let mut rest = bytes;
@@ -103,6 +140,12 @@ impl Socket {
     pub async fn writable(&self) -> io::Result<()> {
         let op = Op::PollWritable { fd: self.0.fd };
         check(self.submit(op, Keep::Nothing).await.results[0]).map(|_| ())
+    }
+
+    /// Returns when the peer sends no more, or the socket is broken: nobody may want any more what
+    /// is done for it. What it sent before may not be received yet.
+    pub async fn peer_ended(&self) {
+        let _whichever = self.submit(Op::PollEnd { fd: self.0.fd }, Keep::Nothing).await;
     }
 
     /// Sends `len` bytes of a file from `position` on, without copying them through this process.

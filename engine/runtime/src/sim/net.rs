@@ -41,6 +41,8 @@ pub(crate) struct Socket {
     pub(crate) receiving: VecDeque<(Caller, Receive)>,
     pub(crate) sending: VecDeque<(Caller, Send)>,
     pub(crate) polling: Vec<Caller>,
+    /// Who waits for the peer's end.
+    pub(crate) awaiting_end: Vec<Caller>,
 }
 
 /// Where received bytes go.
@@ -151,6 +153,7 @@ impl Socket {
             receiving: VecDeque::new(),
             sending: VecDeque::new(),
             polling: Vec::new(),
+            awaiting_end: Vec::new(),
         }
     }
 
@@ -158,7 +161,8 @@ impl Socket {
     pub(crate) fn take_waiting(&mut self) -> Vec<Caller> {
         let receiving = self.receiving.drain(..).map(|(caller, _)| caller);
         let sending = self.sending.drain(..).map(|(caller, _)| caller);
-        receiving.chain(sending).chain(self.polling.drain(..)).collect()
+        let polling = self.polling.drain(..).chain(self.awaiting_end.drain(..));
+        receiving.chain(sending).chain(polling).collect()
     }
 
     /// Forgets one waiting operation. True if there was one.
@@ -167,11 +171,13 @@ impl Socket {
         self.receiving.retain(|(waiting, _)| *waiting != caller);
         self.sending.retain(|(waiting, _)| *waiting != caller);
         self.polling.retain(|waiting| *waiting != caller);
+        self.awaiting_end.retain(|waiting| *waiting != caller);
         self.waiting() < before
     }
 
     fn waiting(&self) -> usize {
-        self.receiving.len() + self.sending.len() + self.polling.len()
+        let polling = self.polling.len() + self.awaiting_end.len();
+        self.receiving.len() + self.sending.len() + polling
     }
 }
 

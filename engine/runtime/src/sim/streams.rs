@@ -44,6 +44,13 @@ impl State {
                 }
                 self.pump_polls(id);
             }
+            Op::PollEnd { fd } => {
+                let id = self.socket(caller, fd);
+                if let Some(socket) = self.net.sockets.get_mut(&id) {
+                    socket.awaiting_end.push(caller);
+                }
+                self.pump_ends(id);
+            }
             Op::Splice { from, position: Some(position), to, len } => {
                 let pipe = self.pipe(caller, to);
                 self.splice_from_file(caller, from, position, pipe, len as usize);
@@ -352,6 +359,16 @@ impl State {
         }
     }
 
+    fn pump_ends(&mut self, id: u64) {
+        let Some(socket) = self.net.sockets.get_mut(&id) else { return };
+        if !socket.ended && socket.broken.is_none() {
+            return;
+        }
+        for caller in std::mem::take(&mut socket.awaiting_end) {
+            self.complete_locally(caller, i32::from(libc::POLLRDHUP));
+        }
+    }
+
     fn splice_to_socket(&mut self, caller: Caller, pipe: u64, id: u64, len: usize) {
         let room = self.net.room(id, self.options.window_bytes);
         let error = self.net.sockets.get(&id).map_or(Some(libc::EPIPE), Socket::send_error);
@@ -412,6 +429,7 @@ impl State {
         self.pump_receives(id);
         self.pump_sends(id);
         self.pump_polls(id);
+        self.pump_ends(id);
     }
 
     /// The last handle of a socket is closed: the peer reads the end, or a reset if bytes that it

@@ -16,6 +16,7 @@ pub(super) fn of(op: Op) -> squeue::Entry {
         | Op::SendMsg { .. }
         | Op::TrySendMsg { .. }
         | Op::PollWritable { .. }
+        | Op::PollEnd { .. }
         | Op::Shutdown { .. }
         | Op::Splice { .. } => socket(op),
         Op::Cancel { key } => opcode::AsyncCancel::new(key.0).build(),
@@ -59,6 +60,10 @@ fn socket(op: Op) -> squeue::Entry {
         }),
         Op::PollWritable { fd } => {
             on(fd, |fd| opcode::PollAdd::new(fd, libc::POLLOUT as u32).build())
+        }
+        Op::PollEnd { fd } => {
+            // Errors and the end of both directions are told unasked.
+            on(fd, |fd| opcode::PollAdd::new(fd, libc::POLLRDHUP as u32).build())
         }
         Op::Shutdown { fd } => on(fd, |fd| opcode::Shutdown::new(fd, libc::SHUT_RDWR).build()),
         Op::Splice { from, position, to, len } => {

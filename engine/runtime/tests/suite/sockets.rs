@@ -68,6 +68,41 @@ pub async fn a_bulk_receive_fills_our_own_memory(shard: Shard, seat: Seat) {
     assert_eq!(got.expect("the end"), 0);
 }
 
+pub async fn a_receive_that_gives_up_loses_no_byte(shard: Shard, seat: Seat) {
+    let (client, server) = pair(&shard, &seat).await;
+    let sent = Lease::from(pattern(200_000));
+    let bytes = sent.clone();
+    let sleeper = shard.clone();
+    let sender = shard.spawn(TaskClass::Foreground, "send", async move {
+        for start in (0..bytes.len()).step_by(5_000) {
+            client.send(bytes.slice(start..start + 5_000)).await.expect("send");
+            sleeper.sleep(Duration::from_micros(300)).await;
+        }
+    });
+    let (mut all, mut gave_up) = (Vec::new(), 0);
+    while all.len() < sent.len() {
+        let patience = shard.sleep(Duration::from_micros(200));
+        let (got, buf) = server.recv_unless(Buffer::plain(3_000), 0, patience).await;
+        match got.expect("receive") {
+            Some(n) => all.extend_from_slice(&buf[..n]),
+            None => gave_up += 1,
+        }
+    }
+    assert_eq!(all, &sent[..]);
+    assert!(gave_up > 0, "nothing was given up");
+    sender.await.expect("not aborted");
+}
+
+pub async fn a_peers_end_is_seen_while_its_bytes_are_unread(shard: Shard, seat: Seat) {
+    let (client, server) = pair(&shard, &seat).await;
+    client.send(Lease::from(&b"last words"[..])).await.expect("send");
+    let soon = Duration::from_millis(20);
+    assert!(shard.timeout(soon, server.peer_ended()).await.is_err(), "it has not ended");
+    drop(client);
+    server.peer_ended().await;
+    assert_eq!(drain(&server).await, b"last words");
+}
+
 pub async fn a_vectored_send_arrives_whole(shard: Shard, seat: Seat) {
     let (client, server) = pair(&shard, &seat).await;
     let got = spawn_drain(&shard, server);
