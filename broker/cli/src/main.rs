@@ -8,11 +8,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use command_line::{Command, CommandLine, LogCommand};
+use runtime::Instant;
 
 fn main() -> ExitCode {
+    let began = Instant::of_process();
     let line = CommandLine::parse();
     let ended = match line.chosen() {
-        Command::Serve(options) => serve::run(&options),
+        Command::Serve(options) => serve::run(&options, began),
         Command::Log(LogCommand::Dump(paths)) => return log_dump::run(&paths),
     };
     match ended {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use runtime::{DirLock, Shutdown};
+use runtime::{DirLock, Instant, Shutdown};
 use server::{
     BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, Settings, SettingsError,
     decode_layout,
@@ -91,8 +91,8 @@ impl fmt::Display for ServeError {
     }
 }
 
-/// Runs a broker until it is asked to stop.
-pub fn run(options: &ServeOptions) -> Result<(), ServeError> {
+/// Runs a broker until it is asked to stop. The process runs since `began`.
+pub fn run(options: &ServeOptions, began: Instant) -> Result<(), ServeError> {
     let settings = gather(options).map_err(|e| *e)?;
     let config = Config::check(&settings).map_err(ServeError::Config)?;
     for warning in settings.warnings() {
@@ -111,7 +111,7 @@ pub fn run(options: &ServeOptions) -> Result<(), ServeError> {
         || eprintln!("ringmain: {} is in use: waiting for its broker to end", folder.display());
     let lock = DirLock::acquire(folder, on_wait).map_err(no_folder)?;
     let layout = read_layout(folder)?;
-    server::run(&config, layout, &lock, Shutdown::new()).map_err(ServeError::Broker)
+    server::run(&config, layout, &lock, Shutdown::new(), began).map_err(ServeError::Broker)
 }
 
 fn gather(options: &ServeOptions) -> Result<Settings, Box<ServeError>> {

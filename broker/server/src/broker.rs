@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use runtime::sync::Event;
 use runtime::{
-    DirLock, Incoming, Lane, Level, MeshPort, RuntimeConfig, Shard, ShardId, ShardsWanted,
+    DirLock, Incoming, Instant, Lane, Level, MeshPort, RuntimeConfig, Shard, ShardId, ShardsWanted,
     Shutdown, Snapshot, StartError, run_shards, shard_count,
 };
 use storage::Layout;
@@ -54,23 +54,32 @@ pub struct ShardStart {
     config: Snapshot<Config>,
     port: MeshPort<Request, Reply>,
     lock: Option<DirLock>,
+    /// When the process began, if the shard does not begin with it.
+    process_began: Option<Instant>,
 }
 
 /// What each of `count` shards starts with, in their order. In the simulator there is no lock: the
 /// node itself waits for what a killed one had in flight.
 pub fn shard_starts(config: &Config, count: u16, lock: Option<&DirLock>) -> Vec<ShardStart> {
     let config = Snapshot::new(config.clone());
-    let start = |port| ShardStart { config: config.clone(), port, lock: lock.cloned() };
+    let start = |port| ShardStart {
+        config: config.clone(),
+        port,
+        lock: lock.cloned(),
+        process_began: None,
+    };
     ShardMesh::ports(count, MESH_LIMITS).into_iter().map(start).collect()
 }
 
 /// Runs a broker until it is asked to stop. The caller has locked the data folder; `layout` is the
-/// folder's, if it has one: the number of shards in it beats the number of cores.
+/// folder's, if it has one: the number of shards in it beats the number of cores. The process runs
+/// since `began`.
 pub fn run(
     config: &Config,
     layout: Option<Layout>,
     lock: &DirLock,
     shutdown: Shutdown,
+    began: Instant,
 ) -> Result<(), BrokerError> {
     let wanted = match (config.shards, layout) {
         (Shards::Exactly(wanted), Some(Layout { shard_count: there, .. })) if there != wanted => {
@@ -86,14 +95,15 @@ pub fn run(
         chunk_memory_bytes: u64::from(count) * config.tail_bytes,
         ..RuntimeConfig::default()
     };
-    let starts = shard_starts(config, count, Some(lock));
+    let mut starts = shard_starts(config, count, Some(lock));
+    starts.iter_mut().for_each(|start| start.process_began = Some(began));
     run_shards(runtime, shutdown, starts, run_shard).map_err(BrokerError::Start)
 }
 
 /// One shard's whole life.
 pub async fn run_shard(shard: Shard, start: ShardStart) {
     let began = shard.now();
-    let ShardStart { config, port, lock } = start;
+    let ShardStart { config, port, lock, process_began } = start;
     if let Some(lock) = &lock
         && let Err(e) = shard.hold(lock)
     {
@@ -112,9 +122,13 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
         store.logs().iter().map(|log| log.id()).filter(|id| *id != METADATA_LOG).collect();
     let line = format_args!("storage is open with {} logs after {recovered} ms", logs.len());
     shard.log(Level::Info, line);
-    let core = Core::new(&shard, config, store, mesh);
+    let core = Core::new(&shard, config, store, mesh, process_began.unwrap_or(began));
     start_queue(&core);
     start_news(&core);
+    let watching = core.clone();
+    core.spawn("slow requests", async move {
+        watching.request_memory.watch(&watching.shard).await;
+    });
     if shard.id() == ShardId(0) {
         match Controller::open(&core, cluster_id).await {
             Ok(controller) => core.appoint(controller),

@@ -2,13 +2,13 @@
 
 pub(crate) mod api_versions;
 pub(crate) mod init_producer_id;
+pub(crate) mod metadata;
 pub(crate) mod produce;
 
 mod create_topics;
 mod delete_topics;
 mod fetch;
 mod list_offsets;
-mod metadata;
 
 use std::rc::Rc;
 
@@ -18,21 +18,22 @@ use protocol::header::RequestHeader;
 use protocol::response::Answered;
 use protocol::{EncodeError, Message, encode_response};
 use record::LeaderEpoch;
-use runtime::Lease;
+use runtime::{Lease, Socket};
 
 use crate::shard::Core;
 
 /// Handles one request, and returns the parts of its response's frame. Produce is not among them:
-/// the session overlaps it.
+/// the session overlaps it. Who waits for long looks whether the peer is still there.
 pub(crate) async fn handle(
     core: &Rc<Core>,
     header: RequestHeader<'_>,
     body: RequestBody<'_>,
+    peer: &Socket,
 ) -> Result<Vec<Part>, EncodeError> {
     let answered = Answered::from(header);
     match body {
         RequestBody::Produce(_) => unreachable!("the session has begun it itself"),
-        RequestBody::Fetch(request) => fetch::handle(core, answered, request).await,
+        RequestBody::Fetch(request) => fetch::handle(core, answered, request, peer).await,
         RequestBody::ListOffsets(request) => {
             frame(answered, &list_offsets::handle(core, answered.api_version, request).await)
         }

@@ -20,6 +20,8 @@ mod purgatory;
 mod listener;
 mod session;
 
+mod answer_memory;
+
 mod error_codes;
 mod handlers;
 

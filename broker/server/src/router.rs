@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use runtime::{Lane, ShardId, Unanswered};
 
+use crate::error_codes::Refusal;
 use crate::message::{Reply, Request};
 use crate::shard::{Answer, Core};
 
@@ -70,6 +71,37 @@ pub(crate) async fn together<T: 'static, F: Future<Output = T> + 'static>(
         results.push(one.finish().await);
     }
     results
+}
+
+/// Asks the owners of some items about them, each owner once; the answers come in the order of the
+/// items. `request` makes the question, `answers` takes the reply to it apart.
+pub(crate) async fn ask_owners<Q, A: 'static>(
+    core: &Rc<Core>,
+    lane: Lane,
+    items: impl IntoIterator<Item = Result<(ShardId, Q), Refusal>>,
+    request: impl Fn(Vec<Q>) -> Request,
+    answers: impl Fn(Reply) -> Option<Vec<Result<A, Refusal>>>,
+) -> Vec<Result<A, Refusal>> {
+    let mut groups = ByShard::new();
+    let places: Vec<Result<usize, Refusal>> = items
+        .into_iter()
+        .map(|item| item.map(|(owner, question)| groups.push(owner, question)))
+        .collect();
+    let calls = groups.into_groups().map(|(owner, places, questions)| {
+        let asked = ask(core.clone(), owner, lane, request(questions));
+        async move { (places, asked.await) }
+    });
+    let mut results = InOrder::new();
+    for (places, reply) in together(calls).await {
+        match reply {
+            Ok(reply) => {
+                let found = answers(reply).expect("each question has its own kind of answer");
+                results.put(&places, found);
+            }
+            Err(e) => results.put(&places, places.iter().map(|_| Err(Refusal::from(e)))),
+        }
+    }
+    places.into_iter().map(|place| place.and_then(|place| results.take(place))).collect()
 }
 
 /// Items by the shard that they are for, each with its place in the whole.

@@ -13,20 +13,22 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use connection::{
-    Frame, FrameLimits, FrameReader, ReadError, Response, ResponseQueue, ResponseSlot,
-    ResponseWriter,
+    Charge, Frame, FrameLimits, FrameReader, Part, ReadError, Response, ResponseQueue,
+    ResponseSlot, ResponseWriter,
 };
 use protocol::generated::request_body::RequestBody;
-use protocol::{ApiKey, DecodeError, EncodeError, decode_request};
+use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
 use runtime::sync::Signal;
-use runtime::{Level, Socket, TaskClass};
+use runtime::{Lease, Level, Socket, TaskClass};
 
+use crate::answer_memory::{AnswerSize, Reserved, TooManyRows};
 use crate::handlers;
+use crate::handlers::produce::{BegunProduce, Outcome};
 use crate::shard::Core;
 
 /// Requests of one connection that may wait for their answers at once. Kafka's clients have at most
 /// five; what more there is waits in the socket.
-const IN_FLIGHT_MAX: usize = 32;
+pub(crate) const IN_FLIGHT_MAX: usize = 32;
 
 /// Why a connection was closed by us.
 enum Closed {
@@ -34,6 +36,8 @@ enum Closed {
     Read(ReadError),
     /// A frame that is no request of ours.
     Decode(DecodeError),
+    /// A request that asks for more than one may.
+    Rows(TooManyRows),
     /// An answer that the wire can't carry.
     Encode(EncodeError),
     /// The broker stops, or the peer takes no answers any more.
@@ -45,6 +49,7 @@ impl fmt::Display for Closed {
         match self {
             Closed::Read(e) => e.fmt(f),
             Closed::Decode(e) => e.fmt(f),
+            Closed::Rows(e) => e.fmt(f),
             Closed::Encode(e) => write!(f, "an answer could not be written: {e}"),
             Closed::Quietly => write!(f, "closed"),
         }
@@ -59,9 +64,9 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     };
     let reader = FrameReader::new(socket.clone(), limits);
     let queue = ResponseQueue::new(IN_FLIGHT_MAX);
-    let writer = ResponseWriter::new(socket, queue.clone());
+    let writer = ResponseWriter::new(core.shard.clone(), socket.clone(), queue.clone());
     let writer = core.shard.spawn(TaskClass::Foreground, "responses", writer.run());
-    let closed = run(core, reader, &queue, stop).await;
+    let closed = run(core, reader, &queue, &socket, stop).await;
     match &closed {
         Closed::Quietly | Closed::Read(ReadError::Closed | ReadError::Io(_)) => {}
         _ => core.log(Level::Warn, format_args!("{peer}: connection closed: {closed}")),
@@ -74,6 +79,7 @@ async fn run(
     core: &Rc<Core>,
     mut reader: FrameReader,
     queue: &ResponseQueue,
+    socket: &Socket,
     stop: &Signal,
 ) -> Closed {
     loop {
@@ -82,7 +88,7 @@ async fn run(
             Some(Err(e)) => return Closed::Read(e),
             None => return Closed::Quietly,
         };
-        if let Err(closed) = handle(core, frame, queue).await {
+        if let Err(closed) = handle(core, frame, queue, socket).await {
             return closed;
         }
     }
@@ -105,8 +111,19 @@ async fn next_frame(
     .await
 }
 
-async fn handle(core: &Rc<Core>, frame: Frame, queue: &ResponseQueue) -> Result<(), Closed> {
-    let request = match decode_request(&frame.bytes) {
+async fn handle(
+    core: &Rc<Core>,
+    frame: Frame,
+    queue: &ResponseQueue,
+    socket: &Socket,
+) -> Result<(), Closed> {
+    let Frame { bytes, charge } = frame;
+    let bytes = match charge.is_of_block() && is_fetch(&bytes) {
+        // It may wait for minutes, and blocks are for requests that don't.
+        true => Lease::from(&bytes[..]),
+        false => bytes,
+    };
+    let Request { header, body } = match decode_request(&bytes) {
         Ok(request) => request,
         Err(DecodeError::UnsupportedVersion {
             api_key: ApiKey::ApiVersions,
@@ -116,33 +133,67 @@ async fn handle(core: &Rc<Core>, frame: Frame, queue: &ResponseQueue) -> Result<
             queue.drained().await;
             let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
             let body = handlers::api_versions::unsupported(correlation_id);
-            return respond(slot, body.map_err(Closed::Encode)?);
+            respond(slot, body.map_err(Closed::Encode)?, None);
+            return Ok(());
         }
         Err(e) => return Err(Closed::Decode(e)),
     };
-    let header = request.header;
-    match request.body {
+    let size = AnswerSize::of(&core.view(), header.api_version, &body).map_err(Closed::Rows)?;
+    let body = match body {
         RequestBody::Produce(produce) => {
             let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
-            let begun = handlers::produce::begin(core, &frame.bytes, header, produce).await;
-            let charge = frame.charge;
-            core.spawn("produce", async move {
-                let response = begun.finish().await;
-                drop(charge);
-                slot.respond(response);
-            });
-            Ok(())
+            // It may wait for the disk: it does so beside the requests that never do.
+            let charge = core.request_memory.move_to_bulk(charge).await;
+            let reserved = core.answer_memory.reserve_produce(size).await;
+            let begun = handlers::produce::begin(core, &bytes, header, produce).await;
+            core.spawn("produce", finish_produce(begun, charge, slot, reserved));
+            return Ok(());
         }
-        body => {
-            queue.drained().await;
-            let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
-            let parts = handlers::handle(core, header, body).await.map_err(Closed::Encode)?;
-            respond(slot, parts)
+        body => body,
+    };
+    queue.drained().await;
+    let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
+    let (reserved, _charge) = match body {
+        RequestBody::Fetch(_) => {
+            let reserved = core.answer_memory.reserve_fetch(size, bytes.len()).await;
+            drop(charge);
+            (Some(reserved), None)
         }
+        _ => (core.answer_memory.reserve(size).await, Some(charge)),
+    };
+    let parts = handlers::handle(core, header, body, socket).await.map_err(Closed::Encode)?;
+    respond(slot, parts, reserved);
+    Ok(())
+}
+
+/// Whether a frame is a fetch, by its first field.
+fn is_fetch(frame: &[u8]) -> bool {
+    frame.starts_with(&ApiKey::Fetch.number().to_be_bytes())
+}
+
+async fn finish_produce(
+    begun: BegunProduce,
+    charge: Charge,
+    slot: ResponseSlot,
+    reserved: Option<Reserved>,
+) {
+    let outcome = begun.finish().await;
+    drop(charge);
+    match outcome {
+        Outcome::Answer(parts) => respond(slot, parts, reserved),
+        Outcome::Silence => slot.respond(Response::Nothing),
+        Outcome::Close => slot.respond(Response::Close),
     }
 }
 
-fn respond(slot: ResponseSlot, parts: Vec<connection::Part>) -> Result<(), Closed> {
-    slot.respond(Response::Send { parts, charge: None });
-    Ok(())
+/// Answers, and holds no more until it is sent than the answer's own memory.
+fn respond(slot: ResponseSlot, parts: Vec<Part>, reserved: Option<Reserved>) {
+    let own = parts.iter().map(|part| match part {
+        Part::Memory(bytes) => bytes.len(),
+        // Let go while the peer is slow.
+        Part::Lent(_) | Part::File { .. } => 0,
+    });
+    let size_bytes = own.sum();
+    let charge = reserved.and_then(|reserved| reserved.settle(size_bytes));
+    slot.respond(Response::Send { parts, charge });
 }

@@ -8,11 +8,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 
-use runtime::{
-    Budget, Incoming, Instant, Level, Mesh, MeshLimits, Shard, ShardId, Snapshot, TaskClass,
-};
+use connection::RequestMemory;
+use runtime::{Incoming, Instant, Level, Mesh, MeshLimits, Shard, ShardId, Snapshot, TaskClass};
 use storage::Store;
 
+use crate::answer_memory::AnswerMemory;
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::handlers::init_producer_id::IdSource;
@@ -32,7 +32,7 @@ pub(crate) const MESH_LIMITS: MeshLimits = MeshLimits { produce: 1024, fetch: 10
 /// Everything that one core owns. Tasks share it; it never leaves its thread.
 pub(crate) struct Core {
     pub(crate) shard: Shard,
-    /// When it came up.
+    /// When the process came up.
     pub(crate) began: Instant,
     pub(crate) config: Snapshot<Config>,
     pub(crate) store: Store,
@@ -43,7 +43,9 @@ pub(crate) struct Core {
     /// This shard's connections.
     pub(crate) sessions: Sessions,
     /// What requests that are being read or handled may hold together.
-    pub(crate) request_memory: Budget,
+    pub(crate) request_memory: RequestMemory,
+    /// What answers may hold until they are sent.
+    pub(crate) answer_memory: AnswerMemory,
     /// Ids that this shard may give to producers.
     pub(crate) producer_ids: IdSource,
     /// The shard is to end: no more requests are taken.
@@ -68,14 +70,16 @@ impl Core {
         config: Snapshot<Config>,
         store: Store,
         mesh: Rc<ShardMesh>,
+        began: Instant,
     ) -> Rc<Core> {
         Rc::new(Core {
             shard: shard.clone(),
-            began: shard.now(),
+            began,
             owner: Owner::new(shard, &store),
             purgatory: Purgatory::default(),
             sessions: Sessions::default(),
-            request_memory: Budget::new("request memory", config.request_bytes),
+            request_memory: RequestMemory::new(config.request_bytes, config.request_size_max),
+            answer_memory: AnswerMemory::new(),
             producer_ids: IdSource::default(),
             stopping: Cell::new(false),
             view: RefCell::new(Snapshot::new(ClusterView::default())),

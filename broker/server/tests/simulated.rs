@@ -11,6 +11,8 @@ mod admin;
 mod connections;
 #[path = "simulated/consume.rs"]
 mod consume;
+#[path = "simulated/hostile.rs"]
+mod hostile;
 #[path = "simulated/produce.rs"]
 mod produce;
 #[path = "simulated/restart.rs"]

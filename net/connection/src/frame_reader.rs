@@ -1,15 +1,25 @@
 //! Cuts a socket's bytes into frames: a big-endian length of four bytes, then that many bytes.
 //!
 //! ```text
-//! small requests    recv_pooled ─► a slice of the driver's buffer is the frame
-//! bulk              recv ────────► 64 KiB or more of our own, several frames may share it
-//! larger than that  recv ────────► a buffer of the frame's exact size, what came already copied in
+//! small requests    recv_pooled ─► the driver's bytes are the frame
+//! bulk              recv ────────► a block of 64 KiB or more, which several frames may share
+//! larger than that  recv ────────► a buffer of the frame's own, what came already copied in
 //! ```
+//!
+//! A frame's own buffer is as large as the frame if the connection has sent such frames before, or
+//! if most of it is there. Otherwise it grows with what comes, four times each step, so that a
+//! claim costs the peer as much as us; the bytes of a frame are copied at most once on the whole
+//! for that.
 
 use std::fmt;
 use std::io;
 
-use runtime::{Budget, Buffer, Lease, Permit, Socket};
+use std::rc::Rc;
+
+use runtime::{Buffer, Lease, Permit, Socket};
+
+use crate::request_memory::{Charge, RequestMemory};
+use crate::watch::{Late, Watched};
 
 /// The bytes of the length in front of every frame.
 const PREFIX_SIZE: usize = 4;
@@ -18,6 +28,10 @@ const SMALL_FRAME_SIZE: usize = 4 * 1024;
 /// What such a connection reads at once: two or more frames of the size that clients batch to by
 /// default (16 KiB).
 const BULK_SIZE: usize = 64 * 1024;
+/// The first step of a buffer for a frame of which nothing has come.
+const FIRST_STEP_SIZE: usize = 4 * 1024;
+/// A step is so many times what has come.
+const STEP_GROWTH: usize = 4;
 
 /// What a peer may ask of us.
 #[derive(Clone)]
@@ -25,7 +39,7 @@ pub struct FrameLimits {
     /// The longest frame, `socket.request.max.bytes`.
     pub frame_size_max: u32,
     /// What frames that are being read or handled on this shard may hold together.
-    pub memory: Budget,
+    pub memory: RequestMemory,
 }
 
 /// One request as it came, without its length, and what it holds of the budget until it is dropped.
@@ -33,7 +47,7 @@ pub struct Frame {
     /// The bytes behind the length.
     pub bytes: Lease,
     /// Given back when the request has been dealt with.
-    pub charge: Permit,
+    pub charge: Charge,
 }
 
 /// Why there is no next frame.
@@ -50,8 +64,13 @@ pub enum ReadError {
         /// What is allowed.
         max: u32,
     },
-    /// The frame alone is larger than all that the shard may hold.
-    Budget(u32),
+    /// The frame took too long to come.
+    Slow {
+        /// What the peer claimed.
+        claimed: usize,
+        /// What came.
+        received: usize,
+    },
     /// The socket failed.
     Io(io::Error),
 }
@@ -66,50 +85,74 @@ impl fmt::Display for ReadError {
                 "a request of {claimed} bytes (socket.request.max.bytes is {max}): is this a Kafka \
                  client, and does it speak without TLS?"
             ),
-            ReadError::Budget(size) => {
-                write!(f, "a request of {size} bytes, more than this shard may hold at all")
-            }
+            ReadError::Slow { claimed, received } => write!(
+                f,
+                "a request of {claimed} bytes of which {received} came in time: is the network \
+                 slow, or the peer no Kafka client?"
+            ),
             ReadError::Io(e) => write!(f, "{e}"),
         }
     }
 }
 
-/// Reads the frames of one connection. Holds no memory while the connection is idle and its
-/// requests are small.
+/// Reads the frames of one connection. Holds no memory while the connection is silent, but for the
+/// few seconds in which one with large requests is likely to send the next.
 pub struct FrameReader {
     socket: Socket,
     limits: FrameLimits,
+    watched: Watched,
     /// Received, and not yet part of a frame.
     pending: Lease,
+    /// What the block holds that `pending` lies in, if it is one.
+    block: Option<Rc<Permit>>,
     /// The last frame's size: the best guess for the next.
     last_size: usize,
+    /// What this connection is known to send: the largest frame, less an eighth for each since.
+    proven_size: usize,
 }
 
 impl FrameReader {
     /// Reads from `socket`; nobody else may.
     pub fn new(socket: Socket, limits: FrameLimits) -> FrameReader {
-        FrameReader { socket, limits, pending: Lease::from(Vec::new()), last_size: 0 }
+        let watched = limits.memory.watch_list().enter();
+        let (pending, block) = (Lease::empty(), None);
+        FrameReader { socket, limits, watched, pending, block, last_size: 0, proven_size: 0 }
     }
 
-    /// The next frame. Waits for the budget before it takes more of the socket's bytes. After an
-    /// error, or when the future is dropped, the connection must be closed.
+    /// The next frame. Waits for room in the memory before it takes more of the socket's bytes.
+    /// After an error, or when the future is dropped, the connection must be closed.
     pub async fn next(&mut self) -> Result<Frame, ReadError> {
         while self.pending.len() < PREFIX_SIZE {
             self.receive().await?;
         }
         let size = self.claimed_size()?;
-        let charge = self.limits.memory.acquire(size as u64).await;
-        let charge = charge.map_err(|_| ReadError::Budget(size as u32))?;
-        self.last_size = size;
-        let end = PREFIX_SIZE + size;
-        let bytes = if self.pending.len() >= end {
-            let bytes = self.pending.slice(PREFIX_SIZE..end);
-            self.pending = self.pending.slice(end..self.pending.len());
-            bytes
+        let frame = if self.pending.len() >= PREFIX_SIZE + size {
+            self.cut(size).await
         } else {
             self.receive_rest(size).await?
         };
-        Ok(Frame { bytes, charge })
+        self.last_size = size;
+        self.proven_size = size.max(self.proven_size - self.proven_size / 8);
+        Ok(frame)
+    }
+
+    /// A frame that is pending as a whole.
+    async fn cut(&mut self, size: usize) -> Frame {
+        let charge = match &self.block {
+            Some(block) => Charge::of_block(block),
+            None => self.limits.memory.whole(size).await,
+        };
+        let end = PREFIX_SIZE + size;
+        let bytes = self.pending.slice(PREFIX_SIZE..end);
+        self.pending = self.pending.slice(end..self.pending.len());
+        if self.pending.is_empty() {
+            self.forget_pending();
+        }
+        Frame { bytes, charge }
+    }
+
+    fn forget_pending(&mut self) {
+        (self.pending, self.block) = (Lease::empty(), None);
     }
 
     fn claimed_size(&self) -> Result<usize, ReadError> {
@@ -125,42 +168,86 @@ impl FrameReader {
 
     /// Waits for bytes where the next frame's length is not known yet.
     async fn receive(&mut self) -> Result<(), ReadError> {
-        let bulk = self.last_size > SMALL_FRAME_SIZE;
-        let got = if bulk {
-            let two_frames = 2 * (PREFIX_SIZE + self.last_size);
-            let buffer = Buffer::plain(two_frames.clamp(BULK_SIZE, 4 * BULK_SIZE));
-            let (got, mut buffer) = self.socket.recv(buffer, 0).await;
-            buffer.truncate(got.map_err(ReadError::Io)?);
-            buffer.freeze()
-        } else {
-            self.socket.recv_pooled().await.map_err(ReadError::Io)?
-        };
+        if self.last_size > SMALL_FRAME_SIZE && self.receive_block().await? {
+            return Ok(());
+        }
+        let got = self.socket.recv_pooled().await.map_err(ReadError::Io)?;
         if got.is_empty() {
-            let inside = !self.pending.is_empty();
-            return Err(if inside { ReadError::Truncated } else { ReadError::Closed });
+            return Err(self.ended());
         }
         self.pending = match self.pending.len() {
             0 => got,
             _ => Lease::from([&self.pending[..], &got[..]].concat()),
         };
+        self.block = None;
         Ok(())
     }
 
-    /// Receives a frame whose beginning is pending into memory of its own.
-    async fn receive_rest(&mut self, size: usize) -> Result<Lease, ReadError> {
+    /// Waits for bytes with a block at hand; not, if there is no room for one, or nothing comes for
+    /// a while.
+    async fn receive_block(&mut self) -> Result<bool, ReadError> {
+        let two_frames = 2 * (PREFIX_SIZE + self.last_size);
+        let size = two_frames.clamp(BULK_SIZE, 4 * BULK_SIZE);
+        let Some(charge) = self.limits.memory.try_block(size) else { return Ok(false) };
         let mut buffer = Buffer::plain(size);
+        let filled = self.pending.len();
+        buffer[..filled].copy_from_slice(&self.pending);
+        let watching = self.watched.waits();
+        let (got, mut buffer) = self.socket.recv_unless(buffer, filled, watching.late()).await;
+        drop(watching);
+        match got.map_err(ReadError::Io)? {
+            None => {
+                self.last_size = 0;
+                return Ok(false);
+            }
+            Some(0) => return Err(self.ended()),
+            Some(n) => buffer.truncate(filled + n),
+        }
+        (self.pending, self.block) = (buffer.freeze(), Some(charge));
+        Ok(true)
+    }
+
+    fn ended(&self) -> ReadError {
+        if self.pending.is_empty() { ReadError::Closed } else { ReadError::Truncated }
+    }
+
+    /// Receives a frame whose beginning is pending into memory of its own.
+    async fn receive_rest(&mut self, size: usize) -> Result<Frame, ReadError> {
+        let memory = self.limits.memory.clone();
         let mut filled = self.pending.len() - PREFIX_SIZE;
+        let first = self.step(filled, size).min(memory.bulk_frame_max()).max(filled);
+        let mut charge = memory.begin(size, first).await;
+        let mut buffer = Buffer::plain(first);
         buffer[..filled].copy_from_slice(&self.pending[PREFIX_SIZE..]);
-        self.pending = Lease::from(Vec::new());
+        self.forget_pending();
+        let watching = self.watched.begins();
+        let slow = |Late, received| ReadError::Slow { claimed: size, received };
         while filled < size {
-            let (got, back) = self.socket.recv(buffer, filled).await;
+            if filled == buffer.len() {
+                let wanted = self.step(filled, size);
+                let grown = watching.unless_late(memory.grow(&mut charge, size, wanted)).await;
+                let mut larger = Buffer::plain(grown.map_err(|late| slow(late, filled))?);
+                larger[..filled].copy_from_slice(&buffer);
+                buffer = larger;
+            }
+            let received = watching.unless_late(self.socket.recv(buffer, filled)).await;
+            let (got, back) = received.map_err(|late| slow(late, filled))?;
             buffer = back;
             match got.map_err(ReadError::Io)? {
                 0 => return Err(ReadError::Truncated),
-                n => filled += n,
+                n => {
+                    filled += n;
+                    watching.received(n);
+                }
             }
         }
-        Ok(buffer.freeze())
+        Ok(Frame { bytes: buffer.freeze(), charge })
+    }
+
+    /// How large the buffer of a frame of `size` is to be when `filled` bytes of it have come.
+    fn step(&self, filled: usize, size: usize) -> usize {
+        let step = FIRST_STEP_SIZE.max(STEP_GROWTH * filled).max(self.proven_size);
+        if step >= size / 2 { size } else { step }
     }
 }
 

@@ -9,8 +9,9 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
-use runtime::{Lease, SharedFile, Socket};
+use runtime::{Lease, Shard, SharedFile, Socket};
 
 use crate::part::{Lender, Lent, Part, Place};
 
@@ -18,6 +19,29 @@ use crate::part::{Lender, Lent, Part, Place};
 const STEP_SIZE: u64 = 256 * 1024;
 /// Pieces of one step; a send takes no more.
 const STEP_PIECES: usize = 256;
+
+/// What is sent of a file before it is looked whether the peer still takes something.
+const FILE_STEP_SIZE: u64 = 8 * 1024 * 1024;
+
+/// Where to, and how patiently.
+pub(crate) struct Way<'a> {
+    pub(crate) shard: &'a Shard,
+    pub(crate) socket: &'a Socket,
+    /// How long the peer may take nothing, and a step of a file may last.
+    pub(crate) patience: Duration,
+}
+
+impl Way<'_> {
+    /// Waits for what depends on the peer.
+    async fn patiently(&self, sending: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+        let silent = |_| {
+            let seconds = self.patience.as_secs();
+            let text = format!("the peer took nothing for {seconds} s");
+            io::Error::new(io::ErrorKind::TimedOut, text)
+        };
+        self.shard.timeout(self.patience, sending).await.map_err(silent)?
+    }
+}
 
 /// Pieces that are to leave, in order.
 #[derive(Default)]
@@ -47,34 +71,35 @@ impl Outgoing {
     }
 
     /// Sends everything. After an error an unknown part of it is sent.
-    pub(crate) async fn send(&mut self, socket: &Socket) -> io::Result<()> {
+    pub(crate) async fn send(&mut self, way: &Way<'_>) -> io::Result<()> {
         while let Some(piece) = self.0.front() {
             match piece {
                 Piece::File { file, position, len } => {
-                    let (file, position, len) = (file.clone(), *position, *len);
+                    let (file, position) = (file.clone(), *position);
+                    let step = (*len).min(FILE_STEP_SIZE);
                     // It takes as long as the peer wants; what is behind is asked for again then.
                     self.let_go();
-                    socket.send_file(&file, position, len).await?;
-                    self.0.pop_front();
+                    way.patiently(way.socket.send_file(&file, position, step)).await?;
+                    skip_front(&mut self.0, step);
                 }
                 Piece::Lent { rest: None, .. } => self.ask_again().await?,
-                Piece::Lent { .. } | Piece::Memory(_) => self.send_step(socket).await?,
+                Piece::Lent { .. } | Piece::Memory(_) => self.send_step(way).await?,
             }
         }
         Ok(())
     }
 
     /// Sends what the socket takes at once; waits, with nothing lent, if that is nothing.
-    async fn send_step(&mut self, socket: &Socket) -> io::Result<()> {
+    async fn send_step(&mut self, way: &Way<'_>) -> io::Result<()> {
         let step = self.step();
-        let sent = socket.try_send_vectored(&step).await?;
+        let sent = way.socket.try_send_vectored(&step).await?;
         drop(step);
         if sent > 0 {
             self.advance(sent);
             return Ok(());
         }
         self.let_go();
-        socket.writable().await
+        way.patiently(way.socket.writable()).await
     }
 
     /// What is in memory at the front.

@@ -2,20 +2,28 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
-use runtime::{Permit, Socket};
+use runtime::{Permit, Shard, Socket};
 
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, Way};
 use crate::part::Part;
 use crate::response_queue::{Response, ResponseQueue};
 
 /// Responses are gathered up to this size before they are sent: what the socket takes in one step.
 const GATHER_SIZE: u64 = 256 * 1024;
 
+/// How long a peer may take nothing of its responses: a consumer that is busy with what it has does
+/// not read, and nothing of ours waits for it. This is Kafka's `connections.max.idle.ms`.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The same when the responses hold a part of a budget, which others wait for.
+const PATIENCE_WITH_CHARGE: Duration = Duration::from_secs(30);
+
 /// Why no more responses can be sent.
 #[derive(Debug)]
 pub enum WriteError {
-    /// The peer is gone, or a file that a response was being sent from no longer has its bytes.
+    /// The peer is gone or takes nothing, or a file that a response was being sent from no longer
+    /// has its bytes.
     Io(io::Error),
 }
 
@@ -29,6 +37,7 @@ impl fmt::Display for WriteError {
 
 /// Takes responses from a [`ResponseQueue`] and sends them.
 pub struct ResponseWriter {
+    shard: Shard,
     socket: Socket,
     queue: ResponseQueue,
 }
@@ -45,8 +54,8 @@ struct Gathered {
 
 impl ResponseWriter {
     /// Sends to `socket`; nobody else may.
-    pub fn new(socket: Socket, queue: ResponseQueue) -> ResponseWriter {
-        ResponseWriter { socket, queue }
+    pub fn new(shard: Shard, socket: Socket, queue: ResponseQueue) -> ResponseWriter {
+        ResponseWriter { shard, socket, queue }
     }
 
     /// Sends until the queue is closed and empty, a response asks to close, or the peer is gone.
@@ -85,7 +94,12 @@ impl ResponseWriter {
     }
 
     async fn flush(&self, gathered: &mut Gathered) -> io::Result<()> {
-        gathered.outgoing.send(&self.socket).await?;
+        let patience = match gathered.charges.is_empty() {
+            true => PATIENCE,
+            false => PATIENCE_WITH_CHARGE,
+        };
+        let way = Way { shard: &self.shard, socket: &self.socket, patience };
+        gathered.outgoing.send(&way).await?;
         gathered.charges.clear();
         self.queue.sent(std::mem::take(&mut gathered.responses));
         Ok(())

@@ -17,6 +17,7 @@ use crate::error_codes::Refusal;
 use crate::message::{NewTopic, Reply, Request};
 use crate::router::ask;
 use crate::shard::Core;
+use crate::view::ClusterView;
 
 /// Partitions that one request may make, as in Kafka: each takes memory and files.
 const PARTITIONS_MAX: usize = 10_000;
@@ -121,7 +122,11 @@ pub(crate) async fn create(core: &Rc<Core>, wishes: Vec<Wish>) -> Vec<Result<Mad
 /// Checks each wish, and all together against the limit.
 fn plan_all(core: &Core, wishes: Vec<Wish>) -> Vec<Result<(NewTopic, Made), Refusal>> {
     let mut room = PARTITIONS_MAX;
+    let view = core.view();
+    let taken: BTreeMap<String, &str> =
+        view.image.topics().map(|topic| (as_in_metrics(&topic.name), &*topic.name)).collect();
     let plan_one = |wish: Wish| {
+        check_name(&view, &taken, &wish.name)?;
         let (topic, made) = plan(core, wish, room)?;
         room -= made.partition_count;
         Ok((topic, made))
@@ -129,21 +134,37 @@ fn plan_all(core: &Core, wishes: Vec<Wish>) -> Vec<Result<(NewTopic, Made), Refu
     wishes.into_iter().map(plan_one).collect()
 }
 
-fn plan(core: &Core, wish: Wish, room: usize) -> Result<(NewTopic, Made), Refusal> {
-    let view = core.view();
-    check_topic_name(&wish.name).map_err(|e| Refusal::from(&e))?;
-    if wish.name == METADATA_TOPIC {
+/// Checks a name by itself, and beside the `taken` ones as they look in metrics.
+fn check_name(
+    view: &ClusterView,
+    taken: &BTreeMap<String, &str>,
+    name: &str,
+) -> Result<(), Refusal> {
+    check_topic_name(name).map_err(|e| Refusal::from(&e))?;
+    if name == METADATA_TOPIC {
         let why = "the broker keeps its own metadata under this name";
         return Err(Refusal::because(ErrorCode::InvalidTopicException, why));
     }
-    if view.image.topic(&wish.name).is_some() {
-        let why = format!("Topic '{}' already exists.", wish.name);
+    if view.image.topic(name).is_some() {
+        let why = format!("Topic '{name}' already exists.");
         return Err(Refusal::because(ErrorCode::TopicAlreadyExists, why));
     }
-    if let Some(other) = view.image.topics().find(|topic| names_collide(&wish.name, &topic.name)) {
-        let why = format!("Topic '{}' collides with existing topic '{}'.", wish.name, other.name);
-        return Err(Refusal::because(ErrorCode::InvalidTopicException, why));
+    match taken.get(&as_in_metrics(name)) {
+        Some(other) if names_collide(name, other) => {
+            let why = format!("Topic '{name}' collides with existing topic '{other}'.");
+            Err(Refusal::because(ErrorCode::InvalidTopicException, why))
+        }
+        _ => Ok(()),
     }
+}
+
+/// Names that are one there collide ([`names_collide`]).
+fn as_in_metrics(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+fn plan(core: &Core, wish: Wish, room: usize) -> Result<(NewTopic, Made), Refusal> {
+    let view = core.view();
     let configs = settings(wish.configs, core)?;
     let brokers: Vec<BrokerId> = view.image.brokers().map(|broker| broker.id).collect();
     let id = TopicId::from_random(core.shard.random_u64(), core.shard.random_u64());

@@ -1,5 +1,6 @@
 //! DeleteTopics: by name or by id; answered when no shard has anything of them any more.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use metadata::TopicId;
@@ -19,6 +20,7 @@ pub(crate) async fn handle(core: &Rc<Core>, request: DeleteTopicsRequest) -> Del
     let by_name = |name| DeleteTopicState { name: Some(name), topic_id: Uuid::ZERO };
     let mut asked: Vec<DeleteTopicState> = request.topic_names.into_iter().map(by_name).collect();
     asked.extend(request.topics);
+    let (asked, refused) = check(asked);
     let allowed = match core.config.deletes_topics {
         true => Ok(()),
         false => {
@@ -48,7 +50,35 @@ pub(crate) async fn handle(core: &Rc<Core>, request: DeleteTopicsRequest) -> Del
         });
         answer(topic, result)
     });
-    DeleteTopicsResponse { throttle_time_ms: 0, responses: responses.collect() }
+    let responses = refused.into_iter().chain(responses).collect();
+    DeleteTopicsResponse { throttle_time_ms: 0, responses }
+}
+
+/// Kafka's rules: a topic is named by its name or by its id, and once; whatever is named twice is
+/// refused with one answer.
+fn check(asked: Vec<DeleteTopicState>) -> (Vec<DeleteTopicState>, Vec<DeletableTopicResult>) {
+    let mut times: BTreeMap<(Option<String>, Uuid), u32> = BTreeMap::new();
+    for topic in &asked {
+        *times.entry((topic.name.clone(), topic.topic_id)).or_default() += 1;
+    }
+    let (mut good, mut refused) = (Vec::new(), Vec::new());
+    for ((name, topic_id), times) in times {
+        let why = match (&name, topic_id, times) {
+            (Some(_), Uuid::ZERO, 2..) => "Duplicate topic name.",
+            (None, id, 2..) if id != Uuid::ZERO => "Duplicate topic id.",
+            (None, Uuid::ZERO, _) => "Neither topic name nor id were specified.",
+            (Some(_), id, _) if id != Uuid::ZERO => {
+                "You may not specify both topic name and topic id."
+            }
+            _ => {
+                good.push(DeleteTopicState { name, topic_id });
+                continue;
+            }
+        };
+        let refusal = Refusal::because(ErrorCode::InvalidRequest, why);
+        refused.push(answer(DeleteTopicState { name, topic_id }, Err(refusal)));
+    }
+    (good, refused)
 }
 
 fn find(core: &Core, topic: &DeleteTopicState) -> Result<TopicId, Refusal> {

@@ -10,8 +10,11 @@
 //! ```
 
 mod lend;
+mod repeated;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,19 +24,22 @@ use protocol::fetch::{self, Request};
 use protocol::response::Answered;
 use protocol::{EncodeError, ErrorCode};
 use record::Offset;
-use runtime::{Lane, Lease, ShardId, Unanswered};
+use runtime::{Instant, Lane, Lease, ShardId, Socket};
 use storage::AtLeast;
 
 use super::known_epoch;
 use crate::error_codes::Refusal;
 use crate::message::{FetchFrom, Found, ReadFrom, Reply, Watch};
 use crate::owner::watch::add_up;
-use crate::router::{ByShard, InOrder, ask, together};
+use crate::router::{ask, ask_owners};
 use crate::shard::Core;
 use crate::view::{ClusterView, log_id};
 
-/// The longest wait, whatever the client asks for: a peer that went away unseen costs no more.
+/// The longest wait, whatever the client asks for: a peer whose machine went away unseen costs no
+/// more.
 const WAIT_MAX: Duration = Duration::from_secs(300);
+/// How long a fetch waits before it is looked whether the peer is still there.
+const PEER_UNSEEN_MAX: Duration = Duration::from_secs(1);
 /// The isolation level that wants to know of aborted transactions.
 const READ_COMMITTED: i8 = 1;
 
@@ -45,13 +51,15 @@ pub(crate) async fn handle(
     core: &Rc<Core>,
     answered: Answered,
     request: Request<'_>,
+    peer: &Socket,
 ) -> Result<Vec<Part>, EncodeError> {
     if let Some(code) = session_error(&request) {
         return empty(answered, code);
     }
+    let request = repeated::last_of_each(request);
     let view = core.view();
     let asked = resolve(&view, answered.api_version, &request);
-    let available = wait(core, &request, &asked).await;
+    let available = wait(core, &request, &asked, peer).await;
     let reads = allot(core, &request, &asked, &available);
     let found = read(core, &asked, reads, available).await;
     respond(core, answered, &request, &asked, found)
@@ -97,11 +105,11 @@ async fn wait(
     core: &Rc<Core>,
     request: &Request<'_>,
     asked: &[Asked],
+    peer: &Socket,
 ) -> Vec<Result<u64, Refusal>> {
     let wanted = u64::try_from(request.min_bytes).unwrap_or(0);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    let probe = |_, from| crate::message::Request::Probe(from);
-    let available = gather(core, asked, probe, |_, _| {}).await;
+    let available = probe(core, asked).await;
     let total = total_of(&available);
     if wait.is_zero() || total.is_none_or(|total| total >= wanted) {
         return available;
@@ -109,10 +117,13 @@ async fn wait(
     let deadline = core.shard.now() + wait.min(WAIT_MAX);
     let parked = core.purgatory.park(wanted);
     let id = parked.id();
-    let watch = |_, from| crate::message::Request::Watch(Watch { id, from });
-    gather(core, asked, watch, |owner, found| parked.begin(owner, add_up(found))).await;
-    let left = deadline.since(core.shard.now());
-    let _enough_or_late = core.shard.timeout(left, parked.enough()).await;
+    let watch = |from| crate::message::Request::Watch(Watch { id, from });
+    let watched = ask_owners(core, Lane::Fetch, asked.iter().cloned(), watch, probed).await;
+    for owner in owners(asked) {
+        let of_owner = asked.iter().zip(&watched).filter(|(asked, _)| is_at(asked, owner));
+        parked.begin(owner, add_up(of_owner.map(|(_, found)| found.as_ref().copied())));
+    }
+    until(core, deadline, parked.enough(), peer).await;
     for owner in owners(asked) {
         let forget = ask(core.clone(), owner, Lane::Fetch, crate::message::Request::Forget(id));
         if owner == core.shard.id() {
@@ -124,7 +135,31 @@ async fn wait(
         }
     }
     drop(parked);
-    gather(core, asked, probe, |_, _| {}).await
+    probe(core, asked).await
+}
+
+/// What each partition has now.
+async fn probe(core: &Rc<Core>, asked: &[Asked]) -> Vec<Result<u64, Refusal>> {
+    let probe = crate::message::Request::Probe;
+    ask_owners(core, Lane::Fetch, asked.iter().cloned(), probe, probed).await
+}
+
+/// Waits for `enough`, but not longer than to `deadline`, nor for a peer that has left. That is
+/// looked for only once the wait is long: most fetches end before, and it costs an operation.
+async fn until(core: &Core, deadline: Instant, enough: impl Future<Output = ()>, peer: &Socket) {
+    let mut enough = pin!(enough);
+    let left = deadline.since(core.shard.now());
+    let soon = core.shard.timeout(left.min(PEER_UNSEEN_MAX), enough.as_mut()).await;
+    if soon.is_ok() || left <= PEER_UNSEEN_MAX {
+        return;
+    }
+    let mut ended = pin!(peer.peer_ended());
+    let enough_or_ended = poll_fn(|cx| {
+        let enough = enough.as_mut().poll(cx);
+        if enough.is_ready() { enough } else { ended.as_mut().poll(cx) }
+    });
+    let left = deadline.since(core.shard.now());
+    let _enough_or_late = core.shard.timeout(left, enough_or_ended).await;
 }
 
 /// The bytes of all partitions, none if one has an error to tell.
@@ -132,45 +167,18 @@ fn total_of(available: &[Result<u64, Refusal>]) -> Option<u64> {
     available.iter().try_fold(0u64, |sum, one| Some(sum.saturating_add(*one.as_ref().ok()?)))
 }
 
-fn owners(asked: &[Asked]) -> impl Iterator<Item = ShardId> {
-    let owners: BTreeMap<ShardId, ()> =
-        asked.iter().flatten().map(|(owner, _)| (*owner, ())).collect();
-    owners.into_keys()
+fn owners(asked: &[Asked]) -> BTreeSet<ShardId> {
+    asked.iter().flatten().map(|(owner, _)| *owner).collect()
 }
 
-/// Asks every owner about its partitions; `each` sees the answers of each of them.
-async fn gather(
-    core: &Rc<Core>,
-    asked: &[Asked],
-    request: impl Fn(ShardId, Vec<FetchFrom>) -> crate::message::Request,
-    each: impl Fn(ShardId, Vec<Result<u64, ()>>),
-) -> Vec<Result<u64, Refusal>> {
-    let mut groups = ByShard::new();
-    let places: Vec<Result<usize, Refusal>> = asked
-        .iter()
-        .map(|asked| asked.clone().map(|(owner, from)| groups.push(owner, from)))
-        .collect();
-    let calls = groups.into_groups().map(|(owner, places, from)| {
-        let asked = ask(core.clone(), owner, Lane::Fetch, request(owner, from));
-        async move { (owner, places, asked.await) }
-    });
-    let mut found = InOrder::new();
-    for (owner, places, reply) in together(calls).await {
-        let results = probed(reply, places.len());
-        each(
-            owner,
-            results.iter().map(|result| result.as_ref().copied().map_err(|_| ())).collect(),
-        );
-        found.put(&places, results);
-    }
-    places.into_iter().map(|place| place.and_then(|place| found.take(place))).collect()
+fn is_at(asked: &Asked, owner: ShardId) -> bool {
+    asked.as_ref().is_ok_and(|(of, _)| *of == owner)
 }
 
-fn probed(reply: Result<Reply, Unanswered>, count: usize) -> Vec<Result<u64, Refusal>> {
+fn probed(reply: Reply) -> Option<Vec<Result<u64, Refusal>>> {
     match reply {
-        Ok(Reply::Probed(found)) => found,
-        Ok(_) => unreachable!("a probe is answered with what there is"),
-        Err(e) => vec![Err(Refusal::from(e)); count],
+        Reply::Probed(found) => Some(found),
+        _ => None,
     }
 }
 
@@ -209,28 +217,17 @@ async fn read(
     reads: Vec<Option<ReadFrom>>,
     available: Vec<Result<u64, Refusal>>,
 ) -> Vec<Result<Found, Refusal>> {
-    let mut groups = ByShard::new();
-    let mut places = Vec::with_capacity(asked.len());
-    for ((asked, read), available) in asked.iter().zip(reads).zip(available) {
-        places.push(match (asked, read, available) {
-            (Ok((owner, _)), Some(read), _) => Ok(groups.push(*owner, read)),
-            (_, _, Err(refusal)) => Err(refusal),
-            _ => unreachable!("what was not asked for has a refusal"),
-        });
-    }
-    let calls = groups.into_groups().map(|(owner, places, from)| {
-        let asked = ask(core.clone(), owner, Lane::Fetch, crate::message::Request::Read(from));
-        async move { (places, asked.await) }
-    });
-    let mut found = InOrder::new();
-    for (places, reply) in together(calls).await {
-        match reply {
-            Ok(Reply::Read(read)) => found.put(&places, read),
-            Ok(_) => unreachable!("a read is answered with what was found"),
-            Err(e) => found.put(&places, places.iter().map(|_| Err(Refusal::from(e)))),
-        }
-    }
-    places.into_iter().map(|place| place.and_then(|place| found.take(place))).collect()
+    let item = |((asked, read), available): ((&Asked, Option<ReadFrom>), _)| {
+        let _there: u64 = available?;
+        let (owner, _) = asked.clone()?;
+        Ok((owner, read.expect("what is available gets a share")))
+    };
+    let items = asked.iter().zip(reads).zip(available).map(item);
+    let found = |reply| match reply {
+        Reply::Read(found) => Some(found),
+        _ => None,
+    };
+    ask_owners(core, Lane::Fetch, items, crate::message::Request::Read, found).await
 }
 
 fn respond(

@@ -14,7 +14,7 @@ use runtime::Lane;
 use super::known_epoch;
 use crate::error_codes::Refusal;
 use crate::message::{OffsetFound, OffsetOf, OffsetQuestion, Reply, Request};
-use crate::router::{ByShard, InOrder, ask, together};
+use crate::router::ask_owners;
 use crate::shard::Core;
 use crate::view::{ClusterView, log_id};
 
@@ -28,51 +28,38 @@ pub(crate) async fn handle(
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     let view = core.view();
-    let mut questions = ByShard::new();
-    let mut topics = Vec::new();
-    for topic in &request.topics {
-        let mut seen: BTreeMap<i32, u32> = BTreeMap::new();
-        for partition in &topic.partitions {
-            *seen.entry(partition.partition_index).or_default() += 1;
-        }
-        let ask_one = |partition: &ListOffsetsPartition| {
-            let asked = match seen[&partition.partition_index] {
-                1 => question(&view, &topic.name, partition),
-                _ => Err(Refusal::bare(ErrorCode::InvalidRequest)),
-            };
-            let place = asked.map(|(owner, question)| questions.push(owner, question));
-            (partition.partition_index, place)
-        };
-        let partitions: Vec<_> = topic.partitions.iter().map(ask_one).collect();
-        topics.push((topic.name.clone(), partitions));
+    let mut seen: BTreeMap<(&str, i32), u32> = BTreeMap::new();
+    for (topic, partition) in each(&request) {
+        *seen.entry((topic, partition.partition_index)).or_default() += 1;
     }
-    let mut found = gather(core, questions).await;
-    let topics = topics.into_iter().map(|(name, partitions)| {
-        let partitions = partitions.into_iter().map(|(index, place)| {
-            answer(version, index, place.and_then(|place| found.take(place)))
-        });
-        ListOffsetsTopicResponse { name, partitions: partitions.collect() }
+    let questions = each(&request).map(|(topic, partition)| {
+        // Kafka's rule: what is asked for twice is not answered at all.
+        match seen[&(topic, partition.partition_index)] {
+            1 => question(&view, topic, partition),
+            _ => Err(Refusal::bare(ErrorCode::InvalidRequest)),
+        }
+    });
+    let offsets = |reply| match reply {
+        Reply::Offsets(offsets) => Some(offsets),
+        _ => None,
+    };
+    let found = ask_owners(core, Lane::Fetch, questions, Request::FindOffsets, offsets).await;
+    let mut found = found.into_iter();
+    let mut answer_one = |partition: ListOffsetsPartition| {
+        let found = found.next().expect("one answer for each");
+        answer(version, partition.partition_index, found)
+    };
+    let topics = request.topics.into_iter().map(|topic| ListOffsetsTopicResponse {
+        name: topic.name,
+        partitions: topic.partitions.into_iter().map(&mut answer_one).collect(),
     });
     ListOffsetsResponse { throttle_time_ms: 0, topics: topics.collect() }
 }
 
-async fn gather(
-    core: &Rc<Core>,
-    questions: ByShard<OffsetQuestion>,
-) -> InOrder<Result<OffsetFound, Refusal>> {
-    let groups = questions.into_groups().map(|(owner, places, questions)| {
-        let asked = ask(core.clone(), owner, Lane::Fetch, Request::FindOffsets(questions));
-        async move { (places, asked.await) }
-    });
-    let mut found = InOrder::new();
-    for (places, reply) in together(groups).await {
-        match reply {
-            Ok(Reply::Offsets(offsets)) => found.put(&places, offsets),
-            Ok(_) => unreachable!("offsets are answered with offsets"),
-            Err(e) => found.put(&places, places.iter().map(|_| Err(Refusal::from(e)))),
-        }
-    }
-    found
+/// Every partition of a request, with its topic.
+fn each(request: &ListOffsetsRequest) -> impl Iterator<Item = (&str, &ListOffsetsPartition)> {
+    let topics = request.topics.iter();
+    topics.flat_map(|topic| topic.partitions.iter().map(|partition| (&*topic.name, partition)))
 }
 
 fn question(

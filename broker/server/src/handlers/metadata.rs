@@ -20,6 +20,12 @@ use crate::view::ClusterView;
 const NULL_IS_ALL_FROM: i16 = 1;
 /// Topics that one request may bring into being.
 const CREATED_MAX: usize = 100;
+/// A topic, or a broker, without its name: as a value, and on the wire.
+const TOPIC_BYTES: usize = 256;
+/// A partition in an answer, without its brokers.
+const PARTITION_BYTES: usize = 256;
+/// A broker in a partition's lists.
+const BROKER_ID_BYTES: usize = 8;
 
 /// Answers, after making the topics that are to be made.
 pub(crate) async fn handle(
@@ -27,13 +33,11 @@ pub(crate) async fn handle(
     version: i16,
     request: MetadataRequest,
 ) -> MetadataResponse {
-    let asked = match request.topics {
-        Some(topics) if topics.is_empty() && version < NULL_IS_ALL_FROM => None,
-        topics => topics,
-    };
+    let allows_creation = request.allow_auto_topic_creation;
+    let asked = asked(version, request);
     let mut refused = BTreeMap::new();
     if let Some(asked) = &asked
-        && request.allow_auto_topic_creation
+        && allows_creation
         && core.config.creates_topics
     {
         refused = create_missing(core, asked).await;
@@ -55,6 +59,54 @@ pub(crate) async fn handle(
         controller_id: core.config.broker.0,
         topics,
         ..MetadataResponse::default()
+    }
+}
+
+/// What an answer takes while it is made and when it is encoded, at most.
+pub(crate) fn answer_bytes(view: &ClusterView, version: i16, request: &MetadataRequest) -> usize {
+    let known = |topic: &Topic| {
+        let partition = |of: &metadata::Partition| {
+            PARTITION_BYTES + BROKER_ID_BYTES * (of.replicas.len() + of.isr.len())
+        };
+        2 * topic.name.len() + topic.partitions.iter().map(partition).sum::<usize>()
+    };
+    let topics: usize = match &request.topics {
+        Some(topics) if !topics.is_empty() || version >= NULL_IS_ALL_FROM => {
+            let mut seen = BTreeSet::new();
+            let once = topics.iter().filter(|topic| seen.insert(key(topic)));
+            once.filter_map(|topic| find(view, topic)).map(known).sum()
+        }
+        _ => view.image.topics().map(|topic| TOPIC_BYTES + known(topic)).sum(),
+    };
+    topics + view.image.brokers().map(|broker| TOPIC_BYTES + broker.host.len()).sum::<usize>()
+}
+
+/// The topics that are asked for, none for all. As in Kafka it is a set: who names a topic often
+/// is told of it once.
+fn asked(version: i16, request: MetadataRequest) -> Option<Vec<MetadataRequestTopic>> {
+    let mut topics = request.topics?;
+    if topics.is_empty() && version < NULL_IS_ALL_FROM {
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    let firsts: Vec<bool> = topics.iter().map(|topic| seen.insert(key(topic))).collect();
+    let mut firsts = firsts.into_iter();
+    topics.retain(|_| firsts.next().expect("one for each"));
+    Some(topics)
+}
+
+/// What a topic is asked for by: its name, or else its id.
+fn key(asked: &MetadataRequestTopic) -> (Option<&str>, Uuid) {
+    match &asked.name {
+        Some(name) => (Some(name), Uuid::ZERO),
+        None => (None, asked.topic_id),
+    }
+}
+
+fn find<'a>(view: &'a ClusterView, asked: &MetadataRequestTopic) -> Option<&'a Topic> {
+    match &asked.name {
+        Some(name) => view.image.topic(name),
+        None => view.image.topic_by_id(&TopicId(asked.topic_id.0)),
     }
 }
 
@@ -91,13 +143,10 @@ fn answer(
         topic_id: *topic_id,
         ..MetadataResponseTopic::default()
     };
-    let Some(name) = name else {
-        let found = view.image.topic_by_id(&TopicId(topic_id.0));
-        return found.map_or_else(|| error(ErrorCode::UnknownTopicId), known);
-    };
-    if let Some(topic) = view.image.topic(name) {
+    if let Some(topic) = find(view, asked) {
         return known(topic);
     }
+    let Some(name) = name else { return error(ErrorCode::UnknownTopicId) };
     if check_topic_name(name).is_err() {
         return error(ErrorCode::InvalidTopicException);
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use connection::{Part, Response};
+use connection::Part;
 use protocol::error_code::ErrorCode;
 use protocol::header::RequestHeader;
 use protocol::produce::{Partition, PartitionResponse, Request, TopicResponse};
@@ -34,22 +34,32 @@ pub(crate) struct BegunProduce {
     groups: Vec<Group>,
 }
 
+/// How a request ends for its client.
+pub(crate) enum Outcome {
+    /// With an answer.
+    Answer(Vec<Part>),
+    /// With nothing: acks=0.
+    Silence,
+    /// With the end of the connection.
+    Close,
+}
+
 /// Whether the client wants to hear anything.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answers {
     Yes,
-    /// acks=0.
+    /// acks=0: whatever is wrong with the request, an answer would be taken for the next one's.
     No,
 }
 
 struct BegunTopic {
     name: String,
     id: Uuid,
-    partitions: Vec<(i32, Outcome)>,
+    partitions: Vec<(i32, Place)>,
 }
 
 /// What became of one partition's batch.
-enum Outcome {
+enum Place {
     Refused(Refusal),
     /// It is the so-manieth of all that owners were asked.
     Asked(usize),
@@ -89,12 +99,12 @@ pub(crate) async fn begin(
                 };
                 Ok(batches.push(owner, batch))
             });
-            let outcome = outcome.map_or_else(Outcome::Refused, Outcome::Asked);
+            let outcome = outcome.map_or_else(Place::Refused, Place::Asked);
             partitions.push((partition.index, outcome));
         }
         topics.push(BegunTopic { name: topic.name.into(), id: topic.topic_id, partitions });
     }
-    let answers = if acks == Ok(Acks::None) { Answers::No } else { Answers::Yes };
+    let answers = if request.acks == 0 { Answers::No } else { Answers::Yes };
     let deadline = deadline(core, request.timeout_ms);
     let mut groups = Vec::new();
     for (owner, places, batches) in batches.into_groups() {
@@ -108,7 +118,7 @@ pub(crate) async fn begin(
 
 impl BegunProduce {
     /// Waits until all batches are as durable as was asked for, and answers.
-    pub(crate) async fn finish(self) -> Response {
+    pub(crate) async fn finish(self) -> Outcome {
         let mut results = InOrder::new();
         for Group { places, reply } in self.groups {
             match reply.finish().await {
@@ -120,8 +130,8 @@ impl BegunProduce {
         let mut topics = Vec::with_capacity(self.topics.len());
         for topic in self.topics {
             let result = |(index, outcome)| match outcome {
-                Outcome::Refused(refusal) => (index, Err(refusal)),
-                Outcome::Asked(place) => (index, results.take(place)),
+                Place::Refused(refusal) => (index, Err(refusal)),
+                Place::Asked(place) => (index, results.take(place)),
             };
             let partitions: Vec<_> = topic.partitions.into_iter().map(result).collect();
             topics.push((topic.name, topic.id, partitions));
@@ -130,16 +140,16 @@ impl BegunProduce {
             Answers::Yes => encode(self.answered, &topics),
             // There is no answer that could carry the error: closing tells the client.
             Answers::No if topics.iter().any(|(_, _, of)| of.iter().any(|(_, r)| r.is_err())) => {
-                Response::Close
+                Outcome::Close
             }
-            Answers::No => Response::Nothing,
+            Answers::No => Outcome::Silence,
         }
     }
 }
 
 type Results = Vec<(i32, Result<Appended, Refusal>)>;
 
-fn encode(answered: Answered, topics: &[(String, Uuid, Results)]) -> Response {
+fn encode(answered: Answered, topics: &[(String, Uuid, Results)]) -> Outcome {
     let topics = topics.iter().map(|(name, topic_id, results)| TopicResponse {
         name,
         topic_id: *topic_id,
@@ -147,9 +157,9 @@ fn encode(answered: Answered, topics: &[(String, Uuid, Results)]) -> Response {
     });
     let response = produce::Response { topics: topics.collect(), ..Default::default() };
     match response.encode(answered) {
-        Ok(frame) => Response::Send { parts: vec![Part::Memory(Lease::from(frame))], charge: None },
+        Ok(frame) => Outcome::Answer(vec![Part::Memory(Lease::from(frame))]),
         // Names came from the request, and messages are short: there is nothing that won't fit.
-        Err(_) => Response::Close,
+        Err(_) => Outcome::Close,
     }
 }
 

@@ -28,8 +28,12 @@ enum BegunAppend {
     Queued(Partition, Receiver<Result<AppendOutcome, Refusal>>),
 }
 
+/// Batches that may wait for room on one shard: what memory for requests can hold of batches of the
+/// usual size, and a few MiB where they are tiny.
+const QUEUED_MAX: usize = 16 * 1024;
+
 /// Appends that found no room in journal or tail. What comes later waits behind them, so that the
-/// batches of a producer stay in order. It is bounded by the memory of the requests that it holds.
+/// batches of a producer stay in order.
 pub(super) struct AppendQueue {
     shard: Shard,
     store: Store,
@@ -107,6 +111,10 @@ impl AppendQueue {
                 }
                 Err(_) => {}
             }
+        }
+        if self.waiting.borrow().len() >= QUEUED_MAX {
+            let why = format!("{QUEUED_MAX} batches wait for room already: send less, or later");
+            return BegunAppend::Refused(Refusal::because(ErrorCode::KafkaStorageError, why));
         }
         let (outcome, answer) = oneshot();
         let (records, waiting) = (records.clone(), partition.clone());

@@ -20,7 +20,8 @@ use crate::shard::Core;
 /// Which fetch: its home shard, and its number there.
 type FetchKey = (ShardId, u64);
 
-/// Who waits for what. Bounded by the connections: each has one fetch that waits at most.
+/// Who waits for what. Bounded by the connections, each of which has one fetch that waits at most,
+/// times the partitions of this shard: a fetch names each of them once.
 #[derive(Default)]
 pub(super) struct Watchers {
     table: RefCell<Table>,

@@ -1,16 +1,20 @@
 //! Frames come whole however the network cuts them, and no claim of a peer costs anything.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use runtime::Shard;
 use runtime::sim::{Ended, Options, World};
+use runtime::{Shard, TaskClass};
 
 use super::*;
 
 const LIMIT: u32 = 300_000;
 const MEMORY: u64 = 400_000;
+/// The limits of a broker that is told nothing, a tenth of them.
+const LARGE_LIMIT: u32 = 10_000_000;
+const LARGE_MEMORY: u64 = 13_000_000;
 
 fn frame(size: usize, salt: usize) -> Vec<u8> {
     let mut bytes = (size as u32).to_be_bytes().to_vec();
@@ -47,20 +51,195 @@ fn read(seed: u64, sent: Vec<u8>) -> (Vec<Vec<u8>>, ReadError) {
     result.take().expect("the run is done")
 }
 
+/// What came of one connection among many: its frames, and why there are no more.
+type Came = Rc<RefCell<Vec<(usize, Result<Vec<u8>, ReadError>)>>>;
+
+/// Serves every connection that comes, and tells what each brought; `memory` is theirs together.
+async fn serve_all(shard: Shard, memory: RequestMemory, came: Came) {
+    let listener = shard.net().listen(([0, 0, 0, 0], 7).into()).expect("a free port");
+    let (watching, clock) = (memory.clone(), shard.clone());
+    let watch = async move { watching.watch(&clock).await };
+    shard.spawn(TaskClass::Background, "watch", watch).detach();
+    for number in 0.. {
+        let (socket, _) = listener.accept().await.expect("a client");
+        let limits = FrameLimits { frame_size_max: LARGE_LIMIT, memory: memory.clone() };
+        let (mut reader, came) = (FrameReader::new(socket, limits), came.clone());
+        let serve = async move {
+            loop {
+                let next = reader.next().await.map(|frame| frame.bytes.to_vec());
+                let ends = next.is_err();
+                came.borrow_mut().push((number, next));
+                if ends {
+                    return;
+                }
+            }
+        };
+        shard.spawn(TaskClass::Foreground, "reader", serve).detach();
+    }
+}
+
+/// Runs `script` against a server with these budgets until it is done.
+fn against_server<F>(
+    seed: u64,
+    memory_bytes: u64,
+    script: impl Fn(Shard, SocketAddr, RequestMemory, Came) -> F + 'static,
+) where
+    F: Future<Output = ()> + 'static,
+{
+    let world = World::new(seed, Options::default());
+    let (server, client) = (world.node("server"), world.node("client"));
+    let (memory, came) = (RequestMemory::new(memory_bytes, LARGE_LIMIT), Came::default());
+    let (serving, noting) = (memory.clone(), came.clone());
+    server.start(vec![()], move |shard, ()| serve_all(shard, serving.clone(), noting.clone()));
+    let done = Rc::new(Cell::new(false));
+    let (ended, address) = (done.clone(), server.address(7));
+    let script = Rc::new(script);
+    client.start(vec![()], move |shard, ()| {
+        let script = script(shard.clone(), address, memory.clone(), came.clone());
+        let ended = ended.clone();
+        async move {
+            shard.sleep(Duration::from_millis(5)).await;
+            script.await;
+            ended.set(true);
+        }
+    });
+    let ended = world.run_until(Duration::from_secs(600), || done.get());
+    assert_eq!(ended, Ended::Done, "{:#?}", world.log_lines());
+}
+
+async fn connect(shard: &Shard, server: SocketAddr) -> Socket {
+    shard.net().connect(server).await.expect("the server listens")
+}
+
+/// Waits until `seen` holds, and says how long that took.
+async fn until(shard: &Shard, seen: impl Fn() -> bool) -> Duration {
+    let began = shard.now();
+    while !seen() {
+        shard.sleep(Duration::from_millis(1)).await;
+        assert!(shard.now().since(began) < Duration::from_secs(300), "it never comes");
+    }
+    shard.now().since(began)
+}
+
+#[test]
+fn claims_hold_nothing_that_others_need_and_end_after_a_while() {
+    for (seed, claims) in [(1, 12), (2, 200)] {
+        against_server(seed, LARGE_MEMORY, move |shard, server, memory, came| async move {
+            let mut liars = Vec::new();
+            for i in 0..claims {
+                let liar = connect(&shard, server).await;
+                let mut bytes = LARGE_LIMIT.to_be_bytes().to_vec();
+                bytes.resize(4 + i % 2, 0);
+                liar.send(Lease::from(bytes)).await.expect("the server reads");
+                liars.push(liar);
+            }
+            shard.sleep(Duration::from_millis(100)).await;
+            assert!(memory.used_bytes() <= 4096 * claims as u64, "{}", memory.used_bytes());
+            let honest = connect(&shard, server).await;
+            for size in [10, 1_000_000, 20_000] {
+                honest.send(Lease::from(frame(size, 0))).await.expect("the server reads");
+                let whole = |(_, came): &(usize, Result<Vec<u8>, ReadError>)| {
+                    came.as_ref().is_ok_and(|bytes| bytes.len() == size)
+                };
+                let took = until(&shard, || came.borrow().iter().any(whole)).await;
+                assert!(took < Duration::from_secs(1), "{size} bytes took {took:?}");
+            }
+            let slow = |(_, came): &&(usize, Result<Vec<u8>, ReadError>)| {
+                matches!(came, Err(ReadError::Slow { claimed, received: 0 | 1 })
+                    if *claimed == LARGE_LIMIT as usize)
+            };
+            let closed = || came.borrow().iter().filter(slow).count() == claims;
+            let took = until(&shard, closed).await;
+            assert!(took < Duration::from_secs(40), "after {took:?}");
+            assert_eq!(memory.used_bytes(), 0, "the honest one's buffer went back too");
+        });
+    }
+}
+
+#[test]
+fn large_frames_that_come_together_do_not_block_each_other_for_ever() {
+    // The memory has room for one of them as a whole.
+    against_server(3, u64::from(LARGE_LIMIT), |shard, server, _, came| async move {
+        for i in 0..6 {
+            let socket = connect(&shard, server).await;
+            let bytes = Lease::from(frame(LARGE_LIMIT as usize - i, i));
+            let send = async move {
+                socket.send(bytes).await.expect("the server reads");
+                socket.peer_ended().await;
+            };
+            shard.spawn(TaskClass::Foreground, "sender", send).detach();
+        }
+        let took = until(&shard, || came.borrow().len() == 6).await;
+        assert!(took < Duration::from_secs(30), "{took:?}");
+        assert!(came.borrow().iter().all(|(_, came)| came.is_ok()));
+    });
+}
+
+#[test]
+fn a_frame_that_trickles_in_takes_no_memory_from_whole_ones() {
+    against_server(4, LARGE_MEMORY, |shard, server, memory, came| async move {
+        let mut trickling = Vec::new();
+        for _ in 0..50 {
+            let socket = connect(&shard, server).await;
+            socket.send(Lease::from(&frame(16_000, 0)[..5])).await.expect("the server reads");
+            trickling.push(socket);
+        }
+        let honest = connect(&shard, server).await;
+        for _ in 0..20 {
+            for socket in &trickling {
+                // Those that took too long are closed by and by.
+                let _closed = socket.send(Lease::from(&[1][..])).await;
+            }
+            shard.sleep(Duration::from_secs(1)).await;
+            assert!(memory.used_bytes() <= 50 * 4096, "{}", memory.used_bytes());
+        }
+        honest.send(Lease::from(frame(10, 0))).await.expect("the server reads");
+        until(&shard, || came.borrow().iter().any(|(_, came)| came.is_ok())).await;
+        let took = until(&shard, || came.borrow().len() == 51).await;
+        assert!(took < Duration::from_secs(15), "{took:?}");
+        assert_eq!(memory.used_bytes(), 0);
+    });
+}
+
+#[test]
+fn a_silent_connection_gives_its_buffer_back_and_loses_no_byte() {
+    for seed in 0..10 {
+        against_server(seed, LARGE_MEMORY, |shard, server, memory, came| async move {
+            let socket = connect(&shard, server).await;
+            for round in 1..6 {
+                // Longer and longer silences: the buffer goes in the middle of one of them.
+                let pause = Duration::from_millis(600 * round as u64);
+                for salt in 0..3 {
+                    let bytes = Lease::from(frame(50_000, round + salt));
+                    socket.send(bytes).await.expect("the server reads");
+                }
+                until(&shard, || came.borrow().len() == 3 * round).await;
+                shard.sleep(pause).await;
+            }
+            assert_eq!(memory.used_bytes(), 0, "after three seconds");
+            for (index, (_, came)) in came.borrow().iter().enumerate() {
+                let expect = frame(50_000, index / 3 + 1 + index % 3);
+                assert!(came.as_ref().expect("a frame")[..] == expect[4..], "frame {index}");
+            }
+        });
+    }
+}
+
 async fn read_all(shard: Shard) -> (Vec<Vec<u8>>, ReadError) {
     let listener = shard.net().listen(([0, 0, 0, 0], 7).into()).expect("a free port");
     let (socket, _) = listener.accept().await.expect("a client");
-    let memory = Budget::new("requests", MEMORY);
+    let memory = RequestMemory::new(MEMORY, LIMIT);
     let limits = FrameLimits { frame_size_max: LIMIT, memory: memory.clone() };
     let mut reader = FrameReader::new(socket, limits);
     let mut frames = Vec::new();
     loop {
         match reader.next().await {
             Ok(frame) => {
-                assert_eq!(memory.used_bytes(), frame.bytes.len() as u64);
+                assert!(memory.used_bytes() >= frame.bytes.len() as u64);
                 frames.push(frame.bytes.to_vec());
             }
             Err(e) => {
+                drop(reader);
                 assert_eq!(memory.used_bytes(), 0, "nothing stays charged");
                 return (frames, e);
             }

@@ -70,7 +70,9 @@ fn run(seed: u64) -> (Vec<u8>, u32) {
             let parts = (0..BATCHES).map(|i| Lent { lender: first.clone(), ..lend(&library, i) });
             outgoing.push(parts.map(Part::Lent).collect());
             outgoing.push(vec![Part::Memory(Lease::from(b"tail".to_vec()))]);
-            outgoing.send(&socket).await.expect("a slow client is no error");
+            let patience = Duration::from_secs(1);
+            let way = Way { shard: &shard, socket: &socket, patience };
+            outgoing.send(&way).await.expect("a slow client is no error");
         }
     });
     let received = Rc::new(RefCell::new(None));

@@ -1,0 +1,248 @@
+//! Peers that claim and ask for more than they give: they cost little, and others are served.
+
+use std::time::Duration;
+
+use protocol::generated::create_topics::{CreatableTopic, CreateTopicsRequest};
+use protocol::generated::delete_topics::{
+    DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
+};
+use protocol::generated::fetch::{FetchPartition, FetchResponse};
+use protocol::generated::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+};
+use protocol::generated::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use protocol::{ApiKey, ErrorCode, Uuid};
+use runtime::TaskClass;
+
+use crate::client::{
+    Client, FETCH_VERSION, PRODUCE_VERSION, batch, fetch_request, one, produce_request, values,
+};
+use crate::cluster::{Cluster, Peer};
+
+/// `socket.request.max.bytes`, as a broker has it that is told nothing.
+const CLAIM: i32 = 100 * 1024 * 1024;
+
+/// Produces and fetches; returns how long that took.
+async fn produce_and_fetch(peer: &Peer, client: &mut Client) -> Duration {
+    let began = peer.shard.now();
+    let appended = client.produce("t", 0, batch(&["x"])).await;
+    assert_eq!(appended.error_code, 0, "{appended:?}");
+    let from = [(0, appended.base_offset)];
+    let found = one(client.fetch(&fetch_request("t", &from, 0)).await.responses);
+    let records = one(found.partitions).records.expect("never null");
+    assert_eq!(values(&records), [(appended.base_offset, "x".into())]);
+    peer.shard.now().since(began)
+}
+
+#[test]
+fn claims_of_large_requests_stop_nobody_and_are_closed_after_a_while() {
+    for (seed, claims) in [(1, 12), (2, 200)] {
+        Cluster::start(seed, &[]).run(move |peer| async move {
+            let mut honest = peer.connect().await;
+            honest.create_topic("t", 1).await;
+            let mut liars = Vec::new();
+            for silent in 0..claims {
+                let liar = peer.connect().await;
+                let mut bytes = CLAIM.to_be_bytes().to_vec();
+                bytes.resize(4 + silent % 2, 0);
+                liar.send_raw(bytes).await;
+                liars.push(liar);
+            }
+            let mut newcomer = peer.connect().await;
+            for _ in 0..20 {
+                for client in [&mut honest, &mut newcomer] {
+                    let took = produce_and_fetch(&peer, client).await;
+                    assert!(took < Duration::from_millis(500), "{took:?}");
+                }
+                peer.shard.sleep(Duration::from_secs(1)).await;
+            }
+            let all_closed = async {
+                for liar in &mut liars {
+                    assert_eq!(liar.next_frame().await, None);
+                }
+            };
+            let closed = peer.shard.timeout(Duration::from_secs(30), all_closed).await;
+            assert!(closed.is_ok(), "a begun request may take half a minute");
+        });
+    }
+}
+
+#[test]
+fn metadata_tells_of_a_topic_once_however_often_it_is_named() {
+    Cluster::start(3, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let id = one(client.create_topic("t", 8).await.topics).topic_id;
+        let named = |name: &str| MetadataRequestTopic { name: Some(name.into()), ..<_>::default() };
+        let by_id = |topic_id| MetadataRequestTopic { name: None, topic_id };
+        let unknown = Uuid([7; 16]);
+        for (topics, expect) in [
+            (vec![named("t"); 1000], vec![0]),
+            (vec![by_id(id); 1000], vec![0]),
+            (vec![named("a"), named("t"), named("a")], vec![3, 0]),
+            (vec![by_id(unknown), by_id(unknown), by_id(id)], vec![100, 0]),
+        ] {
+            let request = MetadataRequest {
+                topics: Some(topics),
+                allow_auto_topic_creation: false,
+                ..MetadataRequest::default()
+            };
+            let told: MetadataResponse = client.ask(ApiKey::Metadata, 12, &request).await;
+            let codes: Vec<i16> = told.topics.iter().map(|topic| topic.error_code).collect();
+            assert_eq!(codes, expect);
+        }
+    });
+}
+
+#[test]
+fn a_partition_that_is_fetched_twice_is_answered_once_from_where_it_was_named_last() {
+    Cluster::start(4, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 2).await;
+        for value in ["a", "b"] {
+            client.produce("t", 0, batch(&[value])).await;
+        }
+        let mut from = vec![(0, 0); 999];
+        from.extend([(1, 0), (0, 1)]);
+        let found = one(client.fetch(&fetch_request("t", &from, 0)).await.responses);
+        let indexes: Vec<i32> = found.partitions.iter().map(|p| p.partition_index).collect();
+        assert_eq!(indexes, [0, 1]);
+        let records = found.partitions[0].records.as_deref().expect("never null");
+        assert_eq!(values(records), [(1, "b".into())]);
+    });
+}
+
+#[test]
+fn offsets_of_a_partition_that_is_asked_for_twice_are_not_looked_up() {
+    Cluster::start(5, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 2).await;
+        let topic = |indexes: &[i32]| {
+            let partition = |index: &i32| ListOffsetsPartition {
+                partition_index: *index,
+                timestamp: -1,
+                ..ListOffsetsPartition::default()
+            };
+            let partitions = indexes.iter().map(partition).collect();
+            ListOffsetsTopic { name: "t".into(), partitions }
+        };
+        let topics = vec![topic(&[0, 1]), topic(&[0])];
+        let request = ListOffsetsRequest { replica_id: -1, topics, ..Default::default() };
+        let told: ListOffsetsResponse = client.ask(ApiKey::ListOffsets, 7, &request).await;
+        let partitions = told.topics.iter().flat_map(|topic| &topic.partitions);
+        let codes: Vec<i16> = partitions.map(|partition| partition.error_code).collect();
+        let twice = ErrorCode::InvalidRequest.number();
+        assert_eq!(codes, [twice, 0, twice]);
+    });
+}
+
+#[test]
+fn topics_that_are_created_or_deleted_twice_in_a_request_are_refused_once() {
+    Cluster::start(6, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let invalid = ErrorCode::InvalidRequest.number();
+        let topic = CreatableTopic {
+            name: "new".into(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        let request = CreateTopicsRequest { topics: vec![topic; 500], ..Default::default() };
+        let created: protocol::generated::create_topics::CreateTopicsResponse =
+            client.ask(ApiKey::CreateTopics, 7, &request).await;
+        assert_eq!(one(created.topics).error_code, invalid);
+        let id = one(client.create_topic("t", 1).await.topics).topic_id;
+        let named = |name: Option<&str>, topic_id| DeleteTopicState {
+            name: name.map(String::from),
+            topic_id,
+        };
+        for (states, expect) in [
+            (vec![named(Some("t"), Uuid::ZERO); 500], invalid),
+            (vec![named(None, id); 500], invalid),
+            (vec![named(None, Uuid::ZERO)], invalid),
+            (vec![named(Some("t"), id)], invalid),
+            (vec![named(Some("t"), Uuid::ZERO)], 0),
+        ] {
+            let request = DeleteTopicsRequest { topics: states, ..Default::default() };
+            let deleted: DeleteTopicsResponse = client.ask(ApiKey::DeleteTopics, 6, &request).await;
+            assert_eq!(one(deleted.responses).error_code, expect);
+        }
+    });
+}
+
+#[test]
+fn acks_0_is_not_answered_even_if_the_request_is_refused_as_a_whole() {
+    Cluster::start(7, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let mut request = produce_request("t", 0, batch(&["x"]));
+        request.acks = 0;
+        request.transactional_id = Some("a".into());
+        client.send(ApiKey::Produce, PRODUCE_VERSION, &request).await;
+        assert_eq!(client.next_frame().await, None, "closed, as Kafka does");
+    });
+}
+
+#[test]
+fn a_request_with_more_partitions_than_any_cluster_closes_its_connection() {
+    Cluster::start(8, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let mut request = fetch_request("t", &[(0, 0)], 0);
+        request.topics[0].partitions =
+            (0..100_001).map(|partition| FetchPartition { partition, ..<_>::default() }).collect();
+        client.send(ApiKey::Fetch, FETCH_VERSION, &request).await;
+        assert_eq!(client.next_frame().await, None);
+        let mut client = peer.connect().await;
+        produce_and_fetch(&peer, &mut client).await;
+    });
+}
+
+#[test]
+fn answers_that_nobody_reads_are_closed_and_others_get_theirs() {
+    Cluster::start(9, &[]).run(|peer| async move {
+        let mut honest = peer.connect().await;
+        honest.create_topic("t", 1).await;
+        honest.create_topic("wide", 3000).await;
+        let all = MetadataRequest { topics: None, ..MetadataRequest::default() };
+        let mut deaf = Vec::new();
+        for _ in 0..100 {
+            let mut client = peer.connect().await;
+            for _ in 0..20 {
+                client.send(ApiKey::Metadata, 12, &all).await;
+            }
+            deaf.push(client);
+        }
+        let asked = async move {
+            let told: MetadataResponse = honest.ask(ApiKey::Metadata, 12, &all).await;
+            assert_eq!(told.topics.len(), 2);
+            honest
+        };
+        let asked = peer.shard.spawn(TaskClass::Foreground, "ask", asked);
+        let told = peer.shard.timeout(Duration::from_secs(60), asked).await;
+        let mut honest = told.expect("the deaf are closed").expect("not aborted");
+        produce_and_fetch(&peer, &mut honest).await;
+        peer.shard.sleep(Duration::from_secs(60)).await;
+        for client in &mut deaf {
+            // What had left before is there, then the end.
+            let mut frames = 0;
+            while client.next_frame().await.is_some() {
+                frames += 1;
+            }
+            assert!(frames < 20, "{frames} answers waited for their reader");
+        }
+    });
+}
+
+#[test]
+fn a_fetch_of_many_partitions_is_answered_like_one_of_few() {
+    Cluster::start(10, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        produce_and_fetch(&peer, &mut client).await;
+        let from: Vec<(i32, i64)> = (0..20_000).map(|partition| (partition, 0)).collect();
+        let found: FetchResponse = client.fetch(&fetch_request("t", &from, 0)).await;
+        let partitions = one(found.responses).partitions;
+        assert_eq!(partitions.len(), 20_000);
+        assert_eq!((partitions[0].error_code, partitions[1].error_code), (0, 3));
+    });
+}

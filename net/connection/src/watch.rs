@@ -1,0 +1,178 @@
+//! The clock of the readers of one shard: which of them have begun a frame, and which sit on a
+//! receive buffer while nothing comes.
+//!
+//! A reader says what it does by setting cells; one task looks once a second, and only while there
+//! is something to look at. So the watch costs a busy connection no timer and no system call.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use runtime::Shard;
+use runtime::sync::{Event, Signal};
+
+/// How often the watch looks.
+const TICK: Duration = Duration::from_secs(1);
+/// From the first byte of a frame to its last, in ticks.
+const FRAME_TICKS_MAX: u64 = 30;
+/// A tick more for so many bytes that have come: a slow line gets a large frame through.
+const BYTES_A_TICK: u64 = 128 * 1024;
+/// Ticks after which a silent connection's receive buffer is taken back.
+const SILENT_TICKS_MAX: u64 = 2;
+
+/// The readers of a shard.
+#[derive(Clone, Default)]
+pub(crate) struct Watch(Rc<Readers>);
+
+#[derive(Default)]
+struct Readers {
+    last_id: Cell<u64>,
+    /// Bounded by the connections.
+    list: RefCell<BTreeMap<u64, Rc<State>>>,
+    /// How many do something that can take too long.
+    active: Cell<usize>,
+    some: Event,
+}
+
+#[derive(Default)]
+struct State {
+    doing: Cell<Doing>,
+    ticks: Cell<u64>,
+    received: Cell<u64>,
+    told: Signal,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Doing {
+    #[default]
+    Nothing,
+    /// Bytes are awaited with a buffer at hand.
+    Waiting,
+    /// A frame has begun and is not whole.
+    Frame,
+    /// What it did took too long.
+    Late,
+}
+
+/// A frame took longer than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Late;
+
+/// One reader's place in the watch.
+pub(crate) struct Watched {
+    watch: Watch,
+    id: u64,
+    state: Rc<State>,
+}
+
+/// While it lives the watch looks at the reader.
+pub(crate) struct Watching<'a>(&'a Watched);
+
+impl Watch {
+    /// A place for a reader.
+    pub(crate) fn enter(&self) -> Watched {
+        let id = self.0.last_id.get() + 1;
+        self.0.last_id.set(id);
+        let state = Rc::new(State::default());
+        self.0.list.borrow_mut().insert(id, state.clone());
+        Watched { watch: self.clone(), id, state }
+    }
+
+    /// Looks, for as long as the shard lives.
+    pub(crate) async fn run(&self, shard: &Shard) {
+        loop {
+            if self.0.active.get() == 0 {
+                self.0.some.wait().await;
+            }
+            shard.sleep(TICK).await;
+            self.0.list.borrow().values().for_each(|reader| reader.tick());
+        }
+    }
+}
+
+impl State {
+    fn tick(&self) {
+        let ticks = self.ticks.get() + 1;
+        self.ticks.set(ticks);
+        let late = match self.doing.get() {
+            Doing::Waiting => ticks >= SILENT_TICKS_MAX,
+            Doing::Frame => ticks > FRAME_TICKS_MAX + self.received.get() / BYTES_A_TICK,
+            Doing::Nothing | Doing::Late => false,
+        };
+        if late {
+            self.doing.set(Doing::Late);
+            self.told.wake_all();
+        }
+    }
+
+    async fn late(&self) {
+        self.told.wait_until(|| (self.doing.get() == Doing::Late).then_some(())).await;
+    }
+}
+
+impl Watched {
+    /// Bytes are awaited with a buffer at hand.
+    pub(crate) fn waits(&self) -> Watching<'_> {
+        self.does(Doing::Waiting)
+    }
+
+    /// A frame has begun.
+    pub(crate) fn begins(&self) -> Watching<'_> {
+        self.does(Doing::Frame)
+    }
+
+    fn does(&self, doing: Doing) -> Watching<'_> {
+        self.state.doing.set(doing);
+        self.state.ticks.set(0);
+        self.state.received.set(0);
+        let Readers { active, some, .. } = &*self.watch.0;
+        active.set(active.get() + 1);
+        if active.get() == 1 {
+            some.set();
+        }
+        Watching(self)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.watch.0.list.borrow_mut().remove(&self.id);
+    }
+}
+
+impl Watching<'_> {
+    /// Bytes of the frame came.
+    pub(crate) fn received(&self, bytes: usize) {
+        let received = &self.0.state.received;
+        received.set(received.get() + bytes as u64);
+    }
+
+    /// Returns when it has taken too long.
+    pub(crate) async fn late(&self) {
+        self.0.state.late().await;
+    }
+
+    /// What `future` gives, unless it takes too long.
+    pub(crate) async fn unless_late<T>(&self, future: impl Future<Output = T>) -> Result<T, Late> {
+        let (mut future, mut late) = (pin!(future), pin!(self.late()));
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            late.as_mut().poll(cx).map(|()| Err(Late))
+        })
+        .await
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.state.doing.set(Doing::Nothing);
+        let active = &self.0.watch.0.active;
+        active.set(active.get() - 1);
+    }
+}
