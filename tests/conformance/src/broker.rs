@@ -97,6 +97,20 @@ impl Broker {
         Duration::from_millis(ticks * TICK_MS)
     }
 
+    /// The memory that the broker has now, in MiB.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    pub fn resident_mib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("a running process has its page");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.expect("a process that has not ended has memory");
+        let kib = resident.trim().trim_end_matches("kB").trim();
+        kib.parse::<u64>().expect("a count of KiB") / 1024
+    }
+
     /// Stops the broker in good order and starts it again on the same folder and port.
     pub fn restart(&mut self) {
         self.stop();
