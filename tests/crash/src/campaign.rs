@@ -2,10 +2,12 @@
 //! again; then everything is read twice, and the checker judges.
 //!
 //! ```text
-//! start, topic, producers, live reader
+//! start; topics are made one after the other, while four kills come within 0.6 s of each start,
+//!         the first one on an empty folder; then producers, live reader
 //! cycle:  every producer has an ack from every partition   <- so each life of the broker serves
 //!         0.3 to 1.5 s more, at random
-//!         SIGKILL, restart at once; one time in five SIGKILL again within 60 ms: amid recovery
+//!         SIGKILL, restart at once; one time in four SIGKILL again within 120 ms, amid start and
+//!         recovery, and again one time in four
 //!         one time in five it is asked to stop first: SIGTERM, and SIGKILL within 80 ms
 //! producers finish, read everything, SIGKILL, restart, read everything again
 //! ```
@@ -30,10 +32,16 @@ use stage::Stage;
 
 /// How long the broker lives on after it has acknowledged, in milliseconds.
 const LIFE_MS: std::ops::RangeInclusive<u64> = 300..=1500;
-/// When a broker is killed amid recovery, in milliseconds after its start.
-const RECOVERY_KILL_MS: std::ops::RangeInclusive<u64> = 0..=60;
-/// One cycle in so many has a kill amid recovery.
-const RECOVERY_KILL_ONE_IN: u64 = 5;
+/// How often the broker is killed while topics are made ...
+const CREATION_KILLS: u32 = 4;
+/// ... and when, in milliseconds after its start: the client makes its first topic some 300 ms
+/// after its own.
+const CREATION_KILL_MS: std::ops::RangeInclusive<u64> = 0..=600;
+/// When a broker is killed amid recovery, in milliseconds after its start: under this load Ringmain
+/// serves after 30 to 100, so that some are killed before that and some soon after.
+const RECOVERY_KILL_MS: std::ops::RangeInclusive<u64> = 0..=120;
+/// One start in so many is killed amid recovery.
+const RECOVERY_KILL_ONE_IN: u64 = 4;
 /// When a broker is killed that was asked to stop, in milliseconds after that: Ringmain takes 15 to
 /// 80 under this load, so that some are killed while they write their last segments, and some end
 /// by themselves.
@@ -137,6 +145,11 @@ impl Campaign {
         self.prepare_folder()?;
         let mut dice = Dice::new(self.seed);
         let mut stage = Stage::open(self)?;
+        let creation_kills = (0..CREATION_KILLS)
+            .map(|_| Duration::from_millis(dice.within(CREATION_KILL_MS)))
+            .collect();
+        stage.create_topics(creation_kills)?;
+        stage.start_clients()?;
         stage.await_acks()?;
         let mut restart_to_acks = Vec::new();
         for _ in 0..self.cycles {
@@ -146,7 +159,7 @@ impl Campaign {
             } else {
                 stage.kill_and_restart()?;
             }
-            if dice.within(1..=RECOVERY_KILL_ONE_IN) == 1 {
+            while dice.within(1..=RECOVERY_KILL_ONE_IN) == 1 {
                 stage.play(Duration::from_millis(dice.within(RECOVERY_KILL_MS)))?;
                 stage.kill_and_restart()?;
             }

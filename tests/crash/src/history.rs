@@ -8,8 +8,8 @@ use std::fmt;
 pub enum Promise {
     /// Idempotence is on: each record at most once, in the order of sending.
     Idempotent,
-    /// A retry may write a record again; first occurrences keep the order of sending, since the
-    /// producer has one request in flight.
+    /// A retry may write a record again, which it only does when a kill has cut the answer off;
+    /// first occurrences keep the order of sending, since the producer has one request in flight.
     Plain,
 }
 
@@ -149,6 +149,15 @@ pub struct Complaint {
     pub text: String,
 }
 
+/// One end of the broker's process, by the clock of the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// When it was killed, or asked to stop.
+    pub from_ms: u64,
+    /// When it was gone.
+    pub until_ms: u64,
+}
+
 /// Everything that was seen of one broker from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -158,8 +167,8 @@ pub struct History {
     pub events: Vec<Event>,
     /// All reads; the first whole one stands for the log.
     pub reads: Vec<Read>,
-    /// When the broker was killed, by the clock of the events.
-    pub kills_at_ms: Vec<u64>,
+    /// When the broker was killed, in order.
+    pub kills: Vec<Kill>,
     /// What clients could not get over.
     pub complaints: Vec<Complaint>,
 }

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{Campaign, CampaignError};
 use crate::broker::{Broker, Site, Subject};
 use crate::client::{Client, Clients, Notice};
-use crate::history::{Extent, History, Promise};
+use crate::history::{Extent, History, Kill, Promise};
 use crate::history_file;
 
 const TOPIC: &str = "crash";
 const PARTITIONS: u32 = 20;
 const LIVE_READER: &str = "live-reader";
+const CREATOR: &str = "create-topics";
+/// Topics that are made beside the campaign's own, so that kills meet their making.
+const SIDE_TOPICS: u32 = 40;
 /// A restarted broker serves every partition within this time, or counts as unavailable.
 const ACK_DEADLINE: Duration = Duration::from_secs(30);
 /// Producers resolve what is outstanding, and readers read everything, within this time.
@@ -74,7 +77,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Starts the broker, creates the topic, starts producers and the live reader.
+    /// Starts the broker.
     pub(super) fn open(campaign: &Campaign) -> Result<Stage, CampaignError> {
         let site = Site::new(&campaign.folder).map_err(io("find a free port"))?;
         let (sender, notices) = channel();
@@ -87,7 +90,7 @@ impl Stage {
         };
         let subject = campaign.subject.clone();
         let broker = Broker::start(&subject, &site).map_err(io("start the broker"))?;
-        let mut stage = Stage {
+        Ok(Stage {
             subject,
             site,
             clients,
@@ -99,17 +102,36 @@ impl Stage {
             started: Instant::now(),
             mark: 0,
             history: History::default(),
-        };
-        let mut creator =
-            stage.client("create-topic", "create_topic.py", &partitions_argument())?;
-        stage.await_end(&mut creator, FINISH_DEADLINE)?;
-        for (number, part) in CAST.iter().enumerate() {
-            stage.start_producer(number as u32, part)?;
+        })
+    }
+
+    /// Has topics made while the broker is killed, each time so long after its start. The client
+    /// finds out itself whether every topic is there that it was told was made.
+    pub(super) fn create_topics(&mut self, kills: Vec<Duration>) -> Result<(), CampaignError> {
+        let side_topics = vec!["--side-topics".into(), SIDE_TOPICS.to_string()];
+        let arguments = [partitions_argument(), side_topics].concat();
+        let mut creator = self.client(CREATOR, "create_topics.py", &arguments)?;
+        for after in kills {
+            let deadline = Instant::now() + after;
+            while let Some(notice) = self.next_notice(deadline)? {
+                if matches!(notice, Notice::Ended { .. }) {
+                    return self.expect_success(&mut creator);
+                }
+            }
+            self.kill_and_restart()?;
         }
-        let arguments = [partitions_argument(), log_argument(&stage.clients, LIVE_READER)].concat();
+        self.await_end(&mut creator, FINISH_DEADLINE)
+    }
+
+    /// Starts producers and the live reader.
+    pub(super) fn start_clients(&mut self) -> Result<(), CampaignError> {
+        for (number, part) in CAST.iter().enumerate() {
+            self.start_producer(number as u32, part)?;
+        }
+        let arguments = [partitions_argument(), log_argument(&self.clients, LIVE_READER)].concat();
         let live = [arguments, vec!["--live".into()]].concat();
-        stage.live_reader = Some(stage.client(LIVE_READER, "read.py", &live)?);
-        Ok(stage)
+        self.live_reader = Some(self.client(LIVE_READER, "read.py", &live)?);
+        Ok(())
     }
 
     /// Waits until every producer has an acknowledgement from every partition for a record that it
@@ -154,15 +176,16 @@ impl Stage {
 
     /// Kills the broker and starts it again at once, on the same folder and port.
     pub(super) fn kill_and_restart(&mut self) -> Result<(), CampaignError> {
-        self.history.kills_at_ms.push(wall_ms());
+        let from_ms = wall_ms();
         self.kill()?;
+        self.history.kills.push(Kill { from_ms, until_ms: wall_ms() });
         self.restart()
     }
 
     /// Asks the broker to stop, kills it if it has not after `patience`, and starts it again. A
     /// broker that ends in time must say that it ended well.
     pub(super) fn stop_and_restart(&mut self, patience: Duration) -> Result<(), CampaignError> {
-        self.history.kills_at_ms.push(wall_ms());
+        let from_ms = wall_ms();
         if let Some(broker) = self.broker.take() {
             let ended = broker.kill_amid_stop(patience).map_err(io("stop the broker"))?;
             if let Some(status) = ended.filter(|status| !status.success()) {
@@ -170,6 +193,7 @@ impl Stage {
                 return Err(CampaignError::BrokerEnded { status, log: self.last_words() });
             }
         }
+        self.history.kills.push(Kill { from_ms, until_ms: wall_ms() });
         self.restart()
     }
 
@@ -272,12 +296,14 @@ impl Stage {
                 None => return Err(self.unavailable("end of the work", time, waiting)),
             }
         }
-        for client in clients {
-            if !client.succeeded().map_err(io("wait for a Python client"))? {
-                return Err(self.client_ended(&client.name));
-            }
+        clients.iter_mut().try_for_each(|client| self.expect_success(client))
+    }
+
+    fn expect_success(&self, client: &mut Client) -> Result<(), CampaignError> {
+        match client.succeeded().map_err(io("wait for a Python client"))? {
+            true => Ok(()),
+            false => Err(self.client_ended(&client.name)),
         }
-        Ok(())
     }
 
     /// The next word of a client, or `None` at `deadline`. Fails when the broker has ended.

@@ -1,15 +1,29 @@
-//! Rule: a record of an idempotent producer is in the log at most once, acknowledged or not.
+//! Rule: a record is in the log at most once, acknowledged or not; one of a plain producer may have
+//! another copy for each kill that came between its sending and its acknowledgement.
 //!
-//! Plain producers may leave copies behind (a retry after a lost answer); those are only counted.
+//! A plain producer writes again what it has no answer for, and only a kill cuts an answer off: a
+//! copy that no kill explains was made by the broker.
 
 use super::Violation;
-use super::facts::Facts;
-use crate::history::Promise;
+use super::facts::{Facts, Fate};
+use crate::history::{Kill, Promise};
 
 pub(super) fn check(facts: &Facts<'_>, violations: &mut Vec<Violation>) {
     for (value, places) in &facts.places {
-        if places.len() > 1 && facts.promise(*value) == Promise::Idempotent {
+        let retries = match (facts.promise(*value), facts.fates.get(value)) {
+            (Promise::Plain, Some(fate)) => kills_amid(fate, &facts.history.kills),
+            _ => 0,
+        };
+        if places.len() > 1 + retries {
             violations.push(Violation::Duplicate { value: *value, places: places.clone() });
         }
     }
+}
+
+/// The kills that may have cut off an answer about this record: both ends count, since the clock
+/// counts whole milliseconds, and a record that was never acknowledged waits for ever.
+fn kills_amid(fate: &Fate, kills: &[Kill]) -> usize {
+    let acked_at_ms = fate.acked.map_or(u64::MAX, |ack| ack.at_ms);
+    let amid = |kill: &&Kill| fate.sent_at_ms <= kill.until_ms && kill.from_ms <= acked_at_ms;
+    kills.iter().filter(amid).count()
 }

@@ -9,6 +9,8 @@ use crate::history::{Content, Extent, History, Place, Promise, Read, Step, Value
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fate {
     pub(super) sent: bool,
+    /// When it was sent; 0 if it was not.
+    pub(super) sent_at_ms: u64,
     pub(super) failed: bool,
     /// The first acknowledgement.
     pub(super) acked: Option<Ack>,
@@ -21,6 +23,7 @@ pub(super) struct Fate {
 pub(super) struct Ack {
     /// `None` when the answer named no offset.
     pub(super) offset: Option<i64>,
+    pub(super) at_ms: u64,
 }
 
 /// The history and its indexes. All maps are ordered, so that reports are the same every time.
@@ -88,12 +91,14 @@ fn fates(history: &History) -> BTreeMap<Value, Fate> {
     for event in &history.events {
         let fate = fates.entry(event.value).or_default();
         match event.step {
-            Step::Sent => fate.sent = true,
+            Step::Sent => (fate.sent, fate.sent_at_ms) = (true, event.at_ms),
             Step::Failed => fate.failed = true,
             Step::Unknown => {}
             Step::Acked { offset } => match fate.acked {
-                None => fate.acked = Some(Ack { offset }),
-                Some(first) if first.offset != offset => fate.acked_again = Some(Ack { offset }),
+                None => fate.acked = Some(Ack { offset, at_ms: event.at_ms }),
+                Some(first) if first.offset != offset => {
+                    fate.acked_again = Some(Ack { offset, at_ms: event.at_ms });
+                }
                 Some(_) => {}
             },
         }

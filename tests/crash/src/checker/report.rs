@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::facts::Facts;
 use super::{Verdict, Violation};
-use crate::history::{Event, History, Place, Value};
+use crate::history::{Event, History, Kill, Place, Value};
 
 /// Violations that are printed in full, of each kind: the first few tell the story.
 const SHOWN_PER_KIND: usize = 3;
@@ -24,7 +24,7 @@ pub(super) fn write(verdict: &Verdict, history: &History) -> String {
         counts.unknown,
         counts.read,
         counts.plain_duplicates,
-        history.kills_at_ms.len()
+        history.kills.len()
     );
     if verdict.is_clean() {
         text.push_str("no violation");
@@ -51,7 +51,7 @@ fn describe(text: &mut String, violation: &Violation, facts: &Facts<'_>) {
     push(text, format_args!("{}: {violation}\n", violation.kind()));
     if let Some(value) = violation.value() {
         for event in facts.history.events.iter().filter(|event| event.value == value) {
-            push(text, format_args!("    {}\n", moment(event, &facts.history.kills_at_ms)));
+            push(text, format_args!("    {}\n", moment(event, &facts.history.kills)));
         }
     }
     let mut places = violation.places();
@@ -88,10 +88,10 @@ fn around(text: &mut String, place: Place, facts: &Facts<'_>) {
 }
 
 /// One event, with its distance from the kill before it.
-fn moment(event: &Event, kills_at_ms: &[u64]) -> String {
-    let before = kills_at_ms.iter().rposition(|&kill| kill <= event.at_ms);
+fn moment(event: &Event, kills: &[Kill]) -> String {
+    let before = kills.iter().rposition(|kill| kill.from_ms <= event.at_ms);
     let when = match before {
-        Some(kill) => format!("{} ms after kill {}", event.at_ms - kills_at_ms[kill], kill + 1),
+        Some(kill) => format!("{} ms after kill {}", event.at_ms - kills[kill].from_ms, kill + 1),
         None => "before the first kill".into(),
     };
     format!("{:?} at {} ms, {when}", event.step, event.at_ms)

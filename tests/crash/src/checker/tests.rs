@@ -2,8 +2,8 @@
 
 use super::{Floor, Verdict, Violation, check};
 use crate::history::{
-    Bounds, Complaint, Content, Event, Extent, History, Place, Promise, Read, ReadRecord, Step,
-    Value,
+    Bounds, Complaint, Content, Event, Extent, History, Kill, Place, Promise, Read, ReadRecord,
+    Step, Value,
 };
 
 const FLOOR: Floor = Floor { acked_by_producer: 3, whole_reads: 2 };
@@ -24,6 +24,12 @@ fn steps(history: &mut History, value: Value, steps: &[Step]) {
 
 fn sent_and_acked(history: &mut History, value: Value, offset: i64) {
     steps(history, value, &[Step::Sent, Step::Acked { offset: Some(offset) }]);
+}
+
+/// A kill after all that has happened and before all that will.
+fn kill(history: &mut History) {
+    let at_ms = history.events.len() as u64;
+    history.kills.push(Kill { from_ms: at_ms, until_ms: at_ms });
 }
 
 /// A read of partition 0 that finds `log` from offset 0.
@@ -50,7 +56,7 @@ fn good() -> History {
         sent_and_acked(&mut history, value(PLAIN, counter), counter as i64 * 2 + 1);
     }
     read_all(&mut history, &log());
-    history.kills_at_ms = vec![2, 5];
+    history.kills = [2, 5].map(|at_ms| Kill { from_ms: at_ms, until_ms: at_ms }).to_vec();
     history
 }
 
@@ -109,12 +115,50 @@ fn a_refused_record_that_is_nowhere_passes() {
 fn a_plain_producers_copies_are_counted_and_pass() {
     let mut history = good();
     let mut log = log();
-    // The last request's answer was lost, and both of its records were written again.
-    steps(&mut history, value(PLAIN, 3), &[Step::Sent, Step::Acked { offset: Some(8) }]);
-    log.extend([value(PLAIN, 3), value(PLAIN, 2), value(PLAIN, 3)]);
+    // The request's answer was lost, and both of its records were written again: twice, since the
+    // second answer was lost, too.
+    let request = [value(PLAIN, 3), value(PLAIN, 4)];
+    request.iter().for_each(|&value| steps(&mut history, value, &[Step::Sent]));
+    kill(&mut history);
+    kill(&mut history);
+    steps(&mut history, request[0], &[Step::Acked { offset: Some(10) }]);
+    steps(&mut history, request[1], &[Step::Acked { offset: Some(11) }]);
+    log.extend([request, request, request].concat());
     read_all(&mut history, &log);
     let verdict = expect(&history, &[]);
-    assert_eq!(verdict.counts.plain_duplicates, 2);
+    assert_eq!(verdict.counts.plain_duplicates, 4);
+    // No retry explains a fourth copy.
+    log.extend(request);
+    read_all(&mut history, &log);
+    let verdict = expect(&history, &["duplicate"]);
+    assert_eq!(verdict.violations.len(), 2);
+}
+
+#[test]
+fn a_copy_of_a_plain_producers_record_that_no_kill_explains_is_refused() {
+    let mut history = good();
+    let mut log = log();
+    log.push(value(PLAIN, 2));
+    read_all(&mut history, &log);
+    expect(&history, &["duplicate"]);
+    // A kill after the acknowledgement makes nobody write again.
+    history.kills.clear();
+    history.events.iter_mut().for_each(|event| event.at_ms += 10);
+    history.kills.push(Kill { from_ms: 100, until_ms: 110 });
+    history.kills.push(Kill { from_ms: 1, until_ms: 9 });
+    expect(&history, &["duplicate"]);
+}
+
+#[test]
+fn a_copy_is_explained_by_a_stop_during_which_the_record_was_sent() {
+    let mut history = good();
+    let mut log = log();
+    history.kills.push(Kill { from_ms: 11, until_ms: 13 });
+    steps(&mut history, value(PLAIN, 3), &[Step::Sent, Step::Unknown, Step::Unknown]);
+    steps(&mut history, value(PLAIN, 3), &[Step::Acked { offset: Some(7) }]);
+    log.extend([value(PLAIN, 3), value(PLAIN, 3)]);
+    read_all(&mut history, &log);
+    expect(&history, &[]);
 }
 
 #[test]

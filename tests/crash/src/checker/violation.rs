@@ -14,7 +14,7 @@ pub enum Violation {
         /// The offset that its acknowledgement named.
         acked_offset: Option<i64>,
     },
-    /// A record of an idempotent producer stands in the log more than once.
+    /// A record stands in the log more often than its producer may have written it.
     Duplicate {
         /// The record.
         value: Value,
