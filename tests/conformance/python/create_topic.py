@@ -1,6 +1,6 @@
-"""Creates a topic that keeps its records for ever, and waits until every partition has a leader.
+"""Creates topics that keep their records for ever, and waits until every partition has a leader.
 
-usage: create_topic.py ADDRESS TOPIC PARTITIONS
+usage: create_topic.py ADDRESS (TOPIC PARTITIONS)...
 """
 
 import sys
@@ -11,19 +11,24 @@ from confluent_kafka.admin import AdminClient, NewTopic
 DEADLINE_S = 60
 
 
-def main(address: str, topic: str, partitions: int) -> None:
+def main(address: str, topics: dict[str, int]) -> None:
     admin = AdminClient({"bootstrap.servers": address})
-    wanted = NewTopic(
-        topic, num_partitions=partitions, replication_factor=1, config={"retention.ms": "-1"}
-    )
-    admin.create_topics([wanted], request_timeout=DEADLINE_S)[topic].result(DEADLINE_S)
+    wanted = [
+        NewTopic(
+            topic, num_partitions=partitions, replication_factor=1, config={"retention.ms": "-1"}
+        )
+        for topic, partitions in topics.items()
+    ]
+    for created in admin.create_topics(wanted, request_timeout=DEADLINE_S).values():
+        created.result(DEADLINE_S)
     deadline = time.monotonic() + DEADLINE_S
-    while True:
-        found = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
-        if len(found) == partitions and all(p.leader >= 0 for p in found.values()):
-            return
-        assert time.monotonic() < deadline, f"{topic}: not every partition has a leader: {found}"
+    for topic, partitions in topics.items():
+        while True:
+            found = admin.list_topics(topic, timeout=DEADLINE_S).topics[topic].partitions
+            if len(found) == partitions and all(p.leader >= 0 for p in found.values()):
+                break
+            assert time.monotonic() < deadline, f"{topic}: not every one has a leader: {found}"
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], dict(zip(sys.argv[2::2], map(int, sys.argv[3::2]))))

@@ -114,8 +114,20 @@ impl Broker {
     /// Stops the broker in good order and starts it again on the same folder and port.
     pub fn restart(&mut self) {
         self.stop();
-        self.child = spawn(self.kind, &self.folder, self.port, &self.settings);
-        self.await_port();
+        self.start_again();
+    }
+
+    /// Kills the broker by SIGKILL and starts it again on the same folder and port.
+    pub fn kill_and_restart(&mut self) {
+        self.child.kill().expect("our own child can be killed");
+        self.child.wait().expect("our own child can be waited for");
+        // The kernel closes the sockets of a ring after the process has ended: until then the old
+        // listener would be taken for the new one.
+        let address = self.socket_address();
+        wait::until("the end of the killed broker's listener", STOP_DEADLINE, || {
+            TcpStream::connect(address).is_err().then_some(())
+        });
+        self.start_again();
     }
 
     /// Stops the broker by SIGTERM.
@@ -137,8 +149,13 @@ impl Broker {
         assert!(found == Some(expected), "stopped with {status}\n{}", self.last_words());
     }
 
+    fn start_again(&mut self) {
+        self.child = spawn(self.kind, &self.folder, self.port, &self.settings);
+        self.await_port();
+    }
+
     fn await_port(&mut self) {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let address = self.socket_address();
         let child = &mut self.child;
         let started: Result<(), ExitStatus> =
             wait::until("the broker's open port", START_DEADLINE, || {
@@ -150,6 +167,10 @@ impl Broker {
         if let Err(status) = started {
             panic!("the broker ended at its start with {status}\n{}", self.last_words());
         }
+    }
+
+    fn socket_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     /// The end of what the broker wrote to its standard output and error.

@@ -1,6 +1,7 @@
 //! Real clients as processes: started, ended within a deadline, their output kept.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -63,7 +64,18 @@ impl Client {
     /// # Panics
     ///
     /// If it fails or takes too long.
-    pub fn output(mut self) -> Vec<u8> {
+    pub fn output(self) -> Vec<u8> {
+        let mut output = Vec::new();
+        self.output_file().read_to_end(&mut output).expect("an open file of ours can be read");
+        output
+    }
+
+    /// Waits for its end and returns its standard output as a file that has no name any more.
+    ///
+    /// # Panics
+    ///
+    /// If it fails or takes too long.
+    pub fn output_file(mut self) -> File {
         let child = &mut self.child;
         let status = wait::until(&self.name, DEADLINE, || {
             child.try_wait().expect("our own child can be waited for")
@@ -71,8 +83,8 @@ impl Client {
         let errors = fs::read(&self.stderr).unwrap_or_default();
         let errors = String::from_utf8_lossy(&errors);
         assert!(status.success(), "{}: {status}\n{errors}", self.name);
-        let output = fs::read(&self.stdout).expect("it was created for the client");
-        fs::remove_file(&self.stdout).expect("it was just read");
+        let output = File::open(&self.stdout).expect("it was created for the client");
+        fs::remove_file(&self.stdout).expect("it was just opened");
         output
     }
 }

@@ -1,80 +1,69 @@
 //! What Apache Kafka's own tool says of the files in a data folder: it must accept every segment.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 use crate::client::Client;
 use crate::kafka;
+use crate::segments::{self, Part, SegmentFile};
 
-/// Files in one run of the tool: their names are one argument, and Linux takes 128 KiB of that.
-const FILES_MAX: usize = 500;
+/// Files in one run of the tool: their names are one argument, Linux takes 128 KiB of that, and a
+/// path below the data folder is at most about 100 bytes.
+const FILES_MAX: usize = 1_000;
 
 /// Lets `DumpLogSegments` read every segment below `data`, record by record, and hold every index
-/// against its segment. Returns how many records lie in the segments of `topic`.
+/// against its segment. Returns how many records lie in the segments of each topic.
 ///
 /// The broker must have stopped in good order. Logs of the tool go below `folder`.
 ///
 /// # Panics
 ///
 /// If the tool fails, or complains about anything.
-pub fn records(folder: &Path, data: &Path, topic: &str) -> usize {
+pub fn records(folder: &Path, data: &Path) -> BTreeMap<String, usize> {
     let (logs, indexes): (Vec<_>, Vec<_>) =
-        files(data).into_iter().partition(|file| file.ends_with(".log"));
+        segments::files(data).into_iter().partition(|file| file.part == Part::Log);
     assert!(!logs.is_empty(), "{} holds no segments", data.display());
     for mode in ["--index-sanity-check", "--verify-index-only"] {
         for some in indexes.chunks(FILES_MAX) {
-            dump(folder, mode, some);
+            dump(folder, data, mode, some);
         }
     }
-    let of_topic = |file: &String| {
-        let folder = Path::new(file).parent().and_then(Path::file_name).and_then(|f| f.to_str());
-        folder.is_some_and(|folder| folder.starts_with(&format!("{topic}-")))
-    };
-    let (of_topic, others): (Vec<_>, Vec<_>) = logs.into_iter().partition(of_topic);
-    for some in others.chunks(FILES_MAX) {
-        dump(folder, "--deep-iteration", some);
-    }
-    let count = |some: &[String]| {
-        dump(folder, "--deep-iteration", some).lines().filter(|line| is_record(line)).count()
-    };
-    of_topic.chunks(FILES_MAX).map(count).sum()
-}
-
-/// Every segment and index below `data`, by its path.
-fn files(data: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![data.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).expect("a broker that stopped leaves its folder alone");
-        let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        for path in paths {
-            if path.is_dir() {
-                folders.push(path);
-            } else if is_of_a_segment(&path) {
-                found.push(path.to_str().expect("paths of the workspace are UTF-8").to_string());
-            }
+    let mut counts = BTreeMap::new();
+    for some in logs.chunks(FILES_MAX) {
+        for (topic, count) in dump(folder, data, "--deep-iteration", some) {
+            *counts.entry(topic).or_default() += count;
         }
     }
-    found
+    counts
 }
 
-/// Kafka names a segment and its indexes after the first offset, in twenty digits.
-fn is_of_a_segment(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-    let Some((stem, extension)) = name.split_once('.') else { return false };
-    let named = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
-    named && ["log", "index", "timeindex"].contains(&extension)
-}
-
-fn dump(folder: &Path, mode: &str, files: &[String]) -> String {
+/// One run of the tool; the records that it shows, by topic.
+fn dump(folder: &Path, data: &Path, mode: &str, files: &[SegmentFile]) -> BTreeMap<String, usize> {
+    let path = |file: &SegmentFile| {
+        file.path.to_str().expect("the names of segments are ASCII").to_string()
+    };
+    let names = files.iter().map(path).collect::<Vec<_>>().join(",");
+    let topics: BTreeMap<String, &str> =
+        files.iter().map(|file| (path(file), file.topic.as_str())).collect();
     let mut tool = kafka::java("org.apache.kafka.tools.DumpLogSegments", &["-Xmx512M"]);
-    tool.args([mode, "--files", &files.join(",")]);
-    let output = Client::program(folder, "DumpLogSegments", &mut tool).output();
-    let text = String::from_utf8(output).expect("the tool prints text");
-    if let Some(complaint) = text.lines().find(|line| is_complaint(line)) {
-        panic!("DumpLogSegments {mode}: {complaint}");
+    tool.args([mode, "--files", &names]).current_dir(data);
+    let output = Client::program(folder, "DumpLogSegments", &mut tool).output_file();
+    let mut counts = BTreeMap::new();
+    let (mut topic, mut seen) = ("", 0);
+    for line in BufReader::new(output).lines() {
+        let line = line.expect("the tool prints text");
+        if is_record(&line) {
+            *counts.entry(topic.to_string()).or_default() += 1;
+        } else if let Some(file) = line.strip_prefix("Dumping ") {
+            topic = topics.get(file).expect("the tool was asked for this file");
+            seen += 1;
+        } else if is_complaint(&line) {
+            panic!("DumpLogSegments {mode}: {line}");
+        }
     }
-    text
+    assert_eq!(seen, files.len(), "files that DumpLogSegments {mode} looked into");
+    counts
 }
 
 /// The tool ends with success whatever it finds: what it found stands in its text.

@@ -73,11 +73,13 @@ pub fn check(
         last_rows: vec![None; partitions],
         seen: vec![false; flights.rows().len()],
     };
-    for line in output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-        let text = std::str::from_utf8(line).ok();
-        let record = text.and_then(Record::parse).ok_or_else(|| Difference::NotARecord {
-            line: String::from_utf8_lossy(line).into_owned(),
-        })?;
+    let text = std::str::from_utf8(output).map_err(|error| {
+        let rest = String::from_utf8_lossy(&output[error.valid_up_to()..]);
+        Difference::NotARecord { line: rest.lines().next().unwrap_or_default().to_string() }
+    })?;
+    for line in text.lines() {
+        let record = Record::parse(line);
+        let record = record.ok_or_else(|| Difference::NotARecord { line: line.to_string() })?;
         comparison.add(&record)?;
     }
     let lost = comparison.seen.iter().filter(|&&seen| !seen).count();
@@ -144,20 +146,15 @@ impl Comparison<'_> {
         }
         let found_ms = record.timestamp_ms;
         let (on_time, headers) = match self.stamps {
-            Stamps::OwnTimes => {
-                let headers = format!("carrier={},origin={}", flight.carrier, flight.origin);
-                (found_ms == flight.timestamp_ms, headers)
-            }
-            Stamps::SendTimes { between_ms, headers } => {
-                (between_ms.contains(&found_ms), headers.to_string())
-            }
+            Stamps::OwnTimes => (found_ms == flight.timestamp_ms, flight.headers.as_str()),
+            Stamps::SendTimes { between_ms, headers } => (between_ms.contains(&found_ms), *headers),
         };
         if !on_time {
             return Err(Difference::Timestamp { row, found_ms });
         }
         if record.headers != headers {
-            let found = record.headers.to_string();
-            return Err(Difference::Headers { row, expected: headers, found });
+            let (expected, found) = (headers.to_string(), record.headers.to_string());
+            return Err(Difference::Headers { row, expected, found });
         }
         Ok(())
     }

@@ -14,11 +14,16 @@ pub mod kafka;
 pub mod ringmain;
 
 pub mod client;
-pub mod dump;
+pub mod peer;
+
+pub mod cell;
 pub mod equality;
 pub mod flights;
-pub mod footprint;
 pub mod look_up;
+
+pub mod dump;
+pub mod footprint;
+pub mod segments;
 pub mod settled;
 
 pub mod wait;

@@ -6,58 +6,71 @@
 //! ...
 //! last delta    i32 BE   23   the batch holds this many records and one
 //! ```
+//!
+//! A broker may allocate a segment in advance, so that zeroes follow what it holds; and it may keep
+//! the end of the last batch, less than a block, elsewhere.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use crate::segments::{self, Part};
 
 const LENGTH_AT: usize = 8;
 const LAST_DELTA_AT: usize = 23;
 const HEADER_BYTES: usize = 27;
 /// What stands before the bytes that the length counts.
-const PREFIX_BYTES: i64 = 12;
+const PREFIX_BYTES: u64 = 12;
+/// What is read at once to find where zeroes begin.
+const STEP_BYTES: u64 = 64 << 10;
 
-/// The number of records in all segments below `data`, those of internal topics excepted.
-///
-/// A file that is being written may end in zeroes or in a part of a batch: counting ends there.
-pub fn records(data: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(data) else { return 0 };
-    let mut count = 0;
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if path.is_dir() {
-            count += if name.starts_with("__") { 0 } else { records(&path) };
-        } else if is_segment(&name) {
-            count += segment_records(&path);
+/// The number of records in the segments of each topic below `data`. Of a batch that is there in
+/// part, as large a part of its records counts.
+pub fn records(data: &Path) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for file in segments::files(data) {
+        if file.part == Part::Log {
+            // It may have been deleted since it was listed.
+            let count = segment_records(&data.join(&file.path)).unwrap_or(0);
+            *counts.entry(file.topic).or_default() += count;
         }
     }
-    count
+    counts
 }
 
-/// Kafka names a segment after its first offset, in twenty digits.
-fn is_segment(name: &str) -> bool {
-    let stem = name.strip_suffix(".log").unwrap_or("");
-    stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn segment_records(path: &Path) -> u64 {
-    // It may have been deleted since it was listed.
-    let Ok(mut file) = File::open(path) else { return 0 };
-    let size = file.metadata().map_or(0, |metadata| metadata.len());
+fn segment_records(path: &Path) -> io::Result<u64> {
+    let file = File::open(path)?;
+    let end = content_end(&file)?;
     let (mut at, mut count) = (0, 0);
     let mut header = [0; HEADER_BYTES];
-    while at + HEADER_BYTES as u64 <= size {
-        let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut header));
-        let length = i64::from(int_at(&header, LENGTH_AT));
-        let end = at + (PREFIX_BYTES + length.max(0)) as u64;
-        if read.is_err() || length <= 0 || end > size {
-            break;
-        }
-        count += int_at(&header, LAST_DELTA_AT) as u64 + 1;
-        at = end;
+    while at + HEADER_BYTES as u64 <= end {
+        file.read_exact_at(&mut header, at)?;
+        let length = int_at(&header, LENGTH_AT);
+        let Some(length) = u64::try_from(length).ok().filter(|&length| length > 0) else { break };
+        let size = PREFIX_BYTES + length;
+        let records = int_at(&header, LAST_DELTA_AT).max(0) as u64 + 1;
+        count += records * size.min(end - at) / size;
+        at += size;
     }
-    count
+    Ok(count)
+}
+
+/// Where the file ends but for zeroes.
+fn content_end(file: &File) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut buffer = vec![0; STEP_BYTES as usize];
+    while end > 0 {
+        let start = (end - 1) / STEP_BYTES * STEP_BYTES;
+        let step = &mut buffer[..(end - start) as usize];
+        file.read_exact_at(step, start)?;
+        if let Some(last) = step.iter().rposition(|&byte| byte != 0) {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 fn int_at(header: &[u8; HEADER_BYTES], at: usize) -> i32 {
@@ -67,7 +80,7 @@ fn int_at(header: &[u8; HEADER_BYTES], at: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::records;
+    use super::{STEP_BYTES, records};
     use crate::workspace;
 
     fn batch(records: u32) -> Vec<u8> {
@@ -78,19 +91,22 @@ mod tests {
     }
 
     #[test]
-    fn records_of_whole_batches_are_counted_and_zeroes_and_torn_batches_are_not() {
-        let folder = workspace::fresh_folder("settled");
-        let partition = folder.join("flights-0");
-        let internal = folder.join("__consumer_offsets-0");
-        for made in [&partition, &internal] {
-            std::fs::create_dir_all(made).expect("target can be written");
-            let torn = [batch(3), batch(5), batch(9)[..70].to_vec()].concat();
-            let zeroes = [batch(2), vec![0; 500]].concat();
-            std::fs::write(made.join("00000000000000000000.log"), torn).expect("as above");
-            std::fs::write(made.join("00000000000000000008.log"), zeroes).expect("as above");
-            std::fs::write(made.join("notes.log"), batch(7)).expect("as above");
+    fn records_are_counted_by_topic_and_of_a_torn_batch_in_part_and_of_zeroes_none() {
+        let data = workspace::fresh_folder("settled");
+        let torn = [batch(3), batch(5), batch(9)[..50].to_vec()].concat();
+        let zeroes = [batch(2), vec![0; 3 * STEP_BYTES as usize]].concat();
+        for (folder, name, content) in [
+            ("flights-0.id", "00000000000000000000.log", &torn),
+            ("flights-0.id", "00000000000000000017.log", &zeroes),
+            ("flights-1.id", "00000000000000000000.log", &vec![0; 4096]),
+            ("other-0.id", "00000000000000000000.log", &zeroes),
+        ] {
+            let folder = data.join(folder);
+            std::fs::create_dir_all(&folder).expect("target can be written");
+            std::fs::write(folder.join(name), content).expect("target can be written");
         }
-        assert_eq!(records(&folder), 10);
-        std::fs::remove_dir_all(&folder).expect("it was just made");
+        let found = records(&data);
+        assert_eq!((found["flights"], found["other"]), (3 + 5 + 9 * 50 / 80 + 2, 2));
+        std::fs::remove_dir_all(&data).expect("it was just made");
     }
 }

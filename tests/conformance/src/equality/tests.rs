@@ -10,8 +10,7 @@ const PARTITIONS: usize = 2;
 fn flights() -> Flights {
     let rows = (0..6).map(|row| Flight {
         timestamp_ms: 1_000 + row,
-        carrier: "UA".to_string(),
-        origin: "EWR".to_string(),
+        headers: "carrier=UA,origin=EWR".to_string(),
         key: (row != 3).then(|| format!("N{}", row % 3)),
         value: format!("{{\"row\":{row}}}"),
     });
