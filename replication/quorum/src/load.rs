@@ -25,6 +25,13 @@ pub enum LoadError {
     Entry(Offset, DecodeError),
     /// A record that says that it stands elsewhere.
     Misplaced(Offset),
+    /// The log has no batch where it goes on.
+    Missing {
+        /// Where.
+        at: Offset,
+        /// Where the log ends.
+        end: Offset,
+    },
 }
 
 impl fmt::Display for LoadError {
@@ -36,6 +43,11 @@ impl fmt::Display for LoadError {
             LoadError::Records(at, e) => write!(f, "is damaged at offset {at}: {e}"),
             LoadError::Entry(at, e) => write!(f, "can't be understood at offset {at}: {e}"),
             LoadError::Misplaced(at) => write!(f, "has another offset's record at offset {at}"),
+            LoadError::Missing { at, end } => write!(
+                f,
+                "ends at offset {end} and has nothing at offset {at}: restore the data folder from \
+                 a copy"
+            ),
         }
     }
 }
@@ -49,14 +61,26 @@ pub(crate) async fn load(log: &Log) -> Result<MetadataImage, LoadError> {
     let mut next = log.log_start_offset();
     while next < end {
         let bytes = log.read_whole(next, end, READ_SIZE).await.map_err(LoadError::Read)?;
-        let mut batches = record::split(&bytes);
-        for batch in &mut batches {
-            let batch = batch.map_err(|e| LoadError::Batch(next, e))?;
-            apply_batch(&mut image, &batch)?;
-            next = batch.last_offset().plus(1);
-        }
+        next = apply_piece(&mut image, &bytes, next, end)?;
     }
     Ok(image)
+}
+
+/// Applies what was read at `at`; returns where to read on.
+fn apply_piece(
+    image: &mut MetadataImage,
+    bytes: &[u8],
+    at: Offset,
+    end: Offset,
+) -> Result<Offset, LoadError> {
+    let mut next = at;
+    for batch in record::split(bytes) {
+        let batch = batch.map_err(|e| LoadError::Batch(next, e))?;
+        apply_batch(image, &batch)?;
+        next = batch.last_offset().plus(1);
+    }
+    // Without a batch the same place would be read for ever.
+    if next > at { Ok(next) } else { Err(LoadError::Missing { at, end }) }
 }
 
 fn apply_batch(image: &mut MetadataImage, batch: &record::BatchView<'_>) -> Result<(), LoadError> {
@@ -75,4 +99,18 @@ fn apply_batch(image: &mut MetadataImage, batch: &record::BatchView<'_>) -> Resu
         let _refused_again = image.apply(entry.position, &entry.record);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_finds_nothing_below_the_end_is_an_error_with_its_place() {
+        let mut image = MetadataImage::default();
+        let error = apply_piece(&mut image, &[], Offset(3), Offset(9)).expect_err("nothing there");
+        assert!(matches!(error, LoadError::Missing { at: Offset(3), end: Offset(9) }));
+        let words = error.to_string();
+        assert!(words.contains("nothing at offset 3") && words.contains("restore"), "{words}");
+    }
 }
