@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use storage::{JournalConfig, LogConfig, LogId, SegmentConfig, Stamp, Store, StoreConfig};
+use storage::{JournalConfig, LogConfig, LogId, Purpose, SegmentConfig, Stamp, Store, StoreConfig};
 
 const LOG: LogId = LogId { topic_id: *b"sixteen bytes id", partition: 3 };
 const BLOCK: usize = 4096;
@@ -114,8 +114,8 @@ async fn life(shard: Shard, data: PathBuf, batches: std::ops::Range<i64>, end: E
         let bytes = batch(i);
         let facts = record::parse_single(&bytes).and_then(|b| b.facts()).expect("sound");
         let stamp = Stamp { leader_epoch: LeaderEpoch(5), log_append_time: None };
-        store.room(bytes.len()).await;
-        let appended = log.append(&bytes, &facts, stamp).expect("there is room");
+        store.room(bytes.len(), Purpose::Records).await;
+        let appended = log.append(&bytes, &facts, stamp, Purpose::Records).expect("there is room");
         log.wait_durable(appended.sequence).await;
         if matches!(end, End::Stopped) {
             log.set_high_watermark(log.durable_end_offset());

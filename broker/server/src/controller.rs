@@ -115,6 +115,10 @@ impl Controller {
         core: &Rc<Core>,
         topics: Vec<NewTopic>,
     ) -> Vec<Result<(), Refusal>> {
+        // Nothing on disk, not even an empty log: a full disk is for what frees space.
+        if let Err(e) = core.store.check_space().await {
+            return topics.iter().map(|_| Err(Refusal::from(&e))).collect();
+        }
         let shards = core.shard.count();
         let propose = |topic: NewTopic| {
             let NewTopic { name, id, partitions, configs } = topic;
@@ -159,6 +163,8 @@ impl Controller {
     }
 
     async fn allocate_producer_ids(&self, core: &Core) -> Result<ProducerIdBlock, Refusal> {
+        // Clients may ask for ids without end, and each block is a record.
+        core.store.check_space().await.map_err(|e| Refusal::from(&e))?;
         let (broker, count) = (core.config.broker, PRODUCER_ID_BLOCK_SIZE);
         let record = MetadataRecord::ProducerIdsAllocated { broker, count };
         match self.quorum.propose(record).await {

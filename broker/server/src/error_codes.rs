@@ -43,6 +43,12 @@ impl From<&AppendRefused> for Refusal {
     }
 }
 
+impl From<&AppendError> for Refusal {
+    fn from(error: &AppendError) -> Refusal {
+        Refusal::because(of_log_append(error), error.to_string())
+    }
+}
+
 impl From<Resigned> for Refusal {
     fn from(_: Resigned) -> Refusal {
         // Whether the record counts is not known: the producer may send it again.

@@ -11,6 +11,8 @@ mod admin;
 mod connections;
 #[path = "simulated/consume.rs"]
 mod consume;
+#[path = "simulated/full_disk.rs"]
+mod full_disk;
 #[path = "simulated/hostile.rs"]
 mod hostile;
 #[path = "simulated/produce.rs"]

@@ -41,21 +41,46 @@ pub(crate) enum Finish {
     Seal,
 }
 
-/// Why a file cannot be written now. Nothing was written; the call may be repeated.
+/// Why a file cannot be written now. Nothing was written.
 #[derive(Debug)]
 pub enum PrepareError {
-    /// The file system is full.
+    /// The file system is full, or a quota is used up. It passes: the call may be repeated.
     NoSpace {
         /// The file that wanted to grow.
         path: PathBuf,
     },
-    /// The file could not be opened, or no space be taken for it.
+    /// Too many files are open. It passes: clients that connect use the same limit.
+    NoDescriptor {
+        /// The file that was to be opened.
+        path: PathBuf,
+    },
+    /// The file could not be opened, or no space be taken for it, for a reason that time does not
+    /// mend: the shard ends.
     Io {
         /// That file.
         path: PathBuf,
         /// Why.
         error: io::Error,
     },
+}
+
+/// `ENFILE` and `EMFILE`: the system, or the process, has too many files open.
+const NO_DESCRIPTOR: [i32; 2] = [23, 24];
+
+impl PrepareError {
+    /// What an error of the disk at that path means.
+    pub(crate) fn at(path: &Path, error: io::Error) -> PrepareError {
+        let path = path.to_path_buf();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                PrepareError::NoSpace { path }
+            }
+            _ if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) => {
+                PrepareError::NoDescriptor { path }
+            }
+            _ => PrepareError::Io { path, error },
+        }
+    }
 }
 
 /// One file of a segment. It belongs to one shard; one task at a time appends and writes, any
@@ -169,7 +194,8 @@ impl BlockFile {
         if !self.has_work(finish) {
             return Ok(());
         }
-        let file = self.open_for_writing().await.map_err(|error| self.prepare_error(error))?;
+        let file =
+            self.open_for_writing().await.map_err(|error| PrepareError::at(&self.path, error))?;
         let end = match finish {
             Finish::KeepRemainder => whole_blocks(self.appended_bytes()),
             Finish::Trim | Finish::Seal => self.appended_bytes().next_multiple_of(BLOCK),
@@ -183,7 +209,7 @@ impl BlockFile {
             };
             file.allocate(allocated, wanted - allocated)
                 .await
-                .map_err(|error| self.prepare_error(error))?;
+                .map_err(|error| PrepareError::at(&self.path, error))?;
             self.allocated_bytes.set(wanted);
         }
         Ok(())
@@ -331,16 +357,6 @@ impl BlockFile {
         self.presence.set(Presence::Present);
         Ok(file)
     }
-
-    fn prepare_error(&self, error: io::Error) -> PrepareError {
-        let path = self.path.clone();
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                PrepareError::NoSpace { path }
-            }
-            _ => PrepareError::Io { path, error },
-        }
-    }
 }
 
 impl Drop for BlockFile {
@@ -422,17 +438,32 @@ impl fmt::Display for PrepareError {
             PrepareError::NoSpace { path } => {
                 write!(f, "no space for {}: delete records or topics", path.display())
             }
+            PrepareError::NoDescriptor { path } => {
+                write!(f, "too many files are open for {}: raise `ulimit -n`", path.display())
+            }
             PrepareError::Io { path, error } => write!(
                 f,
-                "{} cannot be opened or grown ({error}): check its permissions and the limit of \
-                 open files",
-                path.display()
+                "{} cannot be opened or grown: {error}; {}, then start again (nothing that was \
+                 acknowledged is lost: it is in the journal)",
+                path.display(),
+                remedy(error)
             ),
         }
     }
 }
 
 impl std::error::Error for PrepareError {}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "let the broker's user own the data folder",
+        io::ErrorKind::ReadOnlyFilesystem => "mount the file system for writing",
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::NotFound => {
+            "find out who changed the data folder"
+        }
+        _ => "check the disk",
+    }
+}
 
 #[cfg(test)]
 mod tests;

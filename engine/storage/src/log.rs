@@ -186,17 +186,18 @@ impl Log {
         batch: &[u8],
         facts: &BatchFacts,
         stamp: Stamp,
+        purpose: Purpose,
     ) -> Result<Appended, AppendError> {
         assert_eq!(batch.len(), facts.size_bytes, "facts of another batch");
         if self.0.deleted.get() {
             return Err(AppendError::Deleted);
         }
         let store = self.store();
-        store.check_appendable(batch.len())?;
+        store.check_appendable(batch.len(), purpose)?;
         let mut state = self.0.state.borrow_mut();
         let base_offset = state.end_offset;
         let entry = self.entry(EntryKind::Batch, stamp.leader_epoch, base_offset);
-        let laid = store.journal().append(entry, batch.len(), Purpose::Records, |bytes| {
+        let laid = store.journal().append(entry, batch.len(), purpose, |bytes| {
             bytes.copy_from_slice(batch);
             record::assign(bytes, base_offset, stamp.leader_epoch);
             if let Some(now) = stamp.log_append_time {

@@ -3,7 +3,7 @@
 //! A round works on some logs and goes through these steps, each one for all of them:
 //!
 //! ```text
-//! 1 write    whole blocks, direct; no space parks the log
+//! 1 write    whole blocks, direct; a shortage parks the log, any other error ends the shard
 //! 2 names    one syncfs, or an fsync of each new file and folder   ┐ settler/sync.rs
 //! 3 flush    fdatasync of one file of the round flushes the device ┘
 //! 4 record   the manifest, synced
@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use runtime::{Level, Shard, TaskClass};
+use runtime::{Level, TaskClass};
 
 use crate::journal::EntryPlace;
 use crate::log::{Log, SettlePlan, Trim};
@@ -129,7 +129,8 @@ async fn settle(
 ) -> Round {
     let synced = core.settleable_sequence();
     let before = core.journal().pressure();
-    let work = write_all(core, logs, trim).await;
+    let (work, shortage) = write_all(core, logs, trim).await;
+    say_if_parked(core, shortage.as_ref());
     let removed = removal::remove_folders(core, tombstones, synced).await;
     let unsynced: Vec<_> = work.iter().flat_map(|w| w.log.take_unsynced(&w.plan)).collect();
     sync::make_durable(core, unsynced).await;
@@ -165,9 +166,15 @@ async fn settle(
     if helped { Round::Settled } else { Round::Parked }
 }
 
-/// Step 1: the writes of all logs, a few at a time. Logs that found no space are left out.
-async fn write_all(core: &Rc<StoreCore>, logs: &[Log], trim: Trim) -> Vec<Work> {
+/// Step 1: the writes of all logs, a few at a time. Logs that found no space are left out; the
+/// first of their reasons is told.
+async fn write_all(
+    core: &Rc<StoreCore>,
+    logs: &[Log],
+    trim: Trim,
+) -> (Vec<Work>, Option<PrepareError>) {
     let mut done = Vec::with_capacity(logs.len());
+    let mut shortage = None;
     for some in logs.chunks(WRITES_MAX) {
         let writes: Vec<_> = some
             .iter()
@@ -184,16 +191,25 @@ async fn write_all(core: &Rc<StoreCore>, logs: &[Log], trim: Trim) -> Vec<Work> 
         for write in writes {
             match write.await {
                 Ok(Ok(work)) => done.extend(work),
-                Ok(Err(error)) => park(&core.shard, &error),
+                Ok(Err(error @ PrepareError::Io { .. })) => core.shard.fatal(&error),
+                Ok(Err(error)) => shortage = shortage.or(Some(error)),
                 Err(aborted) => core.shard.fatal(&format_args!("a settle was cut: {aborted:?}")),
             }
         }
     }
-    done
+    (done, shortage)
 }
 
-fn park(shard: &Shard, error: &PrepareError) {
-    shard.log(Level::Warn, format_args!("settling waits: {error}; free space on the disk"));
+/// One line when logs begin to wait, one when none waits any more: rounds are tried ten times a
+/// second.
+fn say_if_parked(core: &StoreCore, shortage: Option<&PrepareError>) {
+    if core.is_parked.replace(shortage.is_some()) == shortage.is_some() {
+        return;
+    }
+    match shortage {
+        Some(error) => core.shard.log(Level::Warn, format_args!("settling waits: {error}")),
+        None => core.shard.log(Level::Info, format_args!("settling goes on")),
+    }
 }
 
 /// The first commit that a start will need once the round is recorded.

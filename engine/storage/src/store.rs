@@ -49,6 +49,8 @@ pub(crate) struct StoreCore {
     /// While recovery replays: the last commit that was applied.
     pub(crate) replayed: Cell<Option<u64>>,
     pub(crate) settler_stopped: Event,
+    /// Logs wait for space, and the settler has said so.
+    pub(crate) is_parked: Cell<bool>,
 }
 
 /// What keeps a journal entry from being recycled.
@@ -83,11 +85,15 @@ impl Store {
         }
         let label = log_id::cut_label(label);
         let laid = loop {
-            match self.0.append_control(EntryKind::Creation, id, label.as_bytes(), Purpose::Records)
-            {
+            match self.0.append_control(
+                EntryKind::Creation,
+                id,
+                label.as_bytes(),
+                Purpose::Metadata,
+            ) {
                 Ok(laid) => break laid,
                 Err(AppendError::NoRoom(_)) => {
-                    self.0.journal.room(label.len(), Purpose::Records).await
+                    self.0.journal.room(label.len(), Purpose::Metadata).await
                 }
                 Err(e) => return Err(CreateError::Append(e)),
             }
@@ -117,8 +123,15 @@ impl Store {
     }
 
     /// Waits until an append of `bytes` that found no room may be tried again.
-    pub async fn room(&self, bytes: usize) {
-        self.0.journal.room(bytes, Purpose::Records).await;
+    pub async fn room(&self, bytes: usize, purpose: Purpose) {
+        self.0.journal.room(bytes, purpose).await;
+    }
+
+    /// Whether the disk is above its reserve, by an answer of the file system that is at most a
+    /// second old. Whoever is about to let something grow asks before it decides; appends of
+    /// records are checked by themselves.
+    pub async fn check_space(&self) -> Result<(), AppendError> {
+        self.0.disk_reserve.check_now().await
     }
 
     /// Settles everything that may settle, trims the segments, and ends the journal. Nothing may be
@@ -159,6 +172,7 @@ impl StoreCore {
             stopping: Cell::new(false),
             replayed: Cell::new(None),
             settler_stopped: Event::new(),
+            is_parked: Cell::new(false),
         });
         let weak = Rc::downgrade(&core);
         core.journal.on_synced(move |synced| {
@@ -183,13 +197,20 @@ impl StoreCore {
         self.partitions_dir.join(id.folder_name(label))
     }
 
-    /// Refuses what can never be appended, and everything while the disk is full.
-    pub(crate) fn check_appendable(&self, size_bytes: usize) -> Result<(), AppendError> {
+    /// Refuses what can never be appended, and records while the disk is full.
+    pub(crate) fn check_appendable(
+        &self,
+        size_bytes: usize,
+        purpose: Purpose,
+    ) -> Result<(), AppendError> {
         let max_bytes = self.config.journal.largest_payload_bytes();
         if size_bytes > max_bytes {
             return Err(AppendError::TooLarge { size_bytes, max_bytes });
         }
-        self.disk_reserve.check()
+        match purpose {
+            Purpose::Records => self.disk_reserve.check(),
+            Purpose::Metadata | Purpose::FreesSpace => Ok(()),
+        }
     }
 
     pub(crate) fn add_log(&self, log: Log) {

@@ -1,22 +1,27 @@
 //! Proposals become records of the metadata log, many to a batch, and are answered when they are
 //! applied.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use metadata::{Applied, LogPosition, MetadataEntry, MetadataImage, MetadataRecord, Refused};
-use record::{BatchBuilder, BatchView, LeaderEpoch, Offset, Record, Timestamp};
-use runtime::sync::{Queue, Sender, oneshot};
+use record::{BatchBuilder, BatchView, LeaderEpoch, Record, Timestamp};
+use runtime::sync::{Queue, Sender, Signal, oneshot};
 use runtime::{Shard, TaskClass};
-use storage::{AppendError, Log, NoRoom, Stamp, Store};
+use storage::{AppendError, Log, NoRoom, Purpose, Stamp, Store};
 
 use crate::load::{LoadError, load};
 
-/// Proposals that may wait for the log; more wait for a place.
+/// Proposals of each kind that may wait for the log; more wait for a place.
 const WAITING_MAX: usize = 1024;
 /// Proposals are gathered into one batch up to this size: about a thousand topics of one partition.
 const BATCH_SIZE: usize = 256 * 1024;
+/// The same for those that free space: the journal's reserve is for small entries.
+const FREEING_BATCH_SIZE: usize = 16 * 1024;
 
 /// Why a proposal came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +50,7 @@ type Answer = Result<Applied, ProposeError>;
 
 struct Proposal {
     record: MetadataRecord,
+    size: usize,
     answer: Sender<Answer>,
 }
 
@@ -54,7 +60,19 @@ struct Core {
     log: Log,
     term: u64,
     image: RefCell<MetadataImage>,
-    waiting: Queue<Proposal>,
+    /// Proposals that take space.
+    taking: Queue<Proposal>,
+    /// Proposals that free space or must not wait for it.
+    freeing: Queue<Proposal>,
+    /// Something was proposed, or nothing will be any more.
+    proposed: Signal,
+    stopping: Cell<bool>,
+}
+
+/// Proposals that found no room, and how much they want.
+struct NoRoomFor {
+    proposals: Vec<Proposal>,
+    size: usize,
 }
 
 /// The metadata log and what it adds up to. Lives on one shard. Cheap to clone.
@@ -75,7 +93,10 @@ impl Quorum {
             log,
             term,
             image: RefCell::new(image),
-            waiting: Queue::new(WAITING_MAX),
+            taking: Queue::new(WAITING_MAX),
+            freeing: Queue::new(WAITING_MAX),
+            proposed: Signal::new(),
+            stopping: Cell::new(false),
         });
         let writer = core.clone();
         let write = async move { writer.write().await };
@@ -91,90 +112,147 @@ impl Quorum {
     /// Makes a change: on return it is durable and applied, or it was refused.
     pub async fn propose(&self, record: MetadataRecord) -> Answer {
         let (answer, answered) = oneshot();
-        let proposal = Proposal { record, answer };
-        self.0.waiting.push(proposal).await.map_err(|_| ProposeError::Stopping)?;
+        let size = encode(LogPosition::default(), &record).len();
+        let queue = self.0.queue(purpose_of(&record));
+        let pushed = queue.push(Proposal { record, size, answer }).await;
+        pushed.map_err(|_| ProposeError::Stopping)?;
+        self.0.proposed.wake_all();
         answered.await.unwrap_or(Err(ProposeError::Stopping))
     }
 
     /// Takes no more proposals.
     pub fn stop(&self) {
-        self.0.waiting.close();
+        self.0.stopping.set(true);
+        self.0.taking.close();
+        self.0.freeing.close();
+        self.0.proposed.wake_all();
+    }
+}
+
+/// What a start and a deletion propose must get through when the journal is full of what can't
+/// settle on a full disk: nothing else leads out of that.
+fn purpose_of(record: &MetadataRecord) -> Purpose {
+    match record {
+        MetadataRecord::TopicCreated { .. } | MetadataRecord::ProducerIdsAllocated { .. } => {
+            Purpose::Metadata
+        }
+        MetadataRecord::BrokerRegistered { .. }
+        | MetadataRecord::TopicRemoved { .. }
+        | MetadataRecord::TopicForgotten { .. } => Purpose::FreesSpace,
     }
 }
 
 impl Core {
     /// One batch after the other: the proposals that came in while one was synced are the next.
+    /// What frees space passes by what waits for room.
     async fn write(&self) {
-        while let Some(first) = self.waiting.pop().await {
-            self.commit(first).await;
+        let mut waits: Option<NoRoomFor> = None;
+        while let Some(purpose) = self.next(waits.as_ref()).await {
+            let waited = if purpose == Purpose::Metadata { waits.take() } else { None };
+            let proposals = waited.map_or_else(|| self.gather(purpose), |w| w.proposals);
+            if let Err(no_room) = self.commit(purpose, proposals).await {
+                waits = Some(no_room);
+            }
         }
     }
 
-    async fn commit(&self, first: Proposal) {
-        let mut batch = Batch::new(self.term, self.log.log_end_offset());
-        let now = Timestamp(self.shard.wall_ms());
-        batch.push(first, now);
-        while batch.size < BATCH_SIZE
-            && let Some(next) = self.waiting.try_pop()
+    /// What the next batch is for; none when there will be no more.
+    async fn next(&self, waits: Option<&NoRoomFor>) -> Option<Purpose> {
+        let look = || match (self.freeing.is_empty(), self.taking.is_empty() || waits.is_some()) {
+            (false, _) => Some(Some(Purpose::FreesSpace)),
+            (true, false) => Some(Some(Purpose::Metadata)),
+            (true, true) => self.stopping.get().then_some(None),
+        };
+        let proposed = self.proposed.wait_until(look);
+        let Some(waits) = waits else { return proposed.await };
+        let room = self.store.room(waits.size, Purpose::Metadata);
+        let (mut proposed, mut room) = (pin!(proposed), pin!(room));
+        poll_fn(|cx| match proposed.as_mut().poll(cx) {
+            Poll::Ready(purpose) => Poll::Ready(purpose),
+            Poll::Pending => room.as_mut().poll(cx).map(|()| Some(Purpose::Metadata)),
+        })
+        .await
+    }
+
+    fn queue(&self, purpose: Purpose) -> &Queue<Proposal> {
+        match purpose {
+            Purpose::FreesSpace => &self.freeing,
+            Purpose::Records | Purpose::Metadata => &self.taking,
+        }
+    }
+
+    fn gather(&self, purpose: Purpose) -> Vec<Proposal> {
+        let (queue, size_max) = (self.queue(purpose), batch_size_max(purpose));
+        let (mut gathered, mut size) = (Vec::new(), 0);
+        while size < size_max
+            && let Some(proposal) = queue.try_pop()
         {
-            batch.push(next, now);
+            size += proposal.size;
+            gathered.push(proposal);
         }
-        let bytes = batch.builder.build().expect("records without compression, far below 2 GiB");
-        match self.append(&bytes).await {
-            Ok(sequence) => self.log.wait_durable(sequence).await,
-            Err(e) => {
-                for (_, proposal) in batch.proposals {
-                    let _gone = proposal.answer.send(Err(ProposeError::Log(e.clone())));
+        gathered
+    }
+
+    /// Appends proposals as one batch, applies and answers them. What takes space comes back if
+    /// there is no room for it.
+    async fn commit(&self, purpose: Purpose, proposals: Vec<Proposal>) -> Result<(), NoRoomFor> {
+        let base = self.log.log_end_offset().0 as u64;
+        let position = |index| LogPosition { term: self.term, index };
+        let placed: Vec<_> = (base..).map(position).zip(proposals).collect();
+        let bytes = batch(&placed, Timestamp(self.shard.wall_ms()));
+        let sequence = loop {
+            match self.append(&bytes, purpose) {
+                Ok(sequence) => break sequence,
+                Err(AppendError::NoRoom(NoRoom::Journal | NoRoom::Tail)) => {}
+                Err(e) => {
+                    for (_, proposal) in placed {
+                        let _gone = proposal.answer.send(Err(ProposeError::Log(e.clone())));
+                    }
+                    return Ok(());
                 }
-                return;
             }
-        }
+            if purpose != Purpose::FreesSpace {
+                let proposals = placed.into_iter().map(|(_, proposal)| proposal).collect();
+                return Err(NoRoomFor { proposals, size: bytes.len() });
+            }
+            self.store.room(bytes.len(), purpose).await;
+        };
+        self.log.wait_durable(sequence).await;
         self.log.set_high_watermark(self.log.durable_end_offset());
-        for (position, proposal) in batch.proposals {
+        for (position, proposal) in placed {
             let applied = self.image.borrow_mut().apply(position, &proposal.record);
             let _gone = proposal.answer.send(applied.map_err(ProposeError::Refused));
         }
+        Ok(())
     }
 
-    /// Appends, as soon as the journal has room.
-    async fn append(&self, bytes: &[u8]) -> Result<u64, AppendError> {
+    fn append(&self, bytes: &[u8], purpose: Purpose) -> Result<u64, AppendError> {
         let (batch, _) = BatchView::parse(bytes).expect("built a moment ago");
         let facts = batch.facts().expect("built a moment ago");
         let stamp = Stamp { leader_epoch: epoch_of(self.term), log_append_time: None };
-        loop {
-            match self.log.append(bytes, &facts, stamp) {
-                Ok(appended) => return Ok(appended.sequence),
-                Err(AppendError::NoRoom(NoRoom::Journal | NoRoom::Tail)) => {
-                    self.store.room(bytes.len()).await;
-                }
-                Err(e) => return Err(e),
-            }
-        }
+        Ok(self.log.append(bytes, &facts, stamp, purpose)?.sequence)
     }
 }
 
-/// Proposals on their way into the log as one record batch, each with its place.
-struct Batch {
-    term: u64,
-    base: Offset,
-    proposals: Vec<(LogPosition, Proposal)>,
-    builder: BatchBuilder,
-    size: usize,
+fn batch_size_max(purpose: Purpose) -> usize {
+    match purpose {
+        Purpose::FreesSpace => FREEING_BATCH_SIZE,
+        Purpose::Records | Purpose::Metadata => BATCH_SIZE,
+    }
 }
 
-impl Batch {
-    fn new(term: u64, base: Offset) -> Batch {
-        Batch { term, base, proposals: Vec::new(), builder: BatchBuilder::new(), size: 0 }
+/// Proposals as one record batch, each with its place.
+fn batch(placed: &[(LogPosition, Proposal)], timestamp: Timestamp) -> Vec<u8> {
+    let mut builder = BatchBuilder::new();
+    for (position, proposal) in placed {
+        let value = encode(*position, &proposal.record);
+        builder.push(&Record { timestamp, key: None, value: Some(&value), headers: &[] });
     }
+    builder.build().expect("records without compression, far below 2 GiB")
+}
 
-    fn push(&mut self, proposal: Proposal, timestamp: Timestamp) {
-        let index = self.base.0 as u64 + self.proposals.len() as u64;
-        let position = LogPosition { term: self.term, index };
-        let value = MetadataEntry::new(position, proposal.record.clone()).encode();
-        self.builder.push(&Record { timestamp, key: None, value: Some(&value), headers: &[] });
-        self.size += value.len();
-        self.proposals.push((position, proposal));
-    }
+fn encode(position: LogPosition, record: &MetadataRecord) -> Vec<u8> {
+    MetadataEntry::new(position, record.clone()).encode()
 }
 
 /// A term as the leader epoch of the log's batches.

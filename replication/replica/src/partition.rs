@@ -10,7 +10,7 @@ use record::{
     BatchError, BatchFacts, LeaderEpoch, Offset, ProducedLimits, Timestamp, TimestampType,
 };
 use runtime::sync::Signal;
-use storage::{AppendError, Log, ProducerCheck, Stamp};
+use storage::{AppendError, Log, ProducerCheck, Purpose, Stamp};
 
 use crate::isr::Isr;
 
@@ -233,7 +233,8 @@ impl Partition {
             refused => return Err(AppendRefused::Producer(refused)),
         }
         let stamp = Stamp { leader_epoch: state.leader_epoch, log_append_time };
-        let appended = log.append(append.records, &facts, stamp).map_err(AppendRefused::Log)?;
+        let appended = log.append(append.records, &facts, stamp, Purpose::Records);
+        let appended = appended.map_err(AppendRefused::Log)?;
         Ok(outcome(appended.base_offset, appended.last_offset))
     }
 

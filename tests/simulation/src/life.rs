@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use record::{LeaderEpoch, Offset};
 use runtime::{Shard, TaskClass};
-use storage::{AppendError, Log, LogId, Stamp, Store};
+use storage::{AppendError, Log, LogId, Purpose, Stamp, Store};
 
 use crate::history::{Batch, Expected, History, Operation};
 use crate::inspect::{encode, facts};
@@ -170,7 +170,7 @@ impl Worker {
         let bytes = encode(&batch, self.draw_value_size());
         let stamp = Stamp { leader_epoch: LeaderEpoch(batch.epoch), log_append_time: None };
         let appended = loop {
-            match self.log.append(&bytes, &facts(&bytes), stamp) {
+            match self.log.append(&bytes, &facts(&bytes), stamp, Purpose::Records) {
                 Ok(appended) => break appended,
                 Err(AppendError::NoRoom(_)) => self.wait_for_room(bytes.len()).await,
                 Err(AppendError::Deleted) => return,
@@ -196,7 +196,10 @@ impl Worker {
     /// A log whose high watermark stands still would keep the journal full for ever.
     async fn wait_for_room(&self, size: usize) {
         self.log.set_high_watermark(self.log.durable_end_offset());
-        let _late = self.shard.timeout(Duration::from_millis(5), self.store.room(size)).await;
+        let _late = self
+            .shard
+            .timeout(Duration::from_millis(5), self.store.room(size, Purpose::Records))
+            .await;
     }
 
     async fn truncate(&mut self) {

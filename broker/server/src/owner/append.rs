@@ -9,7 +9,7 @@ use record::Timestamp;
 use replica::{Acks, AppendOutcome, AppendRefused, LeaderAppend, Partition};
 use runtime::sync::{Event, Receiver, Sender, oneshot};
 use runtime::{Instant, Lease, Shard};
-use storage::{AppendError, NoRoom, Store};
+use storage::{AppendError, NoRoom, Purpose, Store};
 
 use super::Owner;
 use crate::error_codes::Refusal;
@@ -145,8 +145,8 @@ impl AppendQueue {
             let result = match self.append(&partition, &records, acks) {
                 Err(refused) if passes_with_time(&refused) && self.shard.now() < deadline => {
                     let left = deadline.since(self.shard.now());
-                    let _room_or_late =
-                        self.shard.timeout(left, self.store.room(records.len())).await;
+                    let room = self.store.room(records.len(), Purpose::Records);
+                    let _room_or_late = self.shard.timeout(left, room).await;
                     continue;
                 }
                 result => result.map_err(|refused| Refusal::from(&refused)),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use runtime::Shard;
-use runtime::sim::{Ended, Node, Options, World};
+use runtime::sim::{Ended, Node, Options, SimDisk, World};
 use server::{Config, Settings};
 
 use crate::client::Client;
@@ -99,6 +99,11 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// The broker's disk.
+    pub fn disk(&self) -> SimDisk {
+        self.broker.disk()
+    }
+
     /// Connects, as soon as the broker listens.
     pub async fn connect(&self) -> Client {
         loop {

@@ -5,14 +5,16 @@ use protocol::ErrorCode;
 use crate::client::{batch_of, fetch_request, one, values};
 use crate::cluster::Cluster;
 
+/// How a broker ends.
 #[derive(Clone, Copy, Debug)]
-enum End {
+pub enum End {
     Stop,
     Kill,
     PowerCut,
 }
 
-fn end_and_start(cluster: &Cluster, end: End) {
+/// Ends the broker in that way and starts it again.
+pub fn end_and_start(cluster: &Cluster, end: End) {
     match end {
         End::Stop => {
             cluster.stop();

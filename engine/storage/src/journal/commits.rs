@@ -137,7 +137,7 @@ impl Commits {
         if self.stopping {
             return Err(NoRoom::Stopping);
         }
-        if purpose == Purpose::Records && self.tail.is_over_limit() {
+        if purpose != Purpose::FreesSpace && self.tail.is_over_limit() {
             return Err(NoRoom::Tail);
         }
         let len = ENTRY_HEADER_BYTES + payload_len;

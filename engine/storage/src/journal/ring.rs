@@ -129,7 +129,9 @@ impl Ring {
         let remaining = self.remaining().saturating_sub(padded(taken) as u64);
         let keep = match purpose {
             // A file beyond the maximum was made for an opening that had no place else.
-            Purpose::Records => OPENING_RESERVE_BYTES + self.reserve_bytes + self.excess_bytes(),
+            Purpose::Records | Purpose::Metadata => {
+                OPENING_RESERVE_BYTES + self.reserve_bytes + self.excess_bytes()
+            }
             Purpose::FreesSpace => OPENING_RESERVE_BYTES,
         };
         let len = padded(len) as u64;

@@ -66,7 +66,7 @@ impl Tail {
 
     fn has_room(&self, len: usize, purpose: Purpose) -> bool {
         let limit = match purpose {
-            Purpose::Records => self.limit_bytes,
+            Purpose::Records | Purpose::Metadata => self.limit_bytes,
             Purpose::FreesSpace => self.limit_bytes + self.reserve_bytes,
         };
         let charge = len.max(self.chunk_bytes) as u64;
@@ -88,7 +88,7 @@ impl Tail {
     pub(super) fn wanted_bytes(&self, len: usize, purpose: Purpose) -> u64 {
         let chunk = padded(len).max(self.chunk_bytes) as u64;
         match purpose {
-            Purpose::Records => chunk + self.reserve_bytes,
+            Purpose::Records | Purpose::Metadata => chunk + self.reserve_bytes,
             Purpose::FreesSpace => chunk,
         }
     }

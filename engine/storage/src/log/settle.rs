@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! begin_settle      takes durable batches below the high watermark into segments (memory)
-//! write_settled     space, then the whole blocks; no space parks the log, nothing is lost
+//! write_settled     space, then the whole blocks; a shortage parks the log, nothing is lost
 //!        … the settler syncs what was written, then appends the round to the manifest …
 //! finish_settle     the tail lets go of the batches, the journal of their entries
 //! ```
@@ -193,11 +193,10 @@ impl Log {
         if let Err(error) = store.shard.disk().create_dir(&folder).await
             && error.kind() != io::ErrorKind::AlreadyExists
         {
-            return Err(PrepareError::Io { path: folder, error });
+            return Err(PrepareError::at(&folder, error));
         }
         let made = Segment::create(&store.shard, &store.files, &folder, base_offset).await;
-        let segment =
-            Rc::new(made.map_err(|error| PrepareError::Io { path: folder.clone(), error })?);
+        let segment = Rc::new(made.map_err(|error| PrepareError::at(&folder, error))?);
         self.0.state.borrow_mut().settled.segments.push(segment.clone());
         Ok(segment)
     }

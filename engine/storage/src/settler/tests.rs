@@ -1,16 +1,17 @@
 //! Rounds over a log on the simulated disk.
 
 use std::path::Path;
+use std::time::Duration;
 
 use record::LeaderEpoch;
-use runtime::Shard;
 use runtime::sim::{Options, Rng, World};
+use runtime::{Open, Shard};
 
-use super::{Round, round};
+use super::{PrepareError, Round, round};
 use crate::log::Trim;
 use crate::segment::{SegmentConfig, Stage};
-use crate::testing::{batch, run};
-use crate::{JournalConfig, LogConfig, LogId, Stamp, Store, StoreConfig};
+use crate::testing::{batch, run, run_until};
+use crate::{JournalConfig, Log, LogConfig, LogId, Purpose, Stamp, Store, StoreConfig};
 
 const LOG: LogId = LogId { topic_id: *b"sixteen bytes id", partition: 0 };
 const EPOCH: LeaderEpoch = LeaderEpoch(3);
@@ -26,6 +27,17 @@ async fn open(shard: &Shard) -> Store {
     Store::open(shard, data, file_system, config).await.expect("storage")
 }
 
+/// Appends a batch that may settle.
+async fn append(log: &Log, rng: &mut Rng, value_bytes: usize) {
+    let end = log.log_end_offset().0;
+    let bytes = batch(rng, end, 1, 1_000 + end, value_bytes);
+    let facts = record::parse_single(&bytes).and_then(|b| b.facts()).expect("sound");
+    let stamp = Stamp { leader_epoch: EPOCH, log_append_time: None };
+    let appended = log.append(&bytes, &facts, stamp, Purpose::Records).expect("there is room");
+    log.wait_durable(appended.sequence).await;
+    log.set_high_watermark(log.durable_end_offset());
+}
+
 /// A segment used to be left as it was, its end in the manifest alone and its files without their
 /// last block and index entry, if all that it had was settled when the next batch ended it.
 #[test]
@@ -38,17 +50,85 @@ fn a_segment_that_ends_between_two_rounds_is_sealed_by_the_second() {
         let config = LogConfig { segment, ..LogConfig::default() };
         let log = store.create_log(LOG, "t", config).await.expect("a new log");
         let mut rng = Rng::new(7);
-        for i in 0..3_i64 {
-            let bytes = batch(&mut rng, i, 1, 1_000 + i, 10_000);
-            let facts = record::parse_single(&bytes).and_then(|b| b.facts()).expect("sound");
-            let stamp = Stamp { leader_epoch: EPOCH, log_append_time: None };
-            let appended = log.append(&bytes, &facts, stamp).expect("there is room");
-            log.wait_durable(appended.sequence).await;
-            log.set_high_watermark(log.durable_end_offset());
+        for _ in 0..3 {
+            append(&log, &mut rng, 10_000).await;
             assert_eq!(round(&store.0, u64::MAX, Trim::No).await, Round::Settled);
         }
         let table = store.0.manifest.table();
         table.logs()[&LOG].segments.values().map(|segment| segment.stage).collect()
     });
     assert_eq!(stages, [Stage::Sealed, Stage::Sealed, Stage::Active]);
+}
+
+/// It used to be taken for a full disk, and tried again for ever.
+#[test]
+fn an_error_that_is_no_shortage_ends_the_shard_and_says_what_to_do() {
+    let world = World::new(2, Options::default());
+    let node = world.node("broker");
+    let done = run_until(
+        &world,
+        &node,
+        |shard| async move {
+            let store = open(&shard).await;
+            let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log");
+            append(&log, &mut Rng::new(7), 10_000).await;
+            // Somebody put a file where the log's folder belongs.
+            let folder = store.0.folder(LOG, "t");
+            let how = Open::read().write().create();
+            shard.disk().open(&folder, how).await.expect("a file");
+            round(&store.0, u64::MAX, Trim::No).await
+        },
+        || false,
+    );
+    assert_eq!(done, None);
+    let words = node.fatal_reason().expect("a fatal error");
+    assert!(words.contains("cannot be opened") && words.contains("find out who"), "{words}");
+}
+
+#[test]
+fn a_settle_that_waits_for_space_says_so_once_and_goes_on_when_there_is_some() {
+    let world = World::new(3, Options::default());
+    let node = world.node("broker");
+    let disk = node.disk();
+    run(&world, &node, move |shard| {
+        let disk = disk.clone();
+        async move {
+            let store = open(&shard).await;
+            let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log");
+            shard.sleep(Duration::from_secs(10)).await; // the ring is made
+            disk.set_capacity(disk.used_bytes());
+            append(&log, &mut Rng::new(7), 10_000).await;
+            for _ in 0..3 {
+                assert_eq!(round(&store.0, u64::MAX, Trim::No).await, Round::Parked);
+            }
+            disk.set_capacity(u64::MAX);
+            assert_eq!(round(&store.0, u64::MAX, Trim::No).await, Round::Settled);
+        }
+    });
+    let lines = world.log_lines();
+    for words in ["settling waits: no space for", "settling goes on"] {
+        assert_eq!(lines.iter().filter(|l| l.contains(words)).count(), 1, "{words}: {lines:#?}");
+    }
+}
+
+#[test]
+fn what_the_disk_says_is_a_shortage_or_the_end() {
+    let at = |code| PrepareError::at(Path::new("/f"), std::io::Error::from_raw_os_error(code));
+    const EIO: i32 = 5;
+    const EACCES: i32 = 13;
+    const EMFILE: i32 = 24;
+    const ENOSPC: i32 = 28;
+    const EDQUOT: i32 = 122;
+    for (code, words) in [
+        (EIO, "check the disk"),
+        (EACCES, "let the broker's user own"),
+        (EMFILE, "raise `ulimit -n`"),
+        (ENOSPC, "delete records"),
+        (EDQUOT, "delete records"),
+    ] {
+        let error = at(code);
+        assert!(error.to_string().contains(words), "{error}");
+        let ends = matches!(error, PrepareError::Io { .. });
+        assert_eq!(ends, [EIO, EACCES].contains(&code), "{error}");
+    }
 }

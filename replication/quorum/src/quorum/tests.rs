@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use metadata::{BrokerId, TopicId};
 use runtime::sim::{Ended, Node, Options, World};
-use storage::{LogConfig, LogId, StoreConfig};
+use storage::{JournalConfig, LogConfig, LogId, StoreConfig};
 
 use super::*;
 
 const LOG: LogId = LogId { topic_id: [1; 16], partition: 0 };
 
 async fn open(shard: &Shard) -> Quorum {
+    open_with(shard, StoreConfig::default()).await
+}
+
+async fn open_with(shard: &Shard, config: StoreConfig) -> Quorum {
     for folder in ["/data", "/data/partitions", "/data/shard-000"] {
         // It is there after a restart.
         let _made_or_there = shard.disk().create_dir(Path::new(folder)).await;
@@ -24,7 +28,6 @@ async fn open(shard: &Shard) -> Quorum {
     }
     let data = Path::new("/data");
     let file_system = shard.disk().identity(data).await.expect("a folder");
-    let config = StoreConfig::default();
     let store = Store::open(shard, data, file_system, config).await.expect("storage");
     let log = match store.log(&LOG) {
         Some(log) => log,
@@ -77,7 +80,7 @@ fn what_was_applied_is_there_after_any_end_and_in_a_new_term() {
                 }
                 quorum.image()
             });
-            assert_eq!(image.topic_count() as u64, 5 * (life + 1), "seed {seed}");
+            assert_eq!(image.topics().count() as u64, 5 * (life + 1), "seed {seed}");
             terms.push(image.applied().term);
             match seed % 2 {
                 0 => node.kill(),
@@ -109,14 +112,58 @@ fn proposals_that_come_together_are_answered_each_with_its_own() {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(quorum.image().topic_count(), 1000);
+        assert_eq!(quorum.image().topics().count(), 1000);
         applied
     });
     assert_eq!(applied, 1000);
     node.kill();
     let topics =
-        live(&world, &node, |shard| async move { open(&shard).await.image().topic_count() });
+        live(&world, &node, |shard| async move { open(&shard).await.image().topics().count() });
     assert_eq!(topics, 1000, "what was refused is refused again by the replay");
+}
+
+/// A deletion used to wait in line behind a creation that found no room: with a disk that is full,
+/// for ever.
+#[test]
+fn what_frees_space_passes_by_what_waits_for_room() {
+    let world = World::new(1, Options::default());
+    let node = world.node("broker");
+    live(&world, &node, |shard| async move {
+        let journal = JournalConfig { tail_bytes: 1 << 20, ..JournalConfig::default() };
+        let quorum = open_with(&shard, StoreConfig { journal, ..StoreConfig::default() }).await;
+        quorum.propose(topic(1)).await.expect("a new name");
+        let filler = fill(&quorum.0.store).await;
+        let waits = quorum.clone();
+        let create = async move { waits.propose(topic(2)).await };
+        let create = shard.spawn(TaskClass::Foreground, "create", create);
+        shard.sleep(Duration::from_secs(1)).await;
+        assert!(!create.is_finished(), "there is no room for a creation");
+        let id = TopicId::from_random(1, 1);
+        for record in [MetadataRecord::TopicRemoved { id }, MetadataRecord::TopicForgotten { id }] {
+            assert_eq!(quorum.propose(record).await, Ok(Applied::Changed));
+        }
+        assert!(!create.is_finished());
+        filler.set_high_watermark(filler.durable_end_offset());
+        assert_eq!(create.await.expect("not aborted"), Ok(Applied::Changed));
+        assert_eq!(quorum.image().topics().count(), 1);
+    });
+}
+
+/// Fills journal or tail with records that may not settle.
+async fn fill(store: &Store) -> Log {
+    let id = LogId { topic_id: [9; 16], partition: 0 };
+    let log = store.create_log(id, "filler", LogConfig::default()).await.expect("a new log");
+    for value in [vec![7; 50_000], vec![7; 10]] {
+        let mut builder = BatchBuilder::new();
+        builder.push(&Record { value: Some(&value), ..Record::default() });
+        let bytes = builder.build().expect("a small batch");
+        let facts = BatchView::parse(&bytes).and_then(|(b, _)| b.facts()).expect("a good batch");
+        let stamp = Stamp { leader_epoch: LeaderEpoch(0), log_append_time: None };
+        while let Ok(appended) = log.append(&bytes, &facts, stamp, Purpose::Records) {
+            log.wait_durable(appended.sequence).await;
+        }
+    }
+    log
 }
 
 #[test]
