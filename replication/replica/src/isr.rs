@@ -2,7 +2,8 @@
 //!
 //! Rules: Kafka's replication protocol (KIP-101, KIP-497, KIP-966). The high watermark is the
 //! lowest durable end among the in-sync replicas; it never moves back, and does not move at all
-//! while fewer are in sync than `min.insync.replicas` asks for.
+//! while fewer are in sync than `min.insync.replicas` asks for. A topic can't ask for more in-sync
+//! replicas than it has replicas: what counts is the smaller of the two numbers.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +14,23 @@ use record::Offset;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Isr {
     durable_ends: BTreeMap<BrokerId, Offset>,
-    min_insync: u32,
+    /// How many must be in sync, of the replicas that there are.
+    effective_min_insync: u32,
     high_watermark: Offset,
 }
 
 impl Isr {
-    /// A replica set whose members are known to have everything below `high_watermark`.
+    /// The in-sync `members` of `replica_count` replicas, known to have everything below
+    /// `high_watermark`.
     pub fn new(
         members: impl IntoIterator<Item = BrokerId>,
+        replica_count: u32,
         min_insync: u32,
         high_watermark: Offset,
     ) -> Isr {
         let durable_ends = members.into_iter().map(|broker| (broker, high_watermark)).collect();
-        Isr { durable_ends, min_insync, high_watermark }
+        let effective_min_insync = min_insync.min(replica_count);
+        Isr { durable_ends, effective_min_insync, high_watermark }
     }
 
     /// What consumers may read: everything below.
@@ -33,14 +38,9 @@ impl Isr {
         self.high_watermark
     }
 
-    /// Whether as many are in sync as `min.insync.replicas` asks for.
+    /// Whether as many are in sync as `min.insync.replicas` asks for, or as there are.
     pub fn is_enough(&self) -> bool {
-        self.durable_ends.len() >= self.min_insync as usize
-    }
-
-    /// Follows a new `min.insync.replicas`.
-    pub fn set_min_insync(&mut self, min_insync: u32) {
-        self.min_insync = min_insync;
+        self.durable_ends.len() >= self.effective_min_insync as usize
     }
 
     /// A member has everything below `end` on disk. Returns the high watermark, if it moved.
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_slowest_member_sets_the_high_watermark() {
-        let mut isr = Isr::new([A, B], 1, Offset(0));
+        let mut isr = Isr::new([A, B], 2, 1, Offset(0));
         assert_eq!(isr.advance(A, Offset(10)), None);
         assert_eq!(isr.advance(B, Offset(7)), Some(Offset(7)));
         assert_eq!(isr.advance(B, Offset(12)), Some(Offset(10)));
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn it_never_moves_back() {
-        let mut isr = Isr::new([A], 1, Offset(5));
+        let mut isr = Isr::new([A], 1, 1, Offset(5));
         assert_eq!(isr.advance(A, Offset(4)), None);
         assert_eq!(isr.advance(A, Offset(6)), Some(Offset(6)));
         assert_eq!(isr.high_watermark(), Offset(6));
@@ -81,15 +81,24 @@ mod tests {
 
     #[test]
     fn it_stands_still_while_too_few_are_in_sync() {
-        let mut isr = Isr::new([A], 2, Offset(0));
+        let mut isr = Isr::new([A], 2, 2, Offset(0));
         assert!(!isr.is_enough());
         assert_eq!(isr.advance(A, Offset(9)), None);
-        isr.set_min_insync(1);
-        assert_eq!(isr.advance(A, Offset(9)), Some(Offset(9)));
+        assert_eq!(isr.high_watermark(), Offset(0));
+    }
+
+    #[test]
+    fn a_minimum_above_the_number_of_replicas_asks_for_all_of_them() {
+        let mut alone = Isr::new([A], 1, 2, Offset(0));
+        assert!(alone.is_enough());
+        assert_eq!(alone.advance(A, Offset(9)), Some(Offset(9)));
+        let mut one_of_two = Isr::new([A], 2, 3, Offset(0));
+        assert!(!one_of_two.is_enough());
+        assert_eq!(one_of_two.advance(A, Offset(9)), None);
     }
 
     #[test]
     fn a_stranger_counts_for_nothing() {
-        assert_eq!(Isr::new([A], 1, Offset(0)).advance(B, Offset(9)), None);
+        assert_eq!(Isr::new([A], 1, 1, Offset(0)).advance(B, Offset(9)), None);
     }
 }

@@ -30,7 +30,9 @@ pub struct TimestampPolicy {
 pub struct PartitionConfig {
     /// `max.message.bytes`: the largest batch, header included.
     pub batch_size_max: usize,
-    /// `min.insync.replicas`.
+    /// How many replicas the partition has, in sync or not.
+    pub replica_count: u32,
+    /// `min.insync.replicas`; more than there are replicas means all of them.
     pub min_insync: u32,
     /// `message.timestamp.*`.
     pub timestamps: TimestampPolicy,
@@ -158,7 +160,7 @@ impl Partition {
         log.start_leader_epoch(leader_epoch).await;
         // What has settled was below the high watermark once; readers have seen it.
         let settled = log.settled_end_offset().max(log.log_start_offset());
-        let isr = Isr::new([broker], config.min_insync, settled);
+        let isr = Isr::new([broker], config.replica_count, config.min_insync, settled);
         let leader = Rc::new(Leader {
             log,
             broker,
@@ -190,13 +192,6 @@ impl Partition {
     /// What consumers may read: everything below.
     pub fn high_watermark(&self) -> Offset {
         self.0.state.borrow().isr.high_watermark()
-    }
-
-    /// Follows new settings from the next append on.
-    pub fn set_config(&self, config: PartitionConfig) {
-        let mut state = self.0.state.borrow_mut();
-        state.isr.set_min_insync(config.min_insync);
-        state.config = config;
     }
 
     /// Calls `hook` with the new high watermark whenever it moves. There is one hook.

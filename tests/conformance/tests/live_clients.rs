@@ -67,6 +67,13 @@ fn every_kind_of_acknowledgement_keeps_all_records_in_order() {
 }
 
 #[test]
+fn a_minimum_of_in_sync_replicas_above_their_number_stops_nobody() {
+    let setup = Setup::new("live-min-insync", "2");
+    setup.client("min_insync", &[&setup.address, TOPIC]).output();
+    setup.end();
+}
+
+#[test]
 fn a_topic_that_is_made_again_serves_the_clients_of_the_old_one() {
     let setup = Setup::new("live-replace", "2");
     setup.client("replace", &[&setup.address, TOPIC]).output();

@@ -72,7 +72,7 @@ impl Owner {
                 id,
                 label: topic.name.clone(),
                 leader_epoch: LeaderEpoch(partition.leader_epoch),
-                partition: partition_config(config),
+                partition: partition_config(config, partition),
                 log: log_config(config, &core.config),
             });
         }
@@ -145,8 +145,9 @@ async fn delete(core: Rc<Core>, id: LogId) -> Option<TopicId> {
     })
 }
 
-fn partition_config(topic: &TopicConfig) -> PartitionConfig {
+fn partition_config(topic: &TopicConfig, partition: &metadata::Partition) -> PartitionConfig {
     PartitionConfig {
+        replica_count: u32::try_from(partition.replicas.len()).unwrap_or(u32::MAX),
         batch_size_max: usize::try_from(topic.batch_size_max).unwrap_or(usize::MAX),
         min_insync: topic.min_insync_replicas,
         timestamps: topic.timestamps,

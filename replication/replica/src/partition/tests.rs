@@ -16,6 +16,7 @@ const BROKER: BrokerId = BrokerId(1);
 const LOG: LogId = LogId { topic_id: [7; 16], partition: 0 };
 const CONFIG: PartitionConfig = PartitionConfig {
     batch_size_max: 100_000,
+    replica_count: 1,
     min_insync: 1,
     timestamps: TimestampPolicy {
         kind: TimestampType::CreateTime,
@@ -23,6 +24,9 @@ const CONFIG: PartitionConfig = PartitionConfig {
         after_max_ms: 1000,
     },
 };
+
+/// Of which this broker is the only one in sync.
+const TWO_OF_TWO: PartitionConfig = PartitionConfig { replica_count: 2, min_insync: 2, ..CONFIG };
 
 async fn open(shard: &Shard) -> Store {
     let data = Path::new("/data");
@@ -108,18 +112,27 @@ fn an_acknowledged_batch_is_below_the_high_watermark_and_not_before() {
 #[test]
 fn too_few_in_sync_refuse_acks_all_and_hold_the_high_watermark() {
     live(&world(), |shard| async move {
-        let partition = lead(&shard, 0, PartitionConfig { min_insync: 2, ..CONFIG }).await;
+        let partition = lead(&shard, 0, TWO_OF_TWO).await;
         let records = batch(BatchBuilder::new(), 1);
         let refused = append(&partition, &records, Acks::All);
         assert_eq!(refused, Err(AppendRefused::NotEnoughReplicas));
         let outcome = append(&partition, &records, Acks::Leader).unwrap();
         partition.acknowledged(&outcome, Acks::Leader).await.unwrap();
         assert_eq!(partition.high_watermark(), Offset(0));
-        // With the setting back, the next sync moves it.
-        partition.set_config(CONFIG);
-        let outcome = append(&partition, &records, Acks::All).unwrap();
-        partition.acknowledged(&outcome, Acks::All).await.unwrap();
-        assert_eq!(partition.high_watermark(), Offset(2));
+    });
+}
+
+/// It used to hold the high watermark at 0, so that nothing settled and acks=1 filled the journal.
+#[test]
+fn a_minimum_above_the_number_of_replicas_asks_for_those_that_there_are() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, PartitionConfig { min_insync: 2, ..CONFIG }).await;
+        let records = batch(BatchBuilder::new(), 1);
+        for (acks, end) in [(Acks::Leader, 1), (Acks::All, 2)] {
+            let outcome = append(&partition, &records, acks).unwrap();
+            partition.acknowledged(&outcome, acks).await.unwrap();
+            assert_eq!(partition.high_watermark(), Offset(end));
+        }
     });
 }
 
@@ -154,9 +167,11 @@ fn timestamps_are_bounded_or_replaced_as_the_topic_says() {
         assert!(matches!(ahead, Err(AppendRefused::Timestamp { .. })), "{ahead:?}");
         assert!(append(&partition, &batch(BatchBuilder::new(), 11_000), Acks::All).is_ok());
         assert!(append(&partition, &batch(BatchBuilder::new(), -1), Acks::All).is_ok());
+    });
+    live(&world(), |shard| async move {
         let kind = TimestampType::LogAppendTime;
         let timestamps = TimestampPolicy { kind, ..CONFIG.timestamps };
-        partition.set_config(PartitionConfig { timestamps, ..CONFIG });
+        let partition = lead(&shard, 0, PartitionConfig { timestamps, ..CONFIG }).await;
         let outcome = append(&partition, &batch(BatchBuilder::new(), 99_999), Acks::All).unwrap();
         assert_eq!(outcome.log_append_time, Some(Timestamp(10_000)));
     });
@@ -181,7 +196,7 @@ fn part_of_a_transaction_is_refused_and_so_is_what_is_too_large() {
 #[test]
 fn whoever_waits_is_told_when_the_leader_resigns() {
     live(&world(), |shard| async move {
-        let partition = lead(&shard, 0, PartitionConfig { min_insync: 2, ..CONFIG }).await;
+        let partition = lead(&shard, 0, TWO_OF_TWO).await;
         let records = batch(BatchBuilder::new(), 1);
         let outcome = append(&partition, &records, Acks::Leader).unwrap();
         let waiting = partition.clone();
