@@ -348,12 +348,23 @@ impl BlockFile {
         *self.remainder.borrow_mut() = Lease::from(remainder);
     }
 
+    /// Makes the file if there is none, and its folder: nothing durable names the folder before it
+    /// holds a file, so a power cut takes an empty one away.
     async fn open_for_writing(&self) -> io::Result<File> {
         let how = match self.presence.get() {
             Presence::Present => Open::read().write().direct(),
             Presence::Absent => Open::read().write().direct().create().truncate(),
         };
-        let file = self.files.open(&self.shard, self.id, Access::Write, &self.path, how).await?;
+        let open = || self.files.open(&self.shard, self.id, Access::Write, &self.path, how);
+        let mut opened = open().await;
+        if self.presence.get() == Presence::Absent
+            && opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            && let Some(folder) = self.path.parent()
+        {
+            self.shard.disk().create_dir(folder).await?;
+            opened = open().await;
+        }
+        let file = opened?;
         self.presence.set(Presence::Present);
         Ok(file)
     }

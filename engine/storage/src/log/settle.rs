@@ -8,7 +8,6 @@
 //! finish_settle     the tail lets go of the batches, the journal of their entries
 //! ```
 
-use std::io;
 use std::rc::Rc;
 
 use record::{BatchFacts, Offset};
@@ -190,11 +189,6 @@ impl Log {
             }
         }
         let folder = store.folder(self.0.id, &self.0.label);
-        if let Err(error) = store.shard.disk().create_dir(&folder).await
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(PrepareError::at(&folder, error));
-        }
         let made = Segment::create(&store.shard, &store.files, &folder, base_offset).await;
         let segment = Rc::new(made.map_err(|error| PrepareError::at(&folder, error))?);
         self.0.state.borrow_mut().settled.segments.push(segment.clone());

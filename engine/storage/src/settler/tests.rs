@@ -19,7 +19,11 @@ const EPOCH: LeaderEpoch = LeaderEpoch(3);
 async fn open(shard: &Shard) -> Store {
     let data = Path::new("/data");
     for folder in ["/data", "/data/partitions", "/data/shard-000"] {
-        shard.disk().create_dir(Path::new(folder)).await.expect("a new folder");
+        // It is there after a restart.
+        let _made_or_there = shard.disk().create_dir(Path::new(folder)).await;
+    }
+    for folder in ["/", "/data"] {
+        shard.disk().sync_dir(Path::new(folder)).await.expect("a folder");
     }
     let file_system = shard.disk().identity(data).await.expect("a folder");
     let journal = JournalConfig { file_bytes: 1 << 20, ..JournalConfig::default() };
@@ -58,6 +62,34 @@ fn a_segment_that_ends_between_two_rounds_is_sealed_by_the_second() {
         table.logs()[&LOG].segments.values().map(|segment| segment.stage).collect()
     });
     assert_eq!(stages, [Stage::Sealed, Stage::Sealed, Stage::Active]);
+}
+
+/// A log with less than a block settles into the manifest alone. The folder that was made for it
+/// went with a power cut, nobody made it again, and the log never settled from then on.
+#[test]
+fn a_log_that_settled_less_than_a_block_settles_on_after_a_power_cut() {
+    let world = World::new(4, Options::default());
+    let node = world.node("broker");
+    for value_bytes in [100, 10_000] {
+        let outcome = run_until(
+            &world,
+            &node,
+            move |shard| async move {
+                let store = open(&shard).await;
+                let log = match store.log(&LOG) {
+                    Some(log) => log,
+                    None => store.create_log(LOG, "t", LogConfig::default()).await.expect("new"),
+                };
+                append(&log, &mut Rng::new(7), value_bytes).await;
+                let outcome = round(&store.0, u64::MAX, Trim::No).await;
+                assert_eq!(log.settled_end_offset(), log.log_end_offset());
+                outcome
+            },
+            || false,
+        );
+        assert_eq!(outcome, Some(Round::Settled), "{:?}", node.fatal_reason());
+        node.cut_power();
+    }
 }
 
 /// It used to be taken for a full disk, and tried again for ever.
