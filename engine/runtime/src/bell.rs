@@ -21,7 +21,7 @@ pub(crate) enum Letter {
     Wake(u64),
     /// Close a descriptor whose last user was elsewhere.
     Close(RawFd),
-    /// The helper thread has finished an operation.
+    /// A helper thread has finished an operation.
     Done(Completion),
     /// The process shall end gracefully.
     Shutdown,

@@ -132,6 +132,7 @@ impl Disk {
 
     /// `syncfs`: makes inodes and names of the whole file system durable. It waits for strangers'
     /// data too, and is **no** barrier for data that was overwritten in place.
+    /// One runs at a time; while one takes too long, others get [`io::ErrorKind::ResourceBusy`].
     pub async fn sync_fs(&self, path: &Path) -> io::Result<()> {
         self.blocking(Blocking::SyncFs(path.to_path_buf())).await.map(|_| ())
     }

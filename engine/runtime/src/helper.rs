@@ -1,4 +1,7 @@
-//! The one thread of the process that may block: what the ring cannot do without waiting.
+//! The threads of the process that may block: one does what the ring cannot do without waiting,
+//! one syncs whole file systems, which can take so long that nothing else may wait behind it.
+
+mod sync_thread;
 
 use crate::bell::{Bell, Letter};
 use crate::disk::{DirEntry, EntryKind, FileSystem, FileSystemKind, Space};
@@ -12,10 +15,15 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
+use sync_thread::SyncThread;
 
 /// Magic numbers of `statfs(2)`.
 const EXT4: i64 = 0xef53;
 const XFS: i64 = 0x5846_5342;
+
+/// A `syncfs` that runs for longer waits for somebody else's data.
+const SYNC_FS_LATE_AFTER: Duration = Duration::from_secs(2);
 
 struct Job {
     bell: Arc<Bell>,
@@ -23,21 +31,45 @@ struct Job {
     what: Blocking,
 }
 
-/// Runs an operation on the helper thread; its completion comes as a letter.
+struct Helpers {
+    jobs: Sender<Job>,
+    syncs: SyncThread,
+}
+
+/// Runs an operation on a helper thread; its completion comes as a letter.
 ///
-/// The queue is not bounded here: each job is an operation in flight, and those are bounded by the
-/// tasks that wait for them.
+/// The queues are not bounded here: each job is an operation in flight, and those are bounded by
+/// the tasks that wait for them.
 pub(crate) fn run(bell: &Arc<Bell>, key: Key, what: Blocking) {
-    static HELPER: OnceLock<Sender<Job>> = OnceLock::new();
-    let helper = HELPER.get_or_init(|| {
+    static HELPERS: OnceLock<Helpers> = OnceLock::new();
+    let helpers = HELPERS.get_or_init(|| Helpers::start(SYNC_FS_LATE_AFTER, sync_fs));
+    helpers.submit(Job { bell: bell.clone(), key, what });
+}
+
+impl Helpers {
+    fn start(
+        late_after: Duration,
+        sync_fs: impl Fn(&Path) -> io::Result<()> + Send + 'static,
+    ) -> Helpers {
         let (jobs, queue) = channel::<Job>();
         let work = move || queue.into_iter().for_each(finish);
         let thread = thread::Builder::new().name("ringmain-helper".to_owned());
         thread.spawn(work).expect("a process that runs shards can start one more thread");
-        jobs
-    });
-    let job = Job { bell: bell.clone(), key, what };
-    helper.send(job).expect("the helper thread never ends");
+        Helpers { jobs, syncs: SyncThread::start(late_after, sync_fs) }
+    }
+
+    fn submit(&self, job: Job) {
+        match job {
+            Job { bell, key, what: Blocking::SyncFs(path) } => {
+                let done = move |result: Result<(), i32>| {
+                    let number = result.map_or_else(|code| -code, |()| 0);
+                    complete(&bell, Completion::number(key, number));
+                };
+                self.syncs.submit(path, Box::new(done));
+            }
+            job => self.jobs.send(job).expect("the helper thread never ends"),
+        }
+    }
 }
 
 fn finish(job: Job) {
@@ -45,8 +77,12 @@ fn finish(job: Job) {
         Ok(payload) => Completion { key: job.key, result: 0, payload },
         Err(e) => Completion::number(job.key, -e.raw_os_error().unwrap_or(libc::EIO)),
     };
+    complete(&job.bell, completion);
+}
+
+fn complete(bell: &Bell, completion: Completion) {
     // A shard that has ended is not waiting.
-    let _ = job.bell.post(Letter::Done(completion));
+    let _ = bell.post(Letter::Done(completion));
 }
 
 fn perform(what: Blocking) -> io::Result<Payload> {
@@ -54,7 +90,7 @@ fn perform(what: Blocking) -> io::Result<Payload> {
         Blocking::List(path) => list(&path).map(Payload::Entries),
         Blocking::FreeSpace(path) => free_space(&path).map(Payload::Space),
         Blocking::Identity(path) => identity(&path).map(Payload::FileSystem),
-        Blocking::SyncFs(path) => sync_fs(&path).map(|()| Payload::None),
+        Blocking::SyncFs(_) => unreachable!("it has a thread of its own"),
         Blocking::Truncate { raw, len } => truncate(raw, len).map(|()| Payload::None),
     }
 }
@@ -126,4 +162,44 @@ fn truncate(raw: RawFd, len: u64) -> io::Result<()> {
 
 fn checked(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// The next letters of a shard that has nothing else to do.
+    fn next_done(bell: &Bell) -> Vec<Key> {
+        loop {
+            let Some(letters) = bell.answer().filter(|letters| !letters.is_empty()) else {
+                thread::yield_now();
+                continue;
+            };
+            let key = |letter| match letter {
+                Letter::Done(Completion { key, result: 0, .. }) => key,
+                other => panic!("{other:?}"),
+            };
+            return letters.into_iter().map(key).collect();
+        }
+    }
+
+    /// All shards' looks at folders and free space used to wait behind a `syncfs`.
+    #[test]
+    fn a_sync_of_a_file_system_that_does_not_end_holds_up_nothing_else() {
+        let (release, released) = channel::<()>();
+        let wait = move |_: &Path| released.recv().map_err(|_| io::ErrorKind::TimedOut.into());
+        let helpers = Helpers::start(Duration::MAX, wait);
+        let bell = Bell::hang(None);
+        let submit = |key, what| helpers.submit(Job { bell: bell.clone(), key: Key(key), what });
+        let root = || PathBuf::from("/");
+        submit(1, Blocking::SyncFs(root()));
+        for (key, what) in [(2, Blocking::FreeSpace(root())), (3, Blocking::List(root()))] {
+            submit(key, what);
+            assert_eq!(next_done(&bell), [Key(key)]);
+        }
+        release.send(()).expect("the sync waits");
+        assert_eq!(next_done(&bell), [Key(1)]);
+        bell.take_down();
+    }
 }

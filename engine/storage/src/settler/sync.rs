@@ -7,6 +7,7 @@
 //! a deadline, or on another file system than ext4 and XFS, each file and folder is synced instead.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use runtime::{FileSystemKind, Level};
 use crate::segment::Unsynced;
 use crate::store::StoreCore;
 
-/// A `syncfs` that takes longer waits for somebody else's data.
+/// A `syncfs` that takes longer waits for somebody else's data. It goes on, and until it has ended
+/// no other is begun: the system answers that it is busy.
 const SYNC_FS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Returns when everything in `unsynced` is on disk: blocks, sizes, names. A failed sync
@@ -46,13 +48,21 @@ async fn sync_everything(core: &StoreCore) -> bool {
     }
     let sync = core.shard.disk().sync_fs(&core.partitions_dir);
     match core.shard.timeout(SYNC_FS_DEADLINE, sync).await {
-        Ok(Ok(())) => true,
+        Ok(Ok(())) => return true,
+        // It has been said of the one that takes so long.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ResourceBusy => {}
         Ok(Err(error)) => {
             core.shard.log(Level::Warn, format_args!("syncfs: {error}; syncing file by file"));
-            false
         }
-        Err(_) => false,
+        Err(_) => core.shard.log(
+            Level::Warn,
+            format_args!(
+                "syncfs takes more than {} s: syncing file by file until it has ended",
+                SYNC_FS_DEADLINE.as_secs()
+            ),
+        ),
     }
+    false
 }
 
 async fn sync_file(core: &StoreCore, unsynced: &Unsynced) {
