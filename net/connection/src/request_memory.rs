@@ -157,3 +157,35 @@ async fn acquire(lane: &Budget, bytes: usize) -> Permit {
     let permit = lane.acquire(bytes as u64).await;
     permit.expect("the lanes are as large as the largest frame that goes into them")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// What a future gives when it is asked once.
+    fn poll<T>(future: impl Future<Output = T>) -> Option<T> {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn small_requests_that_wait_for_the_disk_leave_room_for_those_that_do_not() {
+        let memory = RequestMemory::new(16 << 20, 1 << 20);
+        let mut waiting = Vec::new();
+        loop {
+            let charge = poll(memory.whole(4096)).expect("the small lane is free");
+            match poll(memory.move_to_bulk(charge)) {
+                Some(charge) => waiting.push(charge),
+                None => break,
+            }
+        }
+        assert!(waiting.len() > 1000, "bulk is full after {}", waiting.len());
+        assert!(poll(memory.whole(4096)).is_some());
+        drop(waiting);
+        assert_eq!(memory.used_bytes(), 0);
+    }
+}
