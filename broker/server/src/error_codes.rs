@@ -109,7 +109,6 @@ fn of_batch(class: ErrorClass) -> ErrorCode {
         ErrorClass::InvalidRecord => ErrorCode::InvalidRecord,
         ErrorClass::InvalidTimestamp => ErrorCode::InvalidTimestamp,
         ErrorClass::UnsupportedCompression => ErrorCode::UnsupportedCompressionType,
-        ErrorClass::UnsupportedFormat => ErrorCode::UnsupportedForMessageFormat,
         ErrorClass::TooLarge => ErrorCode::MessageTooLarge,
     }
 }

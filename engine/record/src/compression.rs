@@ -74,6 +74,22 @@ impl Compression {
         }
     }
 
+    /// An upper bound of what can come out of `stored_bytes`, by the codec's format alone.
+    pub(crate) fn most_bytes(self, stored_bytes: usize) -> usize {
+        let ratio = match self {
+            Compression::None => 1,
+            // Two bits for a match of 258 bytes (RFC 1951).
+            Compression::Gzip => 1032,
+            // Three bytes for a copy of 64.
+            Compression::Snappy => 22,
+            // A byte for 255 more of a match.
+            Compression::Lz4 => 255,
+            // A block of one repeated byte: four bytes for 128 KiB (RFC 8878).
+            Compression::Zstd => 32 << 10,
+        };
+        stored_bytes.saturating_mul(ratio)
+    }
+
     /// Decompresses `stored`, stopping with an error above `max_bytes`.
     ///
     /// No codec allocates by what its bytes claim: memory follows what has come out, up to the

@@ -14,8 +14,6 @@ pub enum ErrorClass {
     InvalidTimestamp,
     /// A codec that does not exist, or that this build leaves out: UNSUPPORTED_COMPRESSION_TYPE.
     UnsupportedCompression,
-    /// A batch format before 2 or after it: UNSUPPORTED_FOR_MESSAGE_FORMAT.
-    UnsupportedFormat,
     /// Over a limit: MESSAGE_TOO_LARGE. Producers answer it by splitting the batch.
     TooLarge,
 }
@@ -40,6 +38,8 @@ pub enum BatchError {
     UnknownCompression { id: u8 },
     /// The record count is not positive, or does not agree with the last offset delta.
     RecordCount { count: i32, last_offset_delta: i32 },
+    /// A client counts from another offset than 0; only a leader gives offsets.
+    BaseOffsetFromClient { base_offset: i64 },
     /// A client set the control bit; only a coordinator's markers carry it.
     ControlFromClient,
     /// A client set the delete-horizon bit; only the cleaner does (KIP-534).
@@ -56,6 +56,8 @@ pub enum BatchError {
     SequenceMissing { base_sequence: i32 },
     /// The transactional bit without a producer id.
     TransactionalWithoutProducerId,
+    /// What lies behind the header breaks the format of records.
+    Records(RecordsError),
 }
 
 /// Why the records inside a batch cannot be read.
@@ -76,8 +78,6 @@ pub enum RecordsError {
     Record { index: i32, fault: RecordFault },
     /// Bytes are left behind the last record.
     TrailingBytes { extra_bytes: usize },
-    /// The last record is not the one that the header's last offset delta names.
-    LastOffsetDelta { header: i32, last_record: i32 },
 }
 
 /// What is wrong with one record.
@@ -116,17 +116,21 @@ impl BatchError {
     /// What a client is to be told.
     pub fn class(&self) -> ErrorClass {
         match self {
-            BatchError::Partial { .. }
+            // The formats that there once were, which Kafka takes no more; others never existed.
+            BatchError::UnsupportedMagic { magic: 0 | 1 } => ErrorClass::InvalidRecord,
+            BatchError::UnsupportedMagic { .. }
             | BatchError::LengthTooSmall { .. }
             | BatchError::CrcMismatch { .. } => ErrorClass::Corrupt,
-            BatchError::UnsupportedMagic { .. } => ErrorClass::UnsupportedFormat,
             BatchError::TooLarge { .. } => ErrorClass::TooLarge,
             BatchError::UnknownCompression { .. } => ErrorClass::UnsupportedCompression,
             BatchError::LogAppendTimeFromClient | BatchError::TimestampOutOfRange { .. } => {
                 ErrorClass::InvalidTimestamp
             }
-            BatchError::NotAlone { .. }
+            BatchError::Records(error) => error.class(),
+            BatchError::Partial { .. }
+            | BatchError::NotAlone { .. }
             | BatchError::RecordCount { .. }
+            | BatchError::BaseOffsetFromClient { .. }
             | BatchError::ControlFromClient
             | BatchError::DeleteHorizonFromClient
             | BatchError::ProducerIdOutOfRange { .. }
@@ -148,8 +152,7 @@ impl RecordsError {
             RecordsError::DecompressedTooLarge { .. } => ErrorClass::TooLarge,
             RecordsError::CountImpossible { .. }
             | RecordsError::Record { .. }
-            | RecordsError::TrailingBytes { .. }
-            | RecordsError::LastOffsetDelta { .. } => ErrorClass::InvalidRecord,
+            | RecordsError::TrailingBytes { .. } => ErrorClass::InvalidRecord,
         }
     }
 }
@@ -191,6 +194,9 @@ impl fmt::Display for BatchError {
                 "{count} records do not fit a last offset delta of {last_offset_delta}: it must \
                  be one less than their count"
             ),
+            BatchError::BaseOffsetFromClient { base_offset } => {
+                write!(f, "the batch counts from offset {base_offset}: count from 0")
+            }
             BatchError::ControlFromClient => {
                 write!(f, "clients may not write control batches: clear attribute bit 5")
             }
@@ -220,6 +226,7 @@ impl fmt::Display for BatchError {
             BatchError::TransactionalWithoutProducerId => {
                 write!(f, "a transactional batch needs a producer id: call InitProducerId")
             }
+            BatchError::Records(error) => error.fmt(f),
         }
     }
 }
@@ -247,11 +254,6 @@ impl fmt::Display for RecordsError {
             RecordsError::TrailingBytes { extra_bytes } => {
                 write!(f, "{extra_bytes} bytes are left behind the last record: count them again")
             }
-            RecordsError::LastOffsetDelta { header, last_record } => write!(
-                f,
-                "the last record has offset delta {last_record}, the header says {header}: they \
-                 must agree"
-            ),
         }
     }
 }

@@ -25,12 +25,12 @@ pub use builder::{BatchBuilder, Record};
 pub use compression::Compression;
 pub use error::{BatchError, BuildError, ErrorClass, RecordFault, RecordsError};
 pub use lookup::{TimestampAndOffset, offset_for_timestamp};
-pub use produced::{ProducedLimits, check_records, validate_produced};
+pub use produced::{ProducedLimits, validate_produced};
 pub use records::{
     Header, Headers, HeadersIter, ReadLimits, RecordView, Records, RecordsIter, records,
 };
 pub use split::{Split, split};
-pub use stamp::{assign, stamp_log_append_time};
+pub use stamp::{assign, correct_max_timestamp, stamp_log_append_time};
 pub use types::{
     LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp, TimestampType,
 };

@@ -6,9 +6,10 @@
 //! version of the request.
 
 use crate::batch::{BatchFacts, BatchView, DELETE_HORIZON_BIT};
+use crate::compression::Compression;
 use crate::error::{BatchError, RecordFault, RecordsError};
-use crate::records::{ReadLimits, records};
-use crate::types::{ProducerEpoch, ProducerId, Sequence, Timestamp, TimestampType};
+use crate::records::{RECORD_SIZE_MIN_BYTES, ReadLimits, records};
+use crate::types::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp, TimestampType};
 
 /// The limits that a topic sets to a produced batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +18,12 @@ pub struct ProducedLimits {
     pub batch_size_max_bytes: usize,
 }
 
-/// Checks what the header can tell, and the checksum: one pass over the bytes, no decompression.
+/// Checks the header, the checksum, and the records of an uncompressed batch. Nothing is copied and
+/// nothing decompressed: of a compressed batch only the count is held against its size.
 ///
-/// The size comes first, so that the pass is bounded; then the CRC, because behind a wrong one no
-/// field means anything.
+/// The size comes first, so that the passes are bounded; then the CRC, because behind a wrong one no
+/// field means anything. The facts carry the largest timestamp that the records have; if the header
+/// says another, the log corrects it as Kafka's does.
 pub fn validate_produced(
     batch: &BatchView<'_>,
     limits: &ProducedLimits,
@@ -30,7 +33,7 @@ pub fn validate_produced(
         return Err(BatchError::TooLarge { size_bytes, max_bytes });
     }
     batch.validate_crc()?;
-    let facts = batch.facts()?;
+    let mut facts = batch.facts()?;
     let (count, last_offset_delta) = (facts.record_count, facts.last_offset_delta);
     // facts() has refused a negative delta and more records than offsets; fewer are legal only
     // after compaction. One at least, because the delta is at least 0.
@@ -40,31 +43,46 @@ pub fn validate_produced(
     check_broker_marks(batch)?;
     check_timestamps(batch)?;
     check_producer(batch)?;
+    if facts.compression == Compression::None {
+        facts.max_timestamp = check_records(batch).map_err(BatchError::Records)?;
+    } else {
+        check_count(batch, facts.compression).map_err(BatchError::Records)?;
+    }
     Ok(facts)
 }
 
-/// Checks every record of a produced batch: framing, and offset deltas 0, 1, 2 ... to the last.
-///
-/// Kafka does it for uncompressed batches always. It touches every record (and decompresses a
-/// compressed batch), so it is a step of its own that a caller may leave out.
-pub fn check_records(batch: &BatchView<'_>, limits: &ReadLimits) -> Result<(), RecordsError> {
-    let decoded = records(batch, limits)?;
+/// Checks every record of an uncompressed batch, as Kafka does: framing, and offset deltas 0, 1, 2
+/// ... to the last. A batch that breaks it would stop every consumer that comes by. Returns the
+/// largest timestamp.
+fn check_records(batch: &BatchView<'_>) -> Result<Timestamp, RecordsError> {
+    let mut largest = Timestamp::NONE;
+    let decoded = records(batch, &ReadLimits { decompressed_size_max_bytes: 0 })?;
     for (index, record) in (0i32..).zip(decoded.iter()) {
-        let delta = record?.offset_delta;
-        if delta != index {
-            let fault = RecordFault::NotContiguous { delta, expected: index };
+        let record = record?;
+        if record.offset_delta != index {
+            let fault = RecordFault::NotContiguous { delta: record.offset_delta, expected: index };
             return Err(RecordsError::Record { index, fault });
         }
+        largest = largest.max(record.timestamp);
     }
-    let (header, last_record) = (batch.last_offset_delta(), batch.record_count() - 1);
-    if header == last_record {
-        Ok(())
-    } else {
-        Err(RecordsError::LastOffsetDelta { header, last_record })
+    Ok(largest)
+}
+
+/// Refuses a count that could not come out of so few bytes, so that a small batch does not use up
+/// the offsets of a partition.
+fn check_count(batch: &BatchView<'_>, compression: Compression) -> Result<(), RecordsError> {
+    let count = batch.record_count();
+    let payload_bytes = compression.most_bytes(batch.stored_records().len());
+    match usize::try_from(count).is_ok_and(|c| c <= payload_bytes / RECORD_SIZE_MIN_BYTES) {
+        true => Ok(()),
+        false => Err(RecordsError::CountImpossible { count, payload_bytes }),
     }
 }
 
 fn check_broker_marks(batch: &BatchView<'_>) -> Result<(), BatchError> {
+    if batch.base_offset() != Offset(0) {
+        return Err(BatchError::BaseOffsetFromClient { base_offset: batch.base_offset().0 });
+    }
     if batch.is_control() {
         return Err(BatchError::ControlFromClient);
     }

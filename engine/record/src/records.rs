@@ -17,7 +17,7 @@ use crate::varint;
 use std::borrow::Cow;
 
 /// The smallest record: seven one-byte fields.
-const RECORD_SIZE_MIN_BYTES: usize = 7;
+pub(crate) const RECORD_SIZE_MIN_BYTES: usize = 7;
 /// The smallest header: two lengths.
 const HEADER_SIZE_MIN_BYTES: usize = 2;
 

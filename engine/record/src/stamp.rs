@@ -1,4 +1,4 @@
-//! The two things that a leader writes into a batch before it appends it.
+//! What a leader writes into a batch before it appends it.
 
 use crate::batch::{
     ATTRIBUTES_AT, BASE_OFFSET_AT, CRC_AT, HEADER_SIZE_BYTES, LEADER_EPOCH_AT, LENGTH_AT,
@@ -24,14 +24,26 @@ pub fn assign(header: &mut [u8], base_offset: Offset, leader_epoch: LeaderEpoch)
 /// `bytes` is exactly one whole batch (its length is what the CRC needs). The records keep their
 /// own timestamps, which readers then ignore. A CRC that was wrong before stays wrong.
 pub fn stamp_log_append_time(bytes: &mut [u8], now: Timestamp) {
+    restamp(bytes, LOG_APPEND_TIME_BIT, now);
+}
+
+/// Makes the header say the largest timestamp of the records, and the CRC fit, if a producer left
+/// it wrong: look-ups by time believe the header.
+pub fn correct_max_timestamp(bytes: &mut [u8], max_timestamp: Timestamp) {
+    if bytes[MAX_TIMESTAMP_AT..PRODUCER_ID_AT] != max_timestamp.0.to_be_bytes() {
+        restamp(bytes, 0, max_timestamp);
+    }
+}
+
+fn restamp(bytes: &mut [u8], attribute: i16, max_timestamp: Timestamp) {
     assert!(bytes.len() >= HEADER_SIZE_BYTES, "a batch of {} bytes", bytes.len());
     let changed = ATTRIBUTES_AT..PRODUCER_ID_AT;
     let mut old = [0; PRODUCER_ID_AT - ATTRIBUTES_AT];
     old.copy_from_slice(&bytes[changed.clone()]);
 
-    let attributes = i16::from_be_bytes([old[0], old[1]]) | LOG_APPEND_TIME_BIT;
+    let attributes = i16::from_be_bytes([old[0], old[1]]) | attribute;
     bytes[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&attributes.to_be_bytes());
-    bytes[MAX_TIMESTAMP_AT..PRODUCER_ID_AT].copy_from_slice(&now.0.to_be_bytes());
+    bytes[MAX_TIMESTAMP_AT..PRODUCER_ID_AT].copy_from_slice(&max_timestamp.0.to_be_bytes());
 
     let mut whole = [0; 4];
     whole.copy_from_slice(&bytes[CRC_AT..ATTRIBUTES_AT]);
@@ -80,6 +92,23 @@ mod tests {
             assert_eq!(before[23..35], after[23..35]);
             assert_eq!(before[43..], after[43..]);
         }
+    }
+
+    #[test]
+    fn a_wrong_max_timestamp_is_corrected_and_a_right_one_is_left_alone() {
+        let right = testing::sample_batch(Compression::None, 5);
+        let max_timestamp = view(&right).max_timestamp();
+        let mut bytes = right.clone();
+        correct_max_timestamp(&mut bytes, Timestamp(-1));
+        assert_ne!(bytes, right);
+        view(&bytes).validate_crc().expect("the CRC was carried over");
+        correct_max_timestamp(&mut bytes, max_timestamp);
+        assert_eq!(bytes, right);
+        let last = bytes.len() - 1;
+        bytes[last] ^= 4;
+        let damaged = bytes.clone();
+        correct_max_timestamp(&mut bytes, max_timestamp);
+        assert_eq!(bytes, damaged);
     }
 
     #[test]

@@ -200,8 +200,9 @@ impl Log {
         let laid = store.journal().append(entry, batch.len(), purpose, |bytes| {
             bytes.copy_from_slice(batch);
             record::assign(bytes, base_offset, stamp.leader_epoch);
-            if let Some(now) = stamp.log_append_time {
-                record::stamp_log_append_time(bytes, now);
+            match stamp.log_append_time {
+                Some(now) => record::stamp_log_append_time(bytes, now),
+                None => record::correct_max_timestamp(bytes, facts.max_timestamp),
             }
         })?;
         let mut facts = *facts;

@@ -43,11 +43,7 @@ fn appends() {
             ErrorCode::UnsupportedCompressionType,
             Then::GiveUp,
         ),
-        (
-            batch(BatchError::UnsupportedMagic { magic: 1 }),
-            ErrorCode::UnsupportedForMessageFormat,
-            Then::GiveUp,
-        ),
+        (batch(BatchError::UnsupportedMagic { magic: 1 }), ErrorCode::InvalidRecord, Then::GiveUp),
         (
             batch(BatchError::TooLarge { size_bytes: 2, max_bytes: 1 }),
             ErrorCode::MessageTooLarge,

@@ -2,15 +2,14 @@
 
 use super::*;
 use crate::batch::{
-    ATTRIBUTES_AT, BASE_SEQUENCE_AT, BASE_TIMESTAMP_AT, CONTROL_BIT, CRC_AT, LAST_OFFSET_DELTA_AT,
-    LOG_APPEND_TIME_BIT, MAX_TIMESTAMP_AT, PRODUCER_EPOCH_AT, PRODUCER_ID_AT, RECORD_COUNT_AT,
-    TRANSACTIONAL_BIT,
+    ATTRIBUTES_AT, BASE_SEQUENCE_AT, BASE_TIMESTAMP_AT, CONTROL_BIT, CRC_AT, HEADER_SIZE_BYTES,
+    LAST_OFFSET_DELTA_AT, LOG_APPEND_TIME_BIT, MAX_TIMESTAMP_AT, PRODUCER_EPOCH_AT, PRODUCER_ID_AT,
+    RECORD_COUNT_AT, TRANSACTIONAL_BIT,
 };
 use crate::testing::{ALL_CODECS, Random, sample_batch};
 use crate::{BatchBuilder, Compression, ErrorClass, Record, crc, parse_single};
 
 const LIMITS: ProducedLimits = ProducedLimits { batch_size_max_bytes: 1 << 20 };
-const READ_LIMITS: ReadLimits = ReadLimits { decompressed_size_max_bytes: 1 << 20 };
 
 fn idempotent(base_sequence: i32) -> Vec<u8> {
     let mut builder =
@@ -49,8 +48,6 @@ fn honest_batches_of_every_codec_pass() {
             assert_eq!(facts.compression, codec);
             assert_eq!(facts.producer, None);
             assert_eq!(usize::try_from(facts.record_count), Ok(count));
-            let batch = parse_single(&bytes).expect("whole");
-            check_records(&batch, &READ_LIMITS).expect("honest records");
         }
     }
     let facts = validate(&idempotent(i32::MAX)).expect("a wrapping batch");
@@ -168,25 +165,68 @@ fn producer_id_needs_epoch_and_sequence() {
 }
 
 #[test]
-fn gap_between_offset_deltas_is_found() {
-    let mut builder = BatchBuilder::new();
-    builder.push_at(0, &Record::default());
-    builder.push_at(2, &Record::default());
-    let bytes = builder.build().expect("small");
-    assert_eq!(
-        check_records(&parse_single(&bytes).expect("whole"), &READ_LIMITS),
-        Err(RecordsError::Record {
-            index: 1,
-            fault: RecordFault::NotContiguous { delta: 2, expected: 1 }
-        })
-    );
-    let mut short = BatchBuilder::new().last_offset_delta(1);
-    short.push(&Record::default());
-    let bytes = short.build().expect("small");
-    assert_eq!(
-        check_records(&parse_single(&bytes).expect("whole"), &READ_LIMITS),
-        Err(RecordsError::LastOffsetDelta { header: 1, last_record: 0 })
-    );
+fn offsets_from_a_client_are_refused() {
+    let mut bytes = idempotent(0);
+    bytes[7] = 5;
+    assert_eq!(validate(&bytes), Err(BatchError::BaseOffsetFromClient { base_offset: 5 }));
+}
+
+#[test]
+fn records_that_no_consumer_could_read_are_refused() {
+    let mut gap = BatchBuilder::new();
+    gap.push_at(0, &Record::default());
+    gap.push_at(2, &Record::default());
+    let gap = patched(gap.build().expect("small"), LAST_OFFSET_DELTA_AT, &1i32.to_be_bytes());
+    let beyond = RecordFault::OffsetDelta { delta: 2, after: 0, last_offset_delta: 1 };
+    let record = |index, fault| BatchError::Records(RecordsError::Record { index, fault });
+    assert_eq!(validate(&gap), Err(record(1, beyond)));
+
+    let mut late = BatchBuilder::new().last_offset_delta(1);
+    late.push_at(1, &Record::default());
+    let late = patched(late.build().expect("small"), LAST_OFFSET_DELTA_AT, &0i32.to_be_bytes());
+    let beyond = RecordFault::OffsetDelta { delta: 1, after: -1, last_offset_delta: 0 };
+    assert_eq!(validate(&late), Err(record(0, beyond)));
+
+    let honest = idempotent(0);
+    let first = HEADER_SIZE_BYTES;
+    let cases = [
+        (first, 0x7f, RecordFault::NegativeLength { length: -64 }),
+        (first, 0x02, RecordFault::Truncated),
+        (first + 4, 0x03, RecordFault::NegativeLength { length: -2 }),
+        (first + 7, 0x7e, RecordFault::HeaderCount { count: 63 }),
+    ];
+    for (at, byte, fault) in cases {
+        let error = validate(&patched(honest.clone(), at, &[byte])).expect_err("a broken record");
+        assert_eq!(error, record(0, fault), "byte {at}");
+        assert_eq!(error.class(), ErrorClass::InvalidRecord);
+    }
+}
+
+#[test]
+fn a_count_that_no_compressed_bytes_can_hold_is_refused() {
+    for &codec in ALL_CODECS {
+        let bytes = patched(sample_batch(codec, 3), RECORD_COUNT_AT, &i32::MAX.to_be_bytes());
+        let bytes = patched(bytes, LAST_OFFSET_DELTA_AT, &(i32::MAX - 1).to_be_bytes());
+        let error = validate(&bytes).expect_err("2,147,483,647 records");
+        assert_eq!(error.class(), ErrorClass::InvalidRecord, "{codec}: {error}");
+    }
+}
+
+#[test]
+fn a_codec_never_gives_more_than_its_bound() {
+    for &codec in ALL_CODECS {
+        let plain = vec![7; 1 << 20];
+        let stored = codec.compress(plain.clone()).expect("compressible");
+        assert!(codec.most_bytes(stored.len()) >= plain.len(), "{codec}: {}", stored.len());
+    }
+}
+
+#[test]
+fn the_facts_have_the_largest_timestamp_whatever_the_header_says() {
+    for claimed in [-1i64, 0, 10, 29, 31, i64::MAX] {
+        let bytes = patched(idempotent(0), MAX_TIMESTAMP_AT, &claimed.to_be_bytes());
+        assert_eq!(validate(&bytes).expect("let through").max_timestamp, Timestamp(30));
+    }
 }
 
 #[test]
@@ -200,8 +240,8 @@ fn mutated_batches_never_panic_and_never_pass_the_crc() {
             bytes[at] = random.byte();
         }
         let Ok(batch) = parse_single(&bytes) else { continue };
-        // The bytes outside the CRC may say anything; all others must be found out.
-        let same = bytes[CRC_AT..] == whole[CRC_AT..];
+        // The leader epoch may say anything; all others must be found out.
+        let same = bytes[CRC_AT..] == whole[CRC_AT..] && bytes[..8] == [0; 8];
         assert_eq!(validate_produced(&batch, &LIMITS).is_ok(), same, "round {round}");
     }
 }

@@ -163,10 +163,8 @@ impl Log {
         let target = TimestampTarget { timestamp, from, bound };
         for batch in candidates {
             let (view, _) = BatchView::parse(&batch.bytes).expect("the tail has whole batches");
-            let found = find_record(&view, &target, limits)
-                .map_err(|_| LogReadError::Batch(batch.base_offset))?;
-            if found.is_some() {
-                return Ok(found);
+            if let Some(found) = find_record(&view, &target, limits) {
+                return Ok(Some(found));
             }
         }
         Ok(None)

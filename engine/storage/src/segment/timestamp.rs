@@ -3,7 +3,7 @@
 use crate::segment::batch_header::BatchHeader;
 use crate::segment::read::ReadError;
 use crate::segment::{Segment, known_epoch};
-use record::{BatchView, LeaderEpoch, Offset, ReadLimits, RecordsError, Timestamp, records};
+use record::{BatchView, LeaderEpoch, Offset, ReadLimits, Timestamp, records};
 
 /// A record that a look-up found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,27 +72,32 @@ impl Segment {
     ) -> Result<Option<RecordAtTimestamp>, ReadError> {
         let bytes = self.checked_batch(header).await?;
         let (view, _) = BatchView::parse(&bytes).expect("a checked batch");
-        find_record(&view, target, limits)
-            .map_err(|_| ReadError::Corrupt { path: self.log_path(), position: header.position })
+        Ok(find_record(&view, target, limits))
     }
 }
 
 /// The first record of `batch` that counts.
+///
+/// The records of a compressed batch are the producer's word: if they can't be read, the batch's
+/// first offset is the answer, so that one bad batch does not hide all others from look-ups.
 pub(crate) fn find_record(
     batch: &BatchView<'_>,
     target: &TimestampTarget,
     limits: &ReadLimits,
-) -> Result<Option<RecordAtTimestamp>, RecordsError> {
+) -> Option<RecordAtTimestamp> {
     let leader_epoch = known_epoch(batch.leader_epoch());
-    for record in &records(batch, limits)? {
-        let record = record?;
-        if record.offset >= target.bound {
-            break;
-        }
-        if record.timestamp >= target.timestamp && record.offset >= target.from {
-            let (timestamp, offset) = (record.timestamp, record.offset);
-            return Ok(Some(RecordAtTimestamp { timestamp, offset, leader_epoch }));
+    let found = |timestamp, offset| RecordAtTimestamp { timestamp, offset, leader_epoch };
+    let in_range = |offset| offset >= target.from && offset < target.bound;
+    let unreadable = || {
+        let (timestamp, offset) = (batch.max_timestamp(), batch.base_offset());
+        in_range(offset).then(|| found(timestamp, offset))
+    };
+    let Ok(records) = records(batch, limits) else { return unreadable() };
+    for record in &records {
+        let Ok(record) = record else { return unreadable() };
+        if record.timestamp >= target.timestamp && in_range(record.offset) {
+            return Some(found(record.timestamp, record.offset));
         }
     }
-    Ok(None)
+    None
 }
