@@ -197,15 +197,11 @@ impl fmt::Display for BatchError {
             BatchError::BaseOffsetFromClient { base_offset } => {
                 write!(f, "the batch counts from offset {base_offset}: count from 0")
             }
-            BatchError::ControlFromClient => {
-                write!(f, "clients may not write control batches: clear attribute bit 5")
-            }
+            BatchError::ControlFromClient => f.write_str(&must_not_set("control batches", 5)),
             BatchError::DeleteHorizonFromClient => {
-                write!(f, "clients may not set a delete horizon: clear attribute bit 6")
+                f.write_str(&must_not_set("a delete horizon", 6))
             }
-            BatchError::LogAppendTimeFromClient => {
-                write!(f, "clients may not set log append time: clear attribute bit 3")
-            }
+            BatchError::LogAppendTimeFromClient => f.write_str(&must_not_set("log append time", 3)),
             BatchError::TimestampOutOfRange { base_timestamp, max_timestamp } => write!(
                 f,
                 "timestamps {base_timestamp} and {max_timestamp} must be milliseconds since 1970, \
@@ -229,6 +225,10 @@ impl fmt::Display for BatchError {
             BatchError::Records(error) => error.fmt(f),
         }
     }
+}
+
+fn must_not_set(mark: &str, bit: u8) -> String {
+    format!("clients may not set {mark}: clear attribute bit {bit}")
 }
 
 impl fmt::Display for RecordsError {

@@ -21,9 +21,9 @@ pub struct ProducedLimits {
 /// Checks the header, the checksum, and the records of an uncompressed batch. Nothing is copied and
 /// nothing decompressed: of a compressed batch only the count is held against its size.
 ///
-/// The size comes first, so that the passes are bounded; then the CRC, because behind a wrong one no
-/// field means anything. The facts carry the largest timestamp that the records have; if the header
-/// says another, the log corrects it as Kafka's does.
+/// The size comes first, so that the passes are bounded; then the CRC, because behind a wrong one
+/// no field means anything. The facts carry the largest timestamp that the records have; if the
+/// header says another, the log corrects it as Kafka's does.
 pub fn validate_produced(
     batch: &BatchView<'_>,
     limits: &ProducedLimits,
