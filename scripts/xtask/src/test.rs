@@ -33,6 +33,7 @@ const PLANTED: [&str; 5] = [
 /// reports nothing: whatever it announced counts as failed.
 pub fn run_tests() -> Result<(), StepError> {
     step("build the broker", &mut cargo(&["build", "--release", "--package", "cli"]))?;
+    build_forgetful()?;
     let mut tally = Tally::default();
     let mut outcome = count("test", &["--workspace", "--no-fail-fast"], &mut tally);
     for fault in PLANTED {
@@ -46,6 +47,15 @@ pub fn run_tests() -> Result<(), StepError> {
         0 => Ok(()),
         count => Err(StepError::Ignored { count }),
     }
+}
+
+/// Builds, where the kill tests look for it, the broker that they must find out: it takes minutes
+/// in a fresh folder, which should not look like a test that hangs.
+fn build_forgetful() -> Result<(), StepError> {
+    let mut build = cargo(&["build", "--package", "cli"]);
+    build.args(["--features", "known-bad-forget-producer-state"]);
+    build.arg("--target-dir").arg(workspace::target().join("known-bad"));
+    step("build the broker that forgets its producers", &mut build)
 }
 
 /// Runs `cargo test` with these arguments, and adds its results to the tally.
