@@ -37,11 +37,19 @@ pub(crate) struct Disk {
     unlinked: u32,
 }
 
+/// A direct write between submission and completion.
+///
+/// Invariant: its pieces lie where the file has them. A truncation takes away those beyond the new
+/// end: it is as if the write had ended just before, which is what the kernel's truncation waits
+/// for.
 #[derive(Clone)]
 struct InFlight {
     inode: u64,
     position: u64,
-    bytes: Rc<[u8]>,
+    len: u64,
+    pieces: Vec<Piece>,
+    /// Where the file ends for this write: it makes the file no longer than that.
+    file_end: u64,
 }
 
 /// How a file is opened; `open(2)`'s words.
@@ -219,26 +227,49 @@ impl Disk {
         let write = WriteId(self.writes);
         let pieces = self.pieces(inode, &range);
         self.platter.begin_write(write, inode, &bytes, &pieces);
-        self.in_flight.insert(write, InFlight { inode, position, bytes });
+        let len = bytes.len() as u64;
+        self.in_flight
+            .insert(write, InFlight { inode, position, len, pieces, file_end: range.end });
         Ok(write)
     }
 
     /// The direct write ended with its first `landed` bytes (whole sectors) on the device.
     pub(crate) fn end_write(&mut self, write: WriteId, landed: u64) {
         let Some(flight) = self.in_flight.remove(&write) else { return };
-        let InFlight { inode, position, bytes } = flight;
-        let end = position + bytes.len() as u64;
-        let middle = (position + landed / SECTOR * SECTOR).min(end);
-        self.platter.abandon_write(write, &self.pieces(inode, &(middle..end)));
-        if middle > position {
-            self.platter.complete_write(write, &self.pieces(inode, &(position..middle)));
-            self.written(inode, position..middle);
+        let InFlight { inode, position, len, pieces, file_end } = flight;
+        let landed = (landed / SECTOR * SECTOR).min(len);
+        let (there, gone): (Vec<Piece>, Vec<Piece>) =
+            pieces.into_iter().partition(|piece| (piece.at as u64) < landed);
+        self.platter.abandon_write(write, &gone);
+        let there: Vec<Piece> = there.into_iter().map(|piece| piece.up_to(landed)).collect();
+        if landed > 0 {
+            self.platter.complete_write(write, &there);
+            let end = (position + landed).min(file_end);
+            if position < end {
+                self.written(inode, position..end);
+            }
         }
     }
 
     /// How long a direct write in flight is.
     pub(crate) fn write_len(&self, write: WriteId) -> u64 {
-        self.in_flight.get(&write).map_or(0, |flight| flight.bytes.len() as u64)
+        self.in_flight.get(&write).map_or(0, |flight| flight.len)
+    }
+
+    /// What the writes in flight bring beyond the file's new end is gone with the rest of it.
+    fn cut_in_flight(&mut self, inode: u64, size: u64) {
+        for (write, flight) in self.in_flight.iter_mut().filter(|(_, f)| f.inode == inode) {
+            flight.file_end = flight.file_end.min(size);
+            let start = |piece: &Piece| flight.position + piece.at as u64;
+            let (kept, gone): (Vec<Piece>, Vec<Piece>) =
+                flight.pieces.drain(..).partition(|piece| start(piece) < size);
+            self.platter.abandon_write(*write, &gone);
+            // Direct writes begin at a block, so only the last kept one may hold the end.
+            if let Some(last) = kept.last().filter(|piece| size - start(piece) < BLOCK) {
+                self.platter.clear_write(*write, last.block, (size - start(last)) as usize);
+            }
+            flight.pieces = kept;
+        }
     }
 
     /// A write into the page cache: readers see it at once.
@@ -374,6 +405,7 @@ impl Disk {
             let zeros = vec![0; (tail.end - tail.start) as usize];
             self.write_cached(inode, tail.start, &zeros, &mut Rng::new(0))?;
         }
+        self.cut_in_flight(inode, size);
         self.changes += 1;
         let number = self.changes;
         self.change(inode, |file| file.resize(number, size));

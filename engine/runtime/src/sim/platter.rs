@@ -70,6 +70,7 @@ enum Stage {
 pub(crate) struct WriteId(pub(crate) u64);
 
 /// A piece of a write that falls into one block.
+#[derive(Clone)]
 pub(crate) struct Piece {
     pub(crate) block: u64,
     pub(crate) sectors: Range<usize>,
@@ -139,10 +140,12 @@ impl Platter {
         self.completions += 1;
         let stage = Stage::DeviceCache(self.completions);
         for piece in pieces {
-            let versions = self.unflushed.get_mut(&piece.block).expect("begun, so it is there");
-            let Some(index) = versions.iter().position(|v| v.write == write) else { continue };
+            const BEGUN: &str = "neither flush nor truncation takes a piece that is under write";
+            let versions = self.unflushed.get_mut(&piece.block).expect(BEGUN);
+            let index = versions.iter().position(|v| v.write == write).expect(BEGUN);
             let mut version = versions.remove(index);
             (version.stage, version.visible) = (stage, true);
+            version.sectors &= piece.mask();
             self.unreadable.retain(|(b, s)| *b != piece.block || version.sectors & (1 << s) == 0);
             versions.push(version);
         }
@@ -157,6 +160,18 @@ impl Platter {
                     self.unflushed.remove(&piece.block);
                 }
             }
+        }
+    }
+
+    /// A write under way brings zeros to the block from that byte on.
+    pub(crate) fn clear_write(&mut self, write: WriteId, block: u64, from: usize) {
+        let versions = self.unflushed.get_mut(&block).into_iter().flatten();
+        for version in versions.filter(|v| v.write == write) {
+            let mut bytes = version.bytes.to_vec();
+            let start = (version.base + from as isize).clamp(0, bytes.len() as isize) as usize;
+            let end = (version.base + BLOCK_BYTES as isize).clamp(0, bytes.len() as isize) as usize;
+            bytes[start..end].fill(0);
+            version.bytes = bytes.into();
         }
     }
 
@@ -184,7 +199,7 @@ impl Platter {
         stage: Stage,
     ) {
         for piece in pieces {
-            let sectors = piece.sectors.clone().fold(0u8, |mask, s| mask | 1 << s);
+            let sectors = piece.mask();
             let base = piece.at as isize - (piece.sectors.start * SECTOR_BYTES) as isize;
             let bytes = Rc::clone(bytes);
             let visible = stage == Stage::PageCache;
@@ -345,6 +360,20 @@ impl Platter {
         let empty = || Rc::new(Region { blocks: vec![None; REGION_BLOCKS as usize] });
         let region = Rc::make_mut(self.durable[region].get_or_insert_with(empty));
         Rc::make_mut(region.blocks[index].get_or_insert_with(|| Rc::new([0; BLOCK_BYTES])))
+    }
+}
+
+impl Piece {
+    /// The part of it that lies in the first `len` bytes of the write, some at least.
+    pub(crate) fn up_to(mut self, len: u64) -> Piece {
+        let sectors = (len as usize - self.at) / SECTOR_BYTES;
+        self.sectors.end = self.sectors.end.min(self.sectors.start + sectors);
+        self
+    }
+
+    /// A bit per sector.
+    fn mask(&self) -> u8 {
+        self.sectors.clone().fold(0, |mask, sector| mask | 1 << sector)
     }
 }
 

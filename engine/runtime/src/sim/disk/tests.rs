@@ -384,6 +384,33 @@ fn what_truncation_cut_off_reads_as_zeros_when_the_file_grows_again() {
 }
 
 #[test]
+fn a_write_that_a_truncation_overtook_brings_nothing_beyond_the_new_end() {
+    for (size, landed) in [(0, 3 * BLOCK), (BLOCK, 3 * BLOCK), (BLOCK + 700, 3 * BLOCK), (700, 0)] {
+        let (mut disk, inode) = disk_with_file(1);
+        let late = begin(&mut disk, inode, 0, &[NEW; 3 * BLOCK_BYTES]);
+        disk.truncate(inode, size).expect("a file");
+        disk.allocate(inode, 0..2 * BLOCK).expect("room");
+        disk.end_write(late, landed);
+        sync(&mut disk, inode, SyncKind::All);
+        for disk in after_cuts(&disk).into_iter().chain([disk]) {
+            let bytes = read(&disk, path()).expect("readable");
+            assert_eq!(bytes.len(), 2 * BLOCK_BYTES, "the allocation's size, not the write's");
+            let (kept, beyond) = bytes.split_at(size as usize);
+            assert!(landed == 0 || whole(kept, NEW), "cut to {size}");
+            assert!(whole(beyond, 0), "cut to {size}, and {landed} bytes landed");
+        }
+    }
+}
+
+#[test]
+fn a_write_of_which_some_sectors_landed_leaves_the_others_alone() {
+    let (mut disk, inode) = disk_with_file(2);
+    let torn = begin(&mut disk, inode, 0, &[NEW; 2 * BLOCK_BYTES]);
+    disk.end_write(torn, BLOCK + 3 * SECTOR);
+    assert_eq!(sectors(&disk), Some([[NEW; 11].as_slice(), &[OLD; 5]].concat()));
+}
+
+#[test]
 fn a_disk_that_was_cut_can_be_cut_again_and_has_nothing_left_to_lose() {
     let (mut disk, inode) = disk_with_file(4);
     write(&mut disk, inode, 0, &[NEW; 2 * BLOCK_BYTES]);
