@@ -25,7 +25,11 @@
 //!     part: per directory the first few changes, a rename as a whole or not at all.
 //!   * `sync_fs` saves all inodes and names, and sends cached pages to the device, but it does not
 //!     flush: it is no barrier for data.
-//!   * A failed sync has lost what it should have saved: a second sync succeeds and saves nothing.
+//!   * A failed sync has lost what it should have saved, data, inodes and names: a second sync
+//!     succeeds and saves nothing of it. Readers see it still, and it may survive by lot.
+//!   * A failed `sync_fs` has done so for everything, or, by lot, met a stranger's error and lost
+//!     nothing. The next sync of each file and directory of which it lost something fails too, as
+//!     Linux keeps an error for each; the next `sync_fs` succeeds.
 //! * **Direct I/O** must be aligned to 4096 in position, length and memory: a panic if it is not.
 //! * **Faults** ([`SimDisk::fail_next`], [`SimDisk::flip`], [`SimDisk::set_capacity`],
 //!   [`SimDisk::set_delay`]).
@@ -43,6 +47,7 @@ mod jobs;
 mod names;
 mod net;
 mod node;
+mod pending;
 mod platter;
 mod rng;
 mod sim_disk;

@@ -440,6 +440,37 @@ fn planned_faults_reach_the_operation_and_no_other() {
 }
 
 #[test]
+fn after_a_failed_sync_of_everything_each_sync_tells_what_was_lost_and_what_was_not() {
+    let (mut lost, mut strangers) = (0, 0);
+    for seed in 0..100 {
+        let world = world(seed);
+        let node = world.node("a");
+        node.disk().fail_next(Fault::Sync);
+        let said = Rc::new(Cell::new([true; 2]));
+        let result = said.clone();
+        node.start(vec![()], move |shard, ()| {
+            let result = result.clone();
+            async move {
+                let file = open_new(&shard, "/log").await;
+                file.write(block(1), 0).await.expect("no fault was planned");
+                let everything = shard.disk().sync_fs(Path::new("/")).await;
+                assert_eq!(everything.map_err(|e| e.raw_os_error()), Err(Some(libc_eio())));
+                shard.disk().sync_fs(Path::new("/")).await.expect("it was said once");
+                let (data, name) = (file.sync_all(), shard.disk().sync_dir(Path::new("/")));
+                result.set([data.await.is_ok(), name.await.is_ok()]);
+            }
+        });
+        run_to_the_end(&world, &[&node]);
+        node.cut_power();
+        let survived = node.disk().read(Path::new("/log")).is_some_and(|bytes| bytes.len() == 4096);
+        assert!(survived || said.get() == [false; 2], "seed {seed}: {:?}", said.get());
+        lost += usize::from(!survived);
+        strangers += usize::from(said.get() == [true; 2]);
+    }
+    assert!(lost > 10 && strangers > 10, "{lost} lost, {strangers} met a stranger's error");
+}
+
+#[test]
 fn a_lost_write_and_a_misdirected_one_claim_success() {
     let world = world(7);
     let node = world.node("a");

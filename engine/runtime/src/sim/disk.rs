@@ -10,6 +10,7 @@ use super::Rng;
 use super::extents::Extent;
 use super::inode::{Inode, blocks_of};
 use super::names::{Entry, Names, Place, ROOT};
+use super::pending::Standing;
 use super::platter::{BLOCK_BYTES, Fate, Piece, Platter, SECTOR_BYTES, WriteId};
 use crate::op::{SyncKind, UnlinkKind};
 
@@ -35,6 +36,9 @@ pub(crate) struct Disk {
     /// Numbers the changes of inodes and names, over all of them.
     changes: u64,
     unlinked: u32,
+    /// Files and directories of which a failed `sync_fs` lost something, and whose own sync has not
+    /// said so yet.
+    unreported: BTreeSet<u64>,
 }
 
 /// A direct write between submission and completion.
@@ -77,6 +81,13 @@ enum Synced {
     All,
 }
 
+impl Sync {
+    /// Whether it is of the whole file system, which strangers use too.
+    pub(crate) fn is_of_everything(&self) -> bool {
+        matches!(self.what, Synced::All)
+    }
+}
+
 impl Disk {
     pub(crate) fn new() -> Disk {
         Disk {
@@ -91,6 +102,7 @@ impl Disk {
             syncs: 0,
             changes: 0,
             unlinked: 0,
+            unreported: BTreeSet::new(),
         }
     }
 
@@ -505,33 +517,57 @@ impl Disk {
     /// The sync completed: what it promised is on stable storage.
     pub(crate) fn end_sync(&mut self, sync: Sync) {
         match sync.what {
-            Synced::File(inode, kind) => {
+            Synced::File(inode, _) => {
                 self.platter.end_writeback(inode, sync.sync, sync.completed);
                 self.platter.flush(sync.completed);
-                self.change(inode, |file| match kind {
-                    SyncKind::Data => file.save_for_reading(sync.change),
-                    SyncKind::All => file.save_all(sync.change),
-                });
             }
-            Synced::Dir(inode) => self.names.save_dir(inode, sync.change),
-            Synced::All => {
-                self.platter.write_back_all(sync.write);
-                self.names.save_all(sync.change);
-                for file in self.inodes.values_mut().filter(|file| file.is_dirty()) {
-                    Rc::make_mut(file).save_all(sync.change);
-                }
-            }
+            Synced::All => self.platter.write_back_all(sync.write),
+            Synced::Dir(_) => {}
         }
+        self.decide(sync, Standing::Saved);
         if self.unlinked > UNLINKED_MAX {
             self.unlinked = 0;
             self.drop_unreachable();
         }
     }
 
-    /// The sync failed.
+    /// The sync failed: what it should have saved, none will.
     pub(crate) fn fail_sync(&mut self, sync: Sync) {
-        if let Synced::File(inode, _) = sync.what {
-            self.platter.forget(inode, sync.sync, sync.completed);
+        match sync.what {
+            Synced::File(inode, _) => self.platter.forget(inode, sync.sync, sync.completed),
+            Synced::Dir(_) => {}
+            Synced::All => {
+                self.unreported.extend(self.platter.forget_cached(sync.write));
+                self.unreported.extend(self.names.unsaved_dirs(sync.change));
+                let unsaved = self.inodes.iter().filter(|(_, file)| file.is_unsaved(sync.change));
+                self.unreported.extend(unsaved.map(|(inode, _)| *inode));
+            }
+        }
+        self.decide(sync, Standing::Forgotten);
+    }
+
+    /// Whether this sync must fail, because an earlier `sync_fs` lost something of what it is
+    /// about: each file has its own mark of that, which its next sync reports and takes down.
+    pub(crate) fn take_error(&mut self, sync: &Sync) -> bool {
+        match sync.what {
+            Synced::File(inode, _) | Synced::Dir(inode) => self.unreported.remove(&inode),
+            Synced::All => false,
+        }
+    }
+
+    /// What a sync means for inodes and names.
+    fn decide(&mut self, sync: Sync, standing: Standing) {
+        match sync.what {
+            Synced::File(inode, kind) => {
+                self.change(inode, |file| file.sync(kind, sync.change, standing));
+            }
+            Synced::Dir(dir) => self.names.sync_dir(dir, sync.change, standing),
+            Synced::All => {
+                self.names.sync_all(sync.change, standing);
+                for file in self.inodes.values_mut().filter(|file| file.is_dirty()) {
+                    Rc::make_mut(file).sync(SyncKind::All, sync.change, standing);
+                }
+            }
         }
     }
 
@@ -552,6 +588,7 @@ impl Disk {
     pub(crate) fn cut(&mut self, rng: &mut Rng) {
         self.open.clear();
         self.in_flight.clear();
+        self.unreported.clear();
         self.platter.cut(&Fate::draw(rng), rng);
         self.names.cut(&Fate::draw(rng), rng);
         let fate = Fate::draw(rng);

@@ -5,17 +5,20 @@ use std::rc::Rc;
 
 use super::Rng;
 use super::extents::{Extent, Extents};
+use super::pending::{Lot, Pending, Standing};
 use super::platter::{BLOCK_BYTES, Fate};
+use crate::op::SyncKind;
 
 /// What a sync saves of a file besides its bytes.
 ///
 /// Changes reach the durable state in order, as in a journaling file system: after a cut it is the
-/// durable state with the first few of the pending changes.
+/// durable state with the first few of the pending changes. Only those behind a failed sync, which a
+/// later one saved, stand without them.
 #[derive(Clone, Default)]
 pub(crate) struct Inode {
     live: State,
     durable: State,
-    pending: Vec<(u64, Change)>,
+    pending: Pending<Change>,
 }
 
 #[derive(Clone, Default)]
@@ -50,11 +53,16 @@ impl Inode {
         !self.pending.is_empty()
     }
 
+    /// Whether a sync that was submitted at that number has anything to save.
+    pub(crate) fn is_unsaved(&self, upto: u64) -> bool {
+        self.pending.unsaved_back(upto).next().is_some()
+    }
+
     /// Every run of blocks on the device that the file has or may have again after a cut.
     pub(crate) fn runs(&self) -> Vec<Range<u64>> {
         let mut runs: Vec<Range<u64>> = self.live.extents.runs().collect();
         runs.extend(self.durable.extents.runs());
-        for (_, change) in &self.pending {
+        for change in self.pending.changes() {
             if let Change::Placed { extent, .. } = change {
                 runs.push(extent.block..extent.block + extent.count);
             }
@@ -92,36 +100,36 @@ impl Inode {
 
     fn change(&mut self, number: u64, change: Change) {
         self.live.apply(&change);
-        self.pending.push((number, change));
+        self.pending.push(number, change);
     }
 
-    /// `fsync` saved every change up to that number.
-    pub(crate) fn save_all(&mut self, upto: u64) {
-        let count = self.pending.iter().take_while(|(number, _)| *number <= upto).count();
-        self.save(count);
-    }
-
-    /// `fdatasync` saved what reading the data back needs: all up to the last change that gave the
-    /// file bytes. A file that was only cut may be long again.
-    pub(crate) fn save_for_reading(&mut self, upto: u64) {
-        let wanted = |(number, change): &(u64, Change)| {
-            *number <= upto && !matches!(change, Change::Resized { .. })
-        };
-        let count = self.pending.iter().rposition(wanted).map_or(0, |last| last + 1);
-        self.save(count);
-    }
-
-    fn save(&mut self, count: usize) {
-        for (_, change) in self.pending.drain(..count) {
-            self.durable.apply(&change);
-        }
+    /// A sync decided about the changes up to that number: `fsync` about all, `fdatasync` about
+    /// what reading the data back needs: all up to the last change that gave the file bytes. A
+    /// file that was only cut may be long again.
+    pub(crate) fn sync(&mut self, kind: SyncKind, upto: u64, standing: Standing) {
+        let gave_bytes = |change: &Change| !matches!(change, Change::Resized { .. });
+        let wanted = |change: &Change| kind == SyncKind::All || gave_bytes(change);
+        let last = self.pending.unsaved_back(upto).find(|(_, change)| wanted(change));
+        let Some((last, _)) = last else { return };
+        self.pending.decide(standing, |number| number <= last);
+        let mut forgotten = false;
+        let saved = self.pending.take_saved(|standing, _| {
+            forgotten |= standing != Standing::Saved;
+            forgotten
+        });
+        saved.iter().for_each(|change| self.durable.apply(change));
     }
 
     /// The power goes: some of the pending changes were saved in time.
     pub(crate) fn cut(&mut self, fate: &Fate, rng: &mut Rng) {
-        let survivors = self.pending.iter().take_while(|_| fate.keeps(rng)).count();
-        self.save(survivors);
-        self.pending.clear();
+        let mut lost = false;
+        let durable = &mut self.durable;
+        self.pending.cut(fate, rng, |lot, change| {
+            lost |= lot == Lot::Lost;
+            if lot == Lot::Saved || !lost {
+                durable.apply(&change);
+            }
+        });
         self.live = self.durable.clone();
     }
 }
@@ -129,7 +137,12 @@ impl Inode {
 impl State {
     fn apply(&mut self, change: &Change) {
         match change {
-            Change::Placed { at, extent } => Rc::make_mut(&mut self.extents).insert(*at, *extent),
+            Change::Placed { at, extent } => {
+                let extents = Rc::make_mut(&mut self.extents);
+                // Where the truncation that made room was lost, an older extent is in the way.
+                extents.take(*at..*at + extent.count);
+                extents.insert(*at, *extent);
+            }
             Change::Written { blocks } => {
                 Rc::make_mut(&mut self.extents).mark_written(blocks.clone());
             }

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use super::Rng;
+use super::pending::{Lot, Pending, Standing};
 use super::platter::Fate;
 
 /// The directory that a node's disk begins at.
@@ -22,12 +23,13 @@ pub(crate) struct Entry {
 ///
 /// A change is durable once one of its directories was synced (or the whole file system). A cut
 /// keeps, per directory, the first few of the others; a rename between two directories stands or
-/// falls as one. The sync of a file saves none of its names.
+/// falls as one. The sync of a file saves none of its names. A failed sync's changes survive like
+/// those that nobody synced, whatever is synced later.
 #[derive(Clone)]
 pub(crate) struct Names {
     live: Tree,
     durable: Tree,
-    pending: Vec<(u64, Change)>,
+    pending: Pending<Change>,
 }
 
 #[derive(Clone, Default)]
@@ -51,7 +53,7 @@ impl Names {
     pub(crate) fn new() -> Names {
         let mut tree = Tree::default();
         tree.dir_mut(ROOT);
-        Names { live: tree.clone(), durable: tree, pending: Vec::new() }
+        Names { live: tree.clone(), durable: tree, pending: Pending::default() }
     }
 
     /// What a path stands for. `Err` is a Linux error number.
@@ -133,48 +135,72 @@ impl Names {
 
     fn change(&mut self, number: u64, change: Change) {
         self.live.apply(&change);
-        self.pending.push((number, change));
+        self.pending.push(number, change);
     }
 
-    /// A directory's sync saved its changes up to that number, and what those depend on.
-    pub(crate) fn save_dir(&mut self, dir: u64, upto: u64) {
+    /// A directory's sync decided about its changes up to that number, and what those depend on.
+    pub(crate) fn sync_dir(&mut self, dir: u64, upto: u64, standing: Standing) {
         let mut dirs = BTreeSet::from([dir]);
-        let mut saved = vec![false; self.pending.len()];
-        for (index, (number, change)) in self.pending.iter().enumerate().rev() {
-            if *number <= upto && change.dirs().any(|d| dirs.contains(&d)) {
+        let mut picked = BTreeSet::new();
+        for (number, change) in self.pending.unsaved_back(upto) {
+            if change.dirs().any(|d| dirs.contains(&d)) {
                 dirs.extend(change.dirs());
-                saved[index] = true;
+                picked.insert(number);
             }
         }
-        let pending = std::mem::take(&mut self.pending);
-        for ((number, change), saved) in pending.into_iter().zip(saved) {
-            if saved {
-                self.durable.apply(&change);
-            } else {
-                self.pending.push((number, change));
-            }
-        }
+        self.pending.decide(standing, |number| picked.contains(&number));
+        self.apply_saved();
     }
 
-    /// Everything up to that number is saved.
-    pub(crate) fn save_all(&mut self, upto: u64) {
-        let count = self.pending.iter().take_while(|(number, _)| *number <= upto).count();
-        for (_, change) in self.pending.drain(..count) {
-            self.durable.apply(&change);
-        }
+    /// A sync of everything decided about all changes up to that number.
+    pub(crate) fn sync_all(&mut self, upto: u64, standing: Standing) {
+        self.pending.decide(standing, |number| number <= upto);
+        self.apply_saved();
+    }
+
+    /// The directories of which changes up to that number are not saved.
+    pub(crate) fn unsaved_dirs(&self, upto: u64) -> BTreeSet<u64> {
+        self.pending.unsaved_back(upto).flat_map(|(_, change)| change.dirs()).collect()
+    }
+
+    /// Moves what is saved into the durable tree, unless a forgotten change of the same directory
+    /// comes first.
+    fn apply_saved(&mut self) {
+        let mut waiting = BTreeSet::new();
+        let saved = self.pending.take_saved(|standing, change| {
+            let stays = match standing {
+                Standing::Unsaved => return true,
+                Standing::Forgotten => true,
+                Standing::Saved => change.dirs().any(|dir| waiting.contains(&dir)),
+            };
+            if stays {
+                waiting.extend(change.dirs());
+            }
+            stays
+        });
+        saved.iter().for_each(|change| self.durable.apply(change));
     }
 
     /// The power goes: some of the pending changes were saved in time.
     pub(crate) fn cut(&mut self, fate: &Fate, rng: &mut Rng) {
         let mut lost: BTreeSet<u64> = BTreeSet::new();
-        for (_, change) in std::mem::take(&mut self.pending) {
-            let follows_a_lost_one = change.dirs().any(|dir| lost.contains(&dir));
-            if follows_a_lost_one || !fate.keeps(rng) {
+        let durable = &mut self.durable;
+        self.pending.cut(fate, rng, |lot, change| {
+            let survives = match lot {
+                Lot::Saved => true,
+                Lot::Lucky => !change.dirs().any(|dir| lost.contains(&dir)),
+                Lot::Lost => false,
+            };
+            if !survives {
                 lost.extend(change.dirs());
-            } else {
-                self.durable.apply(&change);
+                return;
             }
-        }
+            if let (Change::Rename { entry, .. }, false) = (&change, lost.is_empty()) {
+                // Its last name may be that of before a rename that was lost.
+                durable.remove_names_of(entry.inode);
+            }
+            durable.apply(&change);
+        });
         self.durable.drop_unreachable();
         self.live = self.durable.clone();
     }
@@ -185,7 +211,7 @@ impl Names {
         for tree in [&self.live, &self.durable] {
             inodes.extend(tree.0.values().flat_map(|names| names.values()).map(|e| e.inode));
         }
-        for (_, change) in &self.pending {
+        for change in self.pending.changes() {
             if let Change::Link { entry, .. } | Change::Rename { entry, .. } = change {
                 inodes.insert(entry.inode);
             }
@@ -230,6 +256,14 @@ impl Tree {
         self.dir_mut(at.dir).insert(at.name.clone(), entry);
         if entry.is_dir {
             self.dir_mut(entry.inode);
+        }
+    }
+
+    fn remove_names_of(&mut self, inode: u64) {
+        for names in Rc::make_mut(&mut self.0).values_mut() {
+            if names.values().any(|entry| entry.inode == inode) {
+                Rc::make_mut(names).retain(|_, entry| entry.inode != inode);
+            }
         }
     }
 

@@ -236,6 +236,16 @@ impl Platter {
         self.restage(covered, Stage::Forgotten);
     }
 
+    /// A sync of everything failed: the cached pages of all files, from writes up to that one, are
+    /// clean in the kernel's eyes and never written again. Returns whose they are.
+    pub(crate) fn forget_cached(&mut self, upto: WriteId) -> BTreeSet<u64> {
+        let cached = |v: &Version| v.stage == Stage::PageCache && v.write <= upto;
+        let lost = self.unflushed.values().flatten().filter(|v| cached(v));
+        let inodes = lost.map(|v| v.inode).collect();
+        self.restage(cached, Stage::Forgotten);
+        inodes
+    }
+
     fn restage(&mut self, which: impl Fn(&Version) -> bool, stage: Stage) {
         for version in self.unflushed.values_mut().flatten().filter(|v| which(v)) {
             version.stage = stage;

@@ -348,6 +348,133 @@ fn what_a_failed_sync_lost_no_second_sync_saves() {
 }
 
 #[test]
+fn the_names_that_a_failed_sync_lost_no_second_sync_saves() {
+    for dir in ["own", "everything"] {
+        let (mut disk, _) = disk_with_file(1);
+        create(&mut disk, "/new");
+        fail(&mut disk, dir);
+        sync(&mut disk, ROOT, SyncKind::All);
+        sync_fs(&mut disk);
+        let exists = |disk: &Disk| disk.exists(Path::new("/new")).is_ok();
+        let outcomes = after_cuts(&disk);
+        assert!(exists(&disk), "processes see it still");
+        assert!(!outcomes.iter().all(exists), "{dir}: a second sync saved it");
+        assert!(outcomes.iter().any(exists), "{dir}: it never survived by itself");
+    }
+}
+
+/// A sync of the root's names that fails: of the directory itself, or of everything.
+fn fail(disk: &mut Disk, what: &str) {
+    let failing = match what {
+        "own" => disk.begin_sync(ROOT, SyncKind::All),
+        _ => disk.begin_sync_fs(),
+    };
+    disk.fail_sync(failing);
+}
+
+#[test]
+fn the_size_that_a_failed_sync_lost_no_second_sync_saves() {
+    for what in [Some(SyncKind::Data), Some(SyncKind::All), None] {
+        let (mut disk, inode) = disk_with_file(1);
+        disk.allocate(inode, 0..4 * BLOCK).expect("room");
+        let failing = match what {
+            Some(kind) => disk.begin_sync(inode, kind),
+            None => disk.begin_sync_fs(),
+        };
+        disk.fail_sync(failing);
+        sync(&mut disk, inode, SyncKind::All);
+        sync_fs(&mut disk);
+        assert_eq!(disk_size(&disk), 4 * BLOCK, "processes see it still");
+        let outcomes = after_cuts(&disk);
+        let long = |disk: &Disk| disk_size(disk) == 4 * BLOCK;
+        assert!(!outcomes.iter().all(long), "{what:?}: a second sync saved it");
+        assert!(outcomes.iter().any(long), "{what:?}: it never survived by itself");
+    }
+}
+
+#[test]
+fn the_pages_that_a_failed_sync_of_everything_lost_no_second_sync_saves() {
+    let (mut disk, inode) = disk_with_file(1);
+    disk.write_cached(inode, 0, &[NEW; BLOCK_BYTES], &mut Rng::new(0)).expect("room");
+    let failing = disk.begin_sync_fs();
+    disk.fail_sync(failing);
+    sync_fs(&mut disk);
+    sync(&mut disk, inode, SyncKind::All);
+    assert_eq!(sectors(&disk), Some(vec![NEW; 8]), "readers see them still");
+    let lost = |d: &Disk| sectors(d).is_some_and(|s| s.contains(&OLD));
+    assert!(after_cuts(&disk).iter().any(lost), "a second sync saved them");
+}
+
+#[test]
+fn what_a_failed_sync_of_everything_lost_is_reported_once_by_each_files_own_sync() {
+    let (mut disk, clean) = disk_with_file(1);
+    let new = create(&mut disk, "/new");
+    let failing = disk.begin_sync_fs();
+    write(&mut disk, new, 0, &[NEW; BLOCK_BYTES]); // after it was submitted: not its affair
+    disk.fail_sync(failing);
+    let owes = |disk: &mut Disk, inode: u64| {
+        let sync = disk.begin_sync(inode, SyncKind::All);
+        disk.take_error(&sync)
+    };
+    let again = disk.begin_sync_fs();
+    assert!(!disk.take_error(&again), "only the first such sync reports it");
+    assert_eq!([clean, new].map(|inode| owes(&mut disk, inode)), [false, false]);
+    assert_eq!([ROOT, ROOT].map(|inode| owes(&mut disk, inode)), [true, false]);
+    let failing = disk.begin_sync_fs();
+    disk.fail_sync(failing);
+    assert_eq!([new, new].map(|inode| owes(&mut disk, inode)), [true, false]);
+}
+
+#[test]
+fn what_is_synced_after_a_failed_sync_is_saved() {
+    for what in ["own", "everything"] {
+        let (mut disk, _) = disk_with_file(1);
+        disk.unlink(path(), UnlinkKind::File).expect("there");
+        fail(&mut disk, what);
+        let new = create(&mut disk, "/journal");
+        write(&mut disk, new, 0, &[NEW; BLOCK_BYTES]);
+        sync(&mut disk, new, SyncKind::All);
+        sync(&mut disk, ROOT, SyncKind::All);
+        for cut in after_cuts(&disk) {
+            assert_eq!(read(&cut, path()), Ok(vec![NEW; BLOCK_BYTES]), "{what}");
+        }
+        create(&mut disk, "/later");
+        let later = |d: &Disk| d.exists(Path::new("/later")).is_ok();
+        assert!(!after_cuts(&disk).iter().all(later), "{what}: nothing saved that name");
+    }
+}
+
+#[test]
+fn blocks_that_are_placed_after_a_lost_truncation_take_the_old_ones_place() {
+    let (mut disk, inode) = disk_with_file(3);
+    disk.truncate(inode, 0).expect("a file");
+    let failing = disk.begin_sync(inode, SyncKind::All);
+    disk.fail_sync(failing);
+    write(&mut disk, inode, BLOCK, &[NEW; BLOCK_BYTES]);
+    sync(&mut disk, inode, SyncKind::All);
+    let mut came_back = 0;
+    for cut in after_cuts(&disk) {
+        let bytes = read(&cut, path()).expect("readable");
+        assert!(whole(&bytes[BLOCK_BYTES..2 * BLOCK_BYTES], NEW));
+        came_back += usize::from(bytes.len() == 3 * BLOCK_BYTES && bytes[0] == OLD);
+    }
+    assert!((1..SEEDS as usize).contains(&came_back), "{came_back}");
+}
+
+#[test]
+fn a_rename_after_a_lost_one_leaves_one_name() {
+    let (mut disk, _) = disk_with_file(1);
+    disk.rename(path(), Path::new("/second")).expect("there");
+    fail(&mut disk, "own");
+    disk.rename(Path::new("/second"), Path::new("/third")).expect("there");
+    sync(&mut disk, ROOT, SyncKind::All);
+    for cut in after_cuts(&disk) {
+        let names: Vec<PathBuf> = cut.files().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(names, [Path::new("/third")]);
+    }
+}
+
+#[test]
 fn a_version_that_a_failed_sync_lost_does_not_hide_a_later_one() {
     let (mut disk, inode) = disk_with_file(1);
     write(&mut disk, inode, 0, &[NEW; BLOCK_BYTES]);
