@@ -12,8 +12,6 @@ use crate::workspace;
 
 /// How many flights there are.
 pub const ALL: usize = 336_776;
-/// How many are a part that still fills many blocks of each of a hundred partitions.
-const PART: usize = 120_000;
 
 /// One record as its writer has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +42,6 @@ impl Flights {
     pub fn all() -> &'static Self {
         static FLIGHTS: OnceLock<Flights> = OnceLock::new();
         FLIGHTS.get_or_init(|| Self::load(ALL))
-    }
-
-    /// The first 120,000 flights, which are read once a process.
-    pub fn part() -> &'static Self {
-        static FLIGHTS: OnceLock<Flights> = OnceLock::new();
-        FLIGHTS.get_or_init(|| Self::load(PART))
     }
 
     /// The first `count` flights.
