@@ -230,11 +230,10 @@ impl Journal {
         let mut commits = self.0.commits.borrow_mut();
         let synced = commits.synced();
         assert!(sequence <= synced + 1, "commit {sequence} is not synced: {synced} is the last");
-        commits.ring.recycle_before(sequence);
+        commits.ring.recycle_before(sequence, synced);
         drop(commits);
         self.0.refused.set(false);
-        self.0.room.wake_all();
-        self.0.wanted.wake_all();
+        self.0.freed();
     }
 
     /// The manifest's records up to that number are synced: headers say so from now on.
@@ -284,6 +283,12 @@ impl Inner {
         if self.pressure().is_high() {
             self.pressed.wake_all();
         }
+    }
+
+    /// Files may have come free: somebody may wait for room, or have odd ones to remove.
+    fn freed(&self) {
+        self.room.wake_all();
+        self.wanted.wake_all();
     }
 
     fn refuse(&self) {

@@ -29,7 +29,8 @@ pub(super) struct RingFile {
     pub(super) number: u32,
     pub(super) size_bytes: u64,
     pub(super) file: File,
-    /// The last commit that stands in it, of this round; 0 if none.
+    /// The first and the last commit that stand in it, of this round; 0 if none.
+    first_sequence: u64,
     last_sequence: u64,
 }
 
@@ -97,6 +98,9 @@ impl Ring {
             }
             let current = ring.used.back_mut().expect("a commit's file was found by the scan");
             current.last_sequence = chain.first_sequence + i as u64;
+            if current.first_sequence == 0 {
+                current.first_sequence = current.last_sequence;
+            }
             ring.index.push_back(IndexEntry {
                 file: link.place.file,
                 block: link.place.block(),
@@ -174,6 +178,9 @@ impl Ring {
         let entry = IndexEntry { file: current.number, block, length, previous_crc: 0 };
         self.index.push_back(entry);
         current.last_sequence = sequence;
+        if current.first_sequence == 0 {
+            current.first_sequence = sequence;
+        }
         self.position += padded(len) as u64;
         assert!(self.position <= current.size_bytes, "a commit ends in its file");
         current.file.clone()
@@ -247,25 +254,44 @@ impl Ring {
     }
 
     /// Forgets commits below `sequence`, and frees files that hold no others.
-    pub(super) fn recycle_before(&mut self, sequence: u64) {
+    pub(super) fn recycle_before(&mut self, sequence: u64, synced: u64) {
         let drop = sequence.saturating_sub(self.first_sequence).min(self.index.len() as u64);
         self.index.drain(..drop as usize);
         self.first_sequence += drop;
         self.named = self.last_named.or(self.named);
-        while self.used.len() > 1 && self.used[0].last_sequence < sequence {
+        self.free_unneeded(synced);
+    }
+
+    /// Frees files that hold only what was recycled. True if there were any.
+    ///
+    /// A file waits until another one's first commit is synced: the header at the front of a file
+    /// is what tells a start whose journal this is, so at any moment one must be whole.
+    pub(super) fn free_unneeded(&mut self, synced: u64) -> bool {
+        let before = self.used.len();
+        while self.used.len() > 1
+            && self.used[0].last_sequence < self.first_sequence
+            && self.used.iter().skip(1).any(|f| (1..=synced).contains(&f.first_sequence))
+        {
             let mut file = self.used.pop_front().expect("there are two");
-            file.last_sequence = 0;
+            (file.first_sequence, file.last_sequence) = (0, 0);
             if file.size_bytes == self.file_bytes && self.count() < self.files_max {
                 self.free.push_back(file);
             } else {
                 self.retired.push(file);
             }
         }
+        self.used.len() < before
     }
 
     /// A file of that size was made.
     pub(super) fn add(&mut self, number: u32, size_bytes: u64, file: File) {
-        self.free.push_back(RingFile { number, size_bytes, file, last_sequence: 0 });
+        self.free.push_back(RingFile {
+            number,
+            size_bytes,
+            file,
+            first_sequence: 0,
+            last_sequence: 0,
+        });
     }
 
     /// Whether another file should be made: there are fewer than the minimum, or, below the
@@ -336,6 +362,6 @@ pub(super) struct NextLink {
 impl RingFile {
     fn new(found: ScannedFile) -> RingFile {
         let ScannedFile { number, size_bytes, file } = found;
-        RingFile { number, size_bytes, file, last_sequence: 0 }
+        RingFile { number, size_bytes, file, first_sequence: 0, last_sequence: 0 }
     }
 }

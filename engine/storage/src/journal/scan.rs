@@ -149,7 +149,7 @@ async fn journal_id(
         }
     }
     match replay_from {
-        // A file is begun only when another one is full, so one beginning at least is intact.
+        // No file is given up before another one's first commit is synced: one is whole.
         Some(from) if id.is_none() && from.sequence > 1 => {
             if files.iter().all(|f| f.number != from.file) {
                 return Err(ScanError::Missing { path: file_path(dir, from.file) });

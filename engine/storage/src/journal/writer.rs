@@ -94,6 +94,9 @@ impl Inner {
     fn acknowledge(&self, sequence: u64) {
         let advanced = self.commits.borrow_mut().complete(sequence);
         let Some(synced) = advanced else { return };
+        if self.commits.borrow_mut().ring.free_unneeded(synced) {
+            self.freed();
+        }
         self.last_sync.set(self.shard.now());
         let hook = self.on_synced.borrow().clone();
         if let Some(hook) = hook {

@@ -47,6 +47,27 @@ fn a_ring_that_is_recycled_goes_round_without_growing() {
 }
 
 #[test]
+fn a_file_is_given_up_only_when_the_front_of_another_is_synced() {
+    let bed = Bed::new(10);
+    bed.run_well(|shard| async move {
+        let (journal, _) = open(&shard, &tiny(), None).await;
+        loop {
+            journal.room(5000, Purpose::Records).await;
+            let at = append(&journal, 1, 5000).expect("room").place;
+            if let Some(end) = journal.pressure().oldest_file_ends {
+                assert_eq!((journal.synced(), at.sequence), (end, end + 1));
+                journal.recycle_before(at.sequence);
+                assert!(journal.pressure().oldest_file_ends.is_some(), "its header is needed");
+                journal.wait_synced(at.sequence).await;
+                assert_eq!(journal.pressure().oldest_file_ends, None);
+                break;
+            }
+            journal.wait_synced(at.sequence).await;
+        }
+    });
+}
+
+#[test]
 fn the_short_first_file_is_replaced_by_one_of_full_size_when_it_is_recycled() {
     let bed = Bed::new(9);
     bed.run_well(|shard| async move {
