@@ -23,15 +23,15 @@ const SYNC_FS_DEADLINE: Duration = Duration::from_secs(2);
 /// Returns when everything in `unsynced` is on disk: blocks, sizes, names. A failed sync
 /// ends the shard.
 pub(super) async fn make_durable(core: &StoreCore, unsynced: Vec<Unsynced>) {
-    if cfg!(feature = "known-bad-recycle-before-flush") {
-        return;
-    }
     if unsynced.is_empty() {
         return;
     }
     let known = matches!(core.file_system, FileSystemKind::Ext4 | FileSystemKind::Xfs);
     let many = unsynced.len() > core.config.sync_each_max;
     if known && many && sync_everything(core).await {
+        if cfg!(feature = "known-bad-recycle-before-flush") {
+            return;
+        }
         // Any file's sync flushes the device, and with it every write that has completed.
         return sync_file(core, &unsynced[0]).await;
     }
