@@ -18,8 +18,21 @@ pub struct Batch {
     pub epoch: i32,
     /// The timestamp of its first record; each next one is a millisecond later.
     pub timestamp: i64,
-    /// The idempotent producer's id and the sequence of the first record.
-    pub producer: Option<(i64, i32)>,
+    /// Who wrote it, if it was an idempotent producer.
+    pub producer: Option<Producer>,
+    /// Bytes of each record's value.
+    pub value_size_bytes: usize,
+}
+
+/// An idempotent producer, at one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Producer {
+    /// Its id.
+    pub id: i64,
+    /// Rises whenever it begins anew.
+    pub epoch: i16,
+    /// The sequence of the batch's first record.
+    pub sequence: i32,
 }
 
 /// One operation on one log, in the order in which the journal has it.
@@ -68,6 +81,11 @@ impl History {
         let asked = |log: &LogHistory| log.operations.borrow().len();
         let logs = self.logs.iter().map(|(id, log)| (*id, (log.clone(), asked(log)))).collect();
         Moment { logs }
+    }
+
+    /// How many operations were acknowledged in all.
+    pub fn acknowledged(&self) -> usize {
+        self.logs.values().map(|log| log.acknowledged).sum()
     }
 
     /// Notes an operation; its number, for [`History::acknowledge`].
@@ -126,7 +144,7 @@ impl Expected {
             Operation::Create => self.exists = true,
             Operation::Delete => *self = Expected::default(),
             Operation::Append(at, batch) => {
-                assert_eq!(*at, self.log_end, "the store gave an offset that is not the next");
+                assert_eq!(*at, self.log_end, "only batches that come next are noted");
                 self.start_epoch(batch.epoch, *at);
                 self.batches.push((*at, batch.clone()));
                 self.log_end = at + i64::from(batch.count);
@@ -141,11 +159,24 @@ impl Expected {
         }
     }
 
-    /// The window of a producer: its last five batches, oldest first.
-    pub fn window(&self, producer: i64) -> Vec<(i64, Batch)> {
-        let own = |batch: &Batch| batch.producer.is_some_and(|(id, _)| id == producer);
-        let batches: Vec<_> = self.batches.iter().filter(|(_, b)| own(b)).cloned().collect();
-        batches[batches.len().saturating_sub(5)..].to_vec()
+    /// All batches of a producer's newest epoch, oldest first; the last five are its window.
+    pub fn written_by(&self, id: i64) -> Vec<(i64, Producer, Batch)> {
+        let own = |(at, batch): &(i64, Batch)| {
+            let producer = batch.producer.filter(|producer| producer.id == id)?;
+            Some((*at, producer, batch.clone()))
+        };
+        let mut batches: Vec<_> = self.batches.iter().filter_map(own).collect();
+        let newest = batches.last().map(|(_, producer, _)| producer.epoch);
+        batches.retain(|(_, producer, _)| Some(producer.epoch) == newest);
+        batches
+    }
+
+    /// What a reader sees: batches that end before the log's start are gone.
+    pub fn visible(&self) -> Expected {
+        let mut visible = self.clone();
+        let start = self.log_start;
+        visible.batches.retain(|(at, batch)| at + i64::from(batch.count) > start);
+        visible
     }
 
     fn start_epoch(&mut self, epoch: i32, at: i64) {
