@@ -9,7 +9,7 @@
 //!
 //! | what must hold | checked by |
 //! | --- | --- |
-//! | everything acknowledged is there, nothing is invented | `invariants/acknowledged_survives.rs` |
+//! | what was acknowledged is there, nothing is invented | `invariants/acknowledged_survives.rs` |
 //! | offsets are dense, bytes are those that were sent | `inspect.rs` |
 //! | producers' windows are right | `invariants/windows_are_right.rs` |
 //! | leader epochs are right | `acknowledged_survives.rs`, `epochs_are_right.rs` |
