@@ -171,6 +171,34 @@ pub enum Fault {
     MisdirectedWrite,
     /// A sync ends with EIO, and what it should have saved is lost.
     Sync,
+    /// An operation of that kind ends with that error number of Linux, and changed nothing. What a
+    /// failed sync should have saved is lost.
+    Op(OpKind, i32),
+}
+
+/// Kinds of disk operations that a [`Fault::Op`] tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpKind {
+    /// Opening a file, or a directory to sync it.
+    Open,
+    /// Listing a directory.
+    List,
+    /// Making a directory.
+    MakeDir,
+    /// Renaming a file.
+    Rename,
+    /// Removing a file's name.
+    RemoveFile,
+    /// Removing a directory.
+    RemoveDir,
+    /// Taking space for a range of a file.
+    Allocate,
+    /// Cutting or lengthening a file.
+    Truncate,
+    /// A sync of a file, a directory, or everything.
+    Sync,
+    /// Asking for the free space.
+    FreeSpace,
 }
 
 /// A seeded generator. Equal seeds give equal sequences on every machine; it is no source of

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use runtime::sim::{Ended, Fault, Node, Options, World};
+use runtime::sim::{Ended, Fault, Node, OpKind, Options, World};
 use runtime::{Buffer, Level, Open, Shard, TaskClass};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -437,6 +437,68 @@ fn planned_faults_reach_the_operation_and_no_other() {
         assert_eq!(second.map_err(|e| e.kind()), Ok(4096));
     });
     run_to_the_end(&world, &[&node]);
+}
+
+/// Asks for everything that a disk can do besides reading and writing, once, in this order: the
+/// error number of each.
+async fn everything_once(shard: &Shard) -> Vec<Option<i32>> {
+    let disk = shard.disk();
+    let (one, two) = (Path::new("/dir/one"), Path::new("/dir/two"));
+    let (dir, root) = (Path::new("/dir"), Path::new("/"));
+    let file = open_new(shard, "/file").await;
+    let made = disk.create_dir(dir).await;
+    let opened = disk.open(one, Open::read().write().create()).await.map(drop);
+    let results = [
+        made,
+        opened,
+        file.allocate(0, 4096).await,
+        file.truncate(8192).await,
+        file.sync_all().await,
+        disk.rename(one, two).await,
+        disk.list(root).await.map(drop),
+        disk.free_space(root).await.map(drop),
+        disk.remove_file(two).await,
+        disk.remove_dir(dir).await,
+    ];
+    results.into_iter().map(|result| result.err().and_then(|e| e.raw_os_error())).collect()
+}
+
+#[test]
+fn a_planned_error_is_that_operations_result_and_its_effect_is_missing() {
+    const ENOENT: i32 = 2;
+    const ENFILE: i32 = 23;
+    const ENOTEMPTY: i32 = 39;
+    let (none, planned) = (None, Some(ENFILE));
+    let gone = Some(ENOENT);
+    let cases = [
+        (OpKind::MakeDir, 1, [planned, gone, none, none, none, gone, none, none, gone, gone]),
+        (OpKind::Open, 2, [none, planned, none, none, none, gone, none, none, gone, none]),
+        (OpKind::Allocate, 1, [none, none, planned, none, none, none, none, none, none, none]),
+        (OpKind::Truncate, 1, [none, none, none, planned, none, none, none, none, none, none]),
+        (OpKind::Sync, 1, [none, none, none, none, planned, none, none, none, none, none]),
+        (
+            OpKind::Rename,
+            1,
+            [none, none, none, none, none, planned, none, none, gone, Some(ENOTEMPTY)],
+        ),
+        (OpKind::List, 1, [none, none, none, none, none, none, planned, none, none, none]),
+        (OpKind::FreeSpace, 1, [none, none, none, none, none, none, none, planned, none, none]),
+        (
+            OpKind::RemoveFile,
+            1,
+            [none, none, none, none, none, none, none, none, planned, Some(ENOTEMPTY)],
+        ),
+        (OpKind::RemoveDir, 1, [none, none, none, none, none, none, none, none, none, planned]),
+    ];
+    for (kind, nth, want) in cases {
+        let world = world(17);
+        let node = world.node("a");
+        node.disk().fail_nth(Fault::Op(kind, ENFILE), nth);
+        node.start(vec![()], move |shard, ()| async move {
+            assert_eq!(everything_once(&shard).await, want, "{kind:?}");
+        });
+        run_to_the_end(&world, &[&node]);
+    }
 }
 
 #[test]

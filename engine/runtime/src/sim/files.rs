@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::disk::Disk;
-use super::{DiskImage, Fault, Rng, SyncPoint};
+use super::{DiskImage, Fault, OpKind, Rng, SyncPoint};
 use crate::op::Fd;
 
 /// A machine's disk, and the descriptors of its process.
@@ -95,15 +95,22 @@ impl Files {
 
     /// Whether an operation of that kind fails now.
     pub(crate) fn fails(&mut self, fault: Fault) -> bool {
-        let Some(index) = self.faults.iter().position(|(planned, _)| *planned == fault) else {
-            return false;
-        };
+        self.count(|planned| planned == fault).is_some()
+    }
+
+    /// The error that an operation of that kind ends with now, if one was planned.
+    pub(crate) fn planned_error(&mut self, kind: OpKind) -> Option<i32> {
+        match self.count(|planned| matches!(planned, Fault::Op(of, _) if of == kind))? {
+            Fault::Op(_, error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Counts an operation that the first such fault is about; the fault, if its time has come.
+    fn count(&mut self, is_it: impl Fn(Fault) -> bool) -> Option<Fault> {
+        let index = self.faults.iter().position(|(planned, _)| is_it(*planned))?;
         let left = &mut self.faults[index].1;
         *left -= 1;
-        let now = *left == 0;
-        if now {
-            self.faults.remove(index);
-        }
-        now
+        (*left == 0).then(|| self.faults.remove(index).0)
     }
 }

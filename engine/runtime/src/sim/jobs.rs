@@ -11,7 +11,7 @@ use super::files::{Files, Handle, Hook};
 use super::names::Entry;
 use super::platter::{BLOCK_BYTES, WriteId};
 use super::world::{Event, State, Universe};
-use super::{DiskImage, Fault, SyncMoment, SyncPoint};
+use super::{DiskImage, Fault, OpKind, SyncMoment, SyncPoint};
 use crate::disk::{DirEntry, EntryKind, FileSystem, Space};
 use crate::op::{Blocking, Fd, Op, Payload, SyncKind, UnlinkKind};
 
@@ -309,17 +309,18 @@ impl State {
 
     fn finish_sync(&mut self, node: usize, sync: Sync) -> Result<i32, i32> {
         let files = &mut self.machines[node].files;
-        let fails = files.fails(Fault::Sync);
-        let owed = files.disk_mut().take_error(&sync);
-        if !fails && !owed {
+        let fails = files.fails(Fault::Sync).then_some(libc::EIO);
+        let planned = files.planned_error(OpKind::Sync);
+        let owed = files.disk_mut().take_error(&sync).then_some(libc::EIO);
+        let Some(error) = planned.or(fails).or(owed) else {
             files.disk_mut().end_sync(sync);
             return Ok(0);
-        }
+        };
         // The error may be a stranger's: nothing is saved then, and nothing lost.
         if !sync.is_of_everything() || self.rng.chance(3, 4) {
             self.machines[node].files.disk_mut().fail_sync(sync);
         }
-        Err(libc::EIO)
+        Err(error)
     }
 
     /// The sync that is linked to a write: it begins now, or never.
@@ -345,6 +346,13 @@ impl State {
     fn finish_plain(&mut self, node: usize, asker: Asker, work: Work) -> Result<i32, i32> {
         let mut rng = self.rng.split();
         let files = &mut self.machines[node].files;
+        let planned = match work.kind() {
+            Some(kind) if asker == Asker::Lives => files.planned_error(kind),
+            _ => None,
+        };
+        if let Some(error) = planned {
+            return Err(error);
+        }
         match work {
             Work::Open { path, flags } => open(files, asker, path, flags),
             Work::MakeDir(path) => files.disk_mut().make_dir(&path).map(|()| 0),
@@ -386,7 +394,16 @@ impl State {
     }
 
     fn answer(&mut self, node: usize, what: Blocking) -> Result<Payload, i32> {
-        let disk = &self.machines[node].files.disk;
+        let files = &mut self.machines[node].files;
+        let kind = match what {
+            Blocking::List(_) => Some(OpKind::List),
+            Blocking::FreeSpace(_) => Some(OpKind::FreeSpace),
+            _ => None,
+        };
+        if let Some(error) = kind.and_then(|kind| files.planned_error(kind)) {
+            return Err(error);
+        }
+        let disk = &files.disk;
         match what {
             Blocking::List(path) => {
                 let entry = |(name, entry, size): (std::ffi::OsString, Entry, u64)| DirEntry {
@@ -486,6 +503,20 @@ impl State {
 }
 
 impl Work {
+    /// What a planned error may be about, for operations that it leaves undone.
+    fn kind(&self) -> Option<OpKind> {
+        match self {
+            Work::Open { .. } => Some(OpKind::Open),
+            Work::MakeDir(_) => Some(OpKind::MakeDir),
+            Work::Rename(..) => Some(OpKind::Rename),
+            Work::Unlink(_, UnlinkKind::File) => Some(OpKind::RemoveFile),
+            Work::Unlink(_, UnlinkKind::Directory) => Some(OpKind::RemoveDir),
+            Work::Allocate { .. } => Some(OpKind::Allocate),
+            Work::Truncate { .. } => Some(OpKind::Truncate),
+            _ => None,
+        }
+    }
+
     fn changes_the_disk(&self) -> bool {
         !matches!(
             self,
