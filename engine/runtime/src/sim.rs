@@ -9,7 +9,9 @@
 //! What the world does to a program that a lucky machine does not:
 //!
 //! * **Tasks**: any ready task of any shard may be the next; every operation takes its own time.
-//! * **Reads and sends** are split; receive buffers run out; sockets have small windows.
+//! * **Reads and sends** are split, those of files between two pages; receive buffers run out;
+//!   sockets have small windows.
+//! * **Cancelled** operations of the disk have, by lot, not begun: then they never happen.
 //! * **kill -9** ([`Node::kill`]): completed writes stay; those in flight land later, in part, or
 //!   never, even while the next incarnation starts ([`Node::start_without_lock`]).
 //! * **Power cuts** ([`Node::cut_power`], [`DiskImage::after_power_cut`]): what no sync saved is
@@ -79,7 +81,7 @@ pub struct Options {
     pub net_delay_ns: Range<u64>,
     /// Nanoseconds of virtual time that a poll of a task takes.
     pub poll_ns: Range<u64>,
-    /// Of 256, how often a send or a receive moves less than it could.
+    /// Of 256, how often a send, a receive or a read of a file moves less than it could.
     pub short_transfers: u64,
     /// Bytes that may be on their way to a socket or unread in it.
     pub window_bytes: usize,

@@ -502,6 +502,91 @@ fn a_planned_error_is_that_operations_result_and_its_effect_is_missing() {
 }
 
 #[test]
+fn a_read_that_comes_in_parts_is_whole_and_each_part_may_fail() {
+    const LEN: usize = 10 * 4096;
+    let options = Options { short_transfers: 256, ..Options::default() };
+    let mut parts = BTreeSet::new();
+    for seed in 0..40 {
+        let world = World::new(seed, options.clone());
+        let node = world.node("a");
+        let disk = node.disk();
+        let failed = Rc::new(Cell::new(0));
+        let count = failed.clone();
+        node.start(vec![()], move |shard, ()| {
+            let (disk, count) = (disk.clone(), count.clone());
+            async move {
+                let content: Vec<u8> = (0..LEN).map(|at| (at / 7) as u8).collect();
+                let file = open_new(&shard, "/log").await;
+                let mut buf = Buffer::aligned(LEN);
+                buf.copy_from_slice(&content);
+                file.write(buf.freeze(), 0).await.expect("no fault was planned");
+                let how = Open::read();
+                let cached = shard.disk().open(Path::new("/log"), how).await.expect("there");
+                for position in [0, 100, 4095, 4096, 5000] {
+                    let (got, buf) = cached.read(Buffer::plain(LEN), position as u64).await;
+                    assert_eq!(got.expect("no fault"), LEN - position);
+                    assert_eq!(buf[..LEN - position], content[position..]);
+                }
+                // The fault that finds a part counts how many there were before it.
+                for nth in 1.. {
+                    disk.fail_nth(Fault::Read, nth);
+                    let (got, buf) = file.read(Buffer::aligned(LEN), 0).await;
+                    if got.is_err() {
+                        count.set(nth);
+                        continue;
+                    }
+                    assert_eq!(buf[..], content);
+                    break;
+                }
+            }
+        });
+        run_to_the_end(&world, &[&node]);
+        parts.insert(failed.get());
+    }
+    assert!(parts.len() > 2, "reads came in {parts:?} parts");
+}
+
+#[test]
+fn what_is_cancelled_happened_or_did_not_by_lot() {
+    for what in ["open", "rename", "remove", "make"] {
+        let (mut happened, mut did_not) = (0, 0);
+        for seed in 0..60 {
+            let world = world(seed);
+            let node = world.node("a");
+            let after = Rc::new(Cell::new(false));
+            let result = after.clone();
+            node.start(vec![()], move |shard, ()| {
+                let result = result.clone();
+                async move {
+                    let (old, new) = (Path::new("/old"), Path::new("/new"));
+                    open_new(&shard, "/old").await;
+                    let disk = shard.disk();
+                    let within = Duration::from_micros(1);
+                    let late = match what {
+                        "open" => {
+                            let open = disk.open(new, Open::read().write().create());
+                            shard.timeout(within, open).await.map(drop).is_err()
+                        }
+                        "rename" => shard.timeout(within, disk.rename(old, new)).await.is_err(),
+                        "remove" => shard.timeout(within, disk.remove_file(old)).await.is_err(),
+                        _ => shard.timeout(within, disk.create_dir(new)).await.is_err(),
+                    };
+                    assert!(late, "an operation takes longer than that");
+                    shard.sleep(Duration::from_secs(1)).await;
+                    let names = disk.list(Path::new("/")).await.expect("no fault was planned");
+                    let names: Vec<&str> = names.iter().map(|e| e.name.as_str()).collect();
+                    result.set(names != ["old"]);
+                }
+            });
+            run_to_the_end(&world, &[&node]);
+            happened += usize::from(after.get());
+            did_not += usize::from(!after.get());
+        }
+        assert!(happened > 10 && did_not > 10, "{what}: {happened} did, {did_not} did not");
+    }
+}
+
+#[test]
 fn after_a_failed_sync_of_everything_each_sync_tells_what_was_lost_and_what_was_not() {
     let (mut lost, mut strangers) = (0, 0);
     for seed in 0..100 {

@@ -191,8 +191,8 @@ pub(super) async fn read_into(
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return (Err(e), buf),
         }
-        if !got.is_multiple_of(crate::memory::DIRECT_ALIGN) {
-            break; // direct I/O may not go on from here, and only the end of a file is odd
+        if !(position + got as u64).is_multiple_of(crate::memory::DIRECT_ALIGN as u64) {
+            break; // a read ends early between two pages only; direct I/O may not go on from here
         }
     }
     (Ok(got), buf)

@@ -546,6 +546,13 @@ impl Disk {
         self.decide(sync, Standing::Forgotten);
     }
 
+    /// The sync was taken back before it began.
+    pub(crate) fn cancel_sync(&mut self, sync: Sync) {
+        if let Synced::File(inode, _) = sync.what {
+            self.platter.cancel_writeback(inode, sync.sync);
+        }
+    }
+
     /// Whether this sync must fail, because an earlier `sync_fs` lost something of what it is
     /// about: each file has its own mark of that, which its next sync reports and takes down.
     pub(crate) fn take_error(&mut self, sync: &Sync) -> bool {

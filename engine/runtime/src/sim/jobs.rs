@@ -122,7 +122,8 @@ impl State {
                 if direct {
                     check_alignment(&path, memory as usize, len, position);
                 }
-                Work::Read { inode, memory, len: len as usize, position }
+                let len = self.pages_of(position, len as usize);
+                Work::Read { inode, memory, len, position }
             }
             Op::Write { fd, memory, len, position, .. } => {
                 let write = self.begin_write(caller, fd, memory, len, position);
@@ -185,8 +186,19 @@ impl State {
         len: usize,
     ) {
         let (inode, ..) = self.machines[caller.shard.node].files.file(fd);
+        let len = self.pages_of(position, len);
         let work = Work::Splice { inode, pipe, position, len };
         self.start_job(Job { caller, work });
+    }
+
+    /// All of a read, or by lot a part of it, up to the end of a page.
+    fn pages_of(&mut self, position: u64, len: usize) -> usize {
+        let part = self.part_of(len);
+        let before = (position % BLOCK_BYTES as u64) as usize;
+        match (before + part) / BLOCK_BYTES * BLOCK_BYTES {
+            end if part < len && end > before => end - before,
+            _ => len,
+        }
     }
 
     fn begin_write(
@@ -485,24 +497,35 @@ impl State {
         if self.rng.chance(1, 2) {
             return;
         }
-        let is_it = |event: &Event| {
-            matches!(event, Event::Disk(job) if job.caller == caller
-                && matches!(job.work, Work::Read { .. } | Work::Splice { .. } | Work::Write { .. }))
-        };
+        let is_it = |event: &Event| matches!(event, Event::Disk(job) if job.caller == caller && job.work.may_be_cancelled());
         for event in self.unschedule(is_it) {
             let Event::Disk(job) = event else { continue };
             self.complete(caller, -libc::ECANCELED);
-            if let Work::Write { write, then_sync } = job.work {
-                self.abandon_write(job.caller.shard.node, &write);
-                if then_sync.is_some() {
-                    self.complete(caller, -libc::ECANCELED);
+            let node = job.caller.shard.node;
+            match job.work {
+                Work::Write { write, then_sync } => {
+                    self.abandon_write(node, &write);
+                    if then_sync.is_some() {
+                        self.complete(caller, -libc::ECANCELED);
+                    }
                 }
+                Work::Sync { sync, .. } => self.machines[node].files.disk_mut().cancel_sync(sync),
+                _ => {}
             }
         }
     }
 }
 
 impl Work {
+    /// Whether it may be taken back before it began: not what a helper thread does, nor a close.
+    fn may_be_cancelled(&self) -> bool {
+        match self {
+            Work::Sync { sync, .. } => !sync.is_of_everything(),
+            Work::Blocking(_) | Work::Nothing => false,
+            _ => true,
+        }
+    }
+
     /// What a planned error may be about, for operations that it leaves undone.
     fn kind(&self) -> Option<OpKind> {
         match self {

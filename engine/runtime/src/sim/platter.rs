@@ -214,6 +214,12 @@ impl Platter {
         self.restage(cached, Stage::Writeback(sync));
     }
 
+    /// That sync never began to: they are where they were.
+    pub(crate) fn cancel_writeback(&mut self, inode: u64, sync: u64) {
+        let begun = |v: &Version| v.inode == inode && v.stage == Stage::Writeback(sync);
+        self.restage(begun, Stage::PageCache);
+    }
+
     /// That sync has written them; they count as completed before the flush of `number`.
     pub(crate) fn end_writeback(&mut self, inode: u64, sync: u64, number: u64) {
         let written =

@@ -571,7 +571,7 @@ impl State {
     }
 
     /// All of `most`, or by lot a part of it, at least one byte.
-    fn part_of(&mut self, most: usize) -> usize {
+    pub(crate) fn part_of(&mut self, most: usize) -> usize {
         if most <= 1 || !self.rng.chance(self.options.short_transfers, 256) {
             return most;
         }
