@@ -94,13 +94,17 @@ impl ManifestFile {
         Ok(ManifestFile { file, path, number, end: 0, grown_to: 0, previous_crc: 0 })
     }
 
-    /// Makes a begun file durable and gives it its name: from now on it is the one that counts.
+    /// Makes a begun file durable and gives it its name: from now on it is the one that counts. An
+    /// error leaves it unfinished. One of saving its name ends the shard, whatever it says: nobody
+    /// knows then which file the next start reads, so nothing may be appended to either.
     pub(super) async fn finish(&mut self, shard: &Shard, dir: &Path) -> Result<(), ManifestError> {
         let path = dir.join(file_name(self.number));
         self.file.sync_all().await.map_err(at(&self.path))?;
         shard.disk().rename(&self.path, &path).await.map_err(at(&self.path))?;
-        shard.disk().sync_dir(dir).await.map_err(at(dir))?;
         self.path = path;
+        if let Err(error) = shard.disk().sync_dir(dir).await {
+            shard.fatal(&WriteFailed { path: &self.path, error });
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::segment::{FileState, SegmentState};
 use crate::testing::{run, run_until};
 use record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use runtime::Lease;
-use runtime::sim::{DiskImage, Fault, Options, Rng, SimDisk, World};
+use runtime::sim::{DiskImage, Fault, OpKind, Options, Rng, SimDisk, World};
 use std::rc::Rc;
 
 const TINY: ManifestConfig =
@@ -325,5 +325,71 @@ fn a_failed_write_or_sync_ends_the_shard() {
         assert!(ended.is_none(), "{fault:?} went unnoticed");
         let reason = node.fatal_reason().expect("the shard says why");
         assert!(reason.contains("manifest-"), "{reason}");
+    }
+}
+
+/// Appends until the manifest is to be compacted, then so many times with an error planned: how
+/// many of those failed, and the table that the others made.
+async fn compact_with(
+    shard: Shard,
+    disk: SimDisk,
+    (fault, nth): (Fault, u64),
+    appends: usize,
+) -> (usize, Table) {
+    make_dir(&shard).await;
+    let manifest = open(&shard).await;
+    let mut rng = Rng::new(5);
+    while !manifest.is_compaction_due() {
+        let log = log_id(rng.below(8));
+        let entries = about_one_log(&mut rng, &manifest.table().clone(), log);
+        manifest.append(replay(1), entries).await.expect("no fault was planned yet");
+    }
+    disk.fail_nth(fault, nth);
+    let mut failed = 0;
+    for _ in 0..appends {
+        let log = log_id(rng.below(8));
+        let entries = about_one_log(&mut rng, &manifest.table().clone(), log);
+        failed += usize::from(manifest.append(replay(1), entries).await.is_err());
+    }
+    let table = manifest.table().clone();
+    (failed, table)
+}
+
+/// A full disk that refused to save the names of a finished compaction, by an error of the
+/// directory's sync, used to be taken for one that left the old file in its place: appends went on
+/// there, and the next start read the new one.
+#[test]
+fn no_error_of_a_compaction_loses_what_was_appended_before_or_after_it() {
+    const ENOSPC: i32 = 28;
+    const EIO: i32 = 5;
+    let steps = [(OpKind::Open, 1), (OpKind::Allocate, 1), (OpKind::Rename, 1)];
+    let steps = steps.into_iter().chain([(OpKind::RemoveFile, 1)]);
+    // Those of each step of growth, of the whole file, of its name, and of records behind it.
+    let steps: Vec<_> = steps.chain((1..=12).map(|nth| (OpKind::Sync, nth))).collect();
+    let cases = [ENOSPC, EIO].iter().flat_map(|e| steps.iter().map(|s| (*e, *s)));
+    for (appends, (errno, (kind, nth))) in cases.flat_map(|case| [(1, case), (30, case)]) {
+        let world = World::new(6, Options::default());
+        let node = world.node("n");
+        let (disk, fault) = (node.disk(), Fault::Op(kind, errno));
+        let compacts = move |shard| compact_with(shard, disk.clone(), (fault, nth), appends);
+        let done = run_until(&world, &node, compacts, || false);
+        let name = format!("{fault:?}, number {nth}, {appends} appends");
+        let Some((failed, appended)) = done else {
+            let reason = node.fatal_reason().expect("it ended itself");
+            assert!(reason.contains("manifest-") && kind == OpKind::Sync, "{name}: {reason}");
+            continue;
+        };
+        // For want of space the old file does. Another error ends the caller's shard.
+        let is_failure = errno == EIO && (kind != OpKind::Sync || failed > 0);
+        assert_eq!(failed, usize::from(is_failure), "{name}");
+        if appends > 1 {
+            node.cut_power();
+        }
+        // On another machine: the error may not have come yet.
+        let (world, image) = (World::new(7, Options::default()), node.disk().image());
+        let node = world.node("after");
+        node.disk().restore(&image);
+        let found = run(&world, &node, |shard| async move { open(&shard).await.table().clone() });
+        assert_eq!(found, appended, "{name}");
     }
 }

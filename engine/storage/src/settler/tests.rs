@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use record::LeaderEpoch;
-use runtime::sim::{Options, Rng, World};
+use runtime::sim::{Fault, OpKind, Options, Rng, World};
 use runtime::{Open, Shard};
 
 use super::{PrepareError, Round, round};
@@ -15,8 +15,13 @@ use crate::{JournalConfig, Log, LogConfig, LogId, Purpose, Stamp, Store, StoreCo
 
 const LOG: LogId = LogId { topic_id: *b"sixteen bytes id", partition: 0 };
 const EPOCH: LeaderEpoch = LeaderEpoch(3);
+const LOG_FILE: &str = "00000000000000000000.log";
 
 async fn open(shard: &Shard) -> Store {
+    open_with(shard, StoreConfig::default()).await
+}
+
+async fn open_with(shard: &Shard, config: StoreConfig) -> Store {
     let data = Path::new("/data");
     for folder in ["/data", "/data/partitions", "/data/shard-000"] {
         // It is there after a restart.
@@ -27,7 +32,7 @@ async fn open(shard: &Shard) -> Store {
     }
     let file_system = shard.disk().identity(data).await.expect("a folder");
     let journal = JournalConfig { file_bytes: 1 << 20, ..JournalConfig::default() };
-    let config = StoreConfig { journal, ..StoreConfig::default() };
+    let config = StoreConfig { journal, ..config };
     Store::open(shard, data, file_system, config).await.expect("storage")
 }
 
@@ -163,4 +168,120 @@ fn what_the_disk_says_is_a_shortage_or_the_end() {
         let ends = matches!(error, PrepareError::Io { .. });
         assert_eq!(ends, [EIO, EACCES].contains(&code), "{error}");
     }
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_waits_for_space_or_ends_the_shard() {
+    const EIO: i32 = 5;
+    const ENOSPC: i32 = 28;
+    let kinds = [OpKind::Open, OpKind::MakeDir, OpKind::Allocate];
+    for (errno, kind) in [EIO, ENOSPC].into_iter().flat_map(|e| kinds.map(|k| (e, k))) {
+        let world = World::new(5, Options::default());
+        let node = world.node("broker");
+        let disk = node.disk();
+        let rounds = run_until(
+            &world,
+            &node,
+            move |shard| {
+                let disk = disk.clone();
+                async move {
+                    let store = open(&shard).await;
+                    let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("new");
+                    shard.sleep(Duration::from_secs(10)).await; // the ring is made
+                    append(&log, &mut Rng::new(7), 10_000).await;
+                    disk.fail_next(Fault::Op(kind, errno));
+                    let first = round(&store.0, u64::MAX, Trim::No).await;
+                    [first, round(&store.0, u64::MAX, Trim::No).await]
+                }
+            },
+            || false,
+        );
+        if errno == ENOSPC {
+            assert_eq!(rounds, Some([Round::Parked, Round::Settled]), "{kind:?}");
+        } else {
+            let reason = node.fatal_reason().expect("it ended itself");
+            assert!(rounds.is_none() && reason.contains("check the disk"), "{kind:?}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_removed_is_tried_again() {
+    const EIO: i32 = 5;
+    let steps = [
+        (OpKind::List, 1), // all folders
+        (OpKind::List, 2), // the one
+        (OpKind::RemoveFile, 1),
+        (OpKind::RemoveDir, 1),
+    ];
+    for (kind, nth) in steps {
+        let world = World::new(6, Options::default());
+        let node = world.node("broker");
+        let disk = node.disk();
+        run(&world, &node, move |shard| {
+            let disk = disk.clone();
+            async move {
+                let store = open(&shard).await;
+                let log =
+                    store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log");
+                append(&log, &mut Rng::new(7), 10_000).await;
+                assert_eq!(round(&store.0, u64::MAX, Trim::No).await, Round::Settled);
+                shard.sleep(Duration::from_secs(10)).await; // the ring is made
+                disk.fail_nth(Fault::Op(kind, EIO), nth);
+                store.delete_log(&LOG).await.expect("a log");
+                shard.sleep(Duration::from_secs(10)).await;
+                let left =
+                    shard.disk().list(Path::new("/data/partitions")).await.expect("a folder");
+                assert_eq!(left, [], "{kind:?}, number {nth}");
+            }
+        });
+        let lines = world.log_lines();
+        let tried_again = lines.iter().filter(|line| line.contains("it is tried again")).count();
+        assert_eq!(tried_again, 1, "{kind:?}: {lines:#?}");
+    }
+}
+
+#[test]
+fn a_failed_sync_of_everything_ends_the_shard_or_has_lost_nothing() {
+    let (mut ended, mut settled) = (0, 0);
+    for seed in 0..60 {
+        let world = World::new(seed, Options::default());
+        let node = world.node("broker");
+        let disk = node.disk();
+        let outcome = run_until(
+            &world,
+            &node,
+            move |shard| {
+                let disk = disk.clone();
+                async move {
+                    let config = StoreConfig { sync_each_max: 0, ..StoreConfig::default() };
+                    let store = open_with(&shard, config).await;
+                    let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("new");
+                    append(&log, &mut Rng::new(7), 10_000).await;
+                    shard.sleep(Duration::from_secs(10)).await; // the ring is made
+                    disk.fail_next(Fault::Sync);
+                    round(&store.0, u64::MAX, Trim::No).await
+                }
+            },
+            || false,
+        );
+        node.cut_power();
+        let size =
+            |bytes: &(std::path::PathBuf, u64)| bytes.0.ends_with(LOG_FILE).then_some(bytes.1);
+        let size_bytes = node.disk().files().iter().find_map(size).unwrap_or(0);
+        match outcome {
+            Some(outcome) => {
+                assert_eq!(outcome, Round::Settled, "seed {seed}");
+                assert!(size_bytes >= 8192, "seed {seed}: the segment has {size_bytes} bytes");
+                settled += 1;
+            }
+            None => ended += 1,
+        }
+        let end = run(&world, &node, |shard| async move {
+            let log = open(&shard).await.log(&LOG).expect("its records were acknowledged");
+            log.log_end_offset()
+        });
+        assert_eq!(end.0, 1, "seed {seed}");
+    }
+    assert!(ended > 5 && settled > 5, "{ended} ended, {settled} settled");
 }

@@ -34,8 +34,11 @@ pub(crate) async fn make_file(
     match fill(shard, dir, &unfinished, &path, size_bytes).await {
         Ok(file) => Ok(file),
         Err(error) => {
-            // Half a file only takes space; if it stays, the next start removes it.
-            let _ = shard.disk().remove_file(&unfinished).await;
+            // Half a file only takes space; if it stays, the next start removes it. A whole one
+            // whose name was not saved takes it under that name, which is nobody else's.
+            for name in [&unfinished, &path] {
+                let _ = shard.disk().remove_file(name).await;
+            }
             Err(MakeError { path, error })
         }
     }

@@ -1,6 +1,8 @@
 //! The ring: wrapping, growing, filling up, and its two reserves.
 
 use super::*;
+use crate::journal::ring::make_file;
+use runtime::sim::{Fault, OpKind};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -250,4 +252,36 @@ fn files_of_another_size_leave_the_ring_when_they_are_unneeded() {
     });
     let sizes = bed.node.disk().files();
     assert!(sizes.len() >= 2 && sizes.iter().all(|(_, size)| *size == 128 << 10), "{sizes:?}");
+}
+
+/// A file whose name was not saved for want of space used to stay, and the next try made another.
+#[test]
+fn a_file_that_could_not_be_made_leaves_nothing_behind() {
+    const ENOSPC: i32 = 28;
+    const EIO: i32 = 5;
+    let steps = [
+        (OpKind::Open, 1), // the file
+        (OpKind::Allocate, 1),
+        (OpKind::Sync, 1), // the file
+        (OpKind::Rename, 1),
+        (OpKind::Open, 2), // the folder
+        (OpKind::Sync, 2), // the folder
+    ];
+    for (errno, (kind, nth)) in [ENOSPC, EIO].into_iter().flat_map(|e| steps.map(|s| (e, s))) {
+        let bed = Bed::new(6);
+        let disk = bed.node.disk();
+        bed.run_well(move |shard| {
+            let disk = disk.clone();
+            async move {
+                make_dir(&shard).await;
+                disk.fail_nth(Fault::Op(kind, errno), nth);
+                let made = make_file(&shard, dir(), 7, 64 << 10).await;
+                let error = made.err().expect("an error was planned");
+                assert_eq!(error.is_for_space(), errno == ENOSPC, "{kind:?}");
+                assert_eq!(disk.files(), [], "{kind:?}, number {nth}");
+                make_file(&shard, dir(), 7, 64 << 10).await.expect("no other was planned");
+                assert_eq!(disk.files().len(), 1);
+            }
+        });
+    }
 }
