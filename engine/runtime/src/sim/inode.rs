@@ -12,8 +12,8 @@ use crate::op::SyncKind;
 /// What a sync saves of a file besides its bytes.
 ///
 /// Changes reach the durable state in order, as in a journaling file system: after a cut it is the
-/// durable state with the first few of the pending changes. Only those behind a failed sync, which a
-/// later one saved, stand without them.
+/// durable state with the first few of the pending changes. Only those behind a failed sync, which
+/// a later one saved, stand without them.
 #[derive(Clone, Default)]
 pub(crate) struct Inode {
     live: State,

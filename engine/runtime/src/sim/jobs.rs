@@ -497,7 +497,10 @@ impl State {
         if self.rng.chance(1, 2) {
             return;
         }
-        let is_it = |event: &Event| matches!(event, Event::Disk(job) if job.caller == caller && job.work.may_be_cancelled());
+        let is_it = |event: &Event| match event {
+            Event::Disk(job) => job.caller == caller && job.work.may_be_cancelled(),
+            _ => false,
+        };
         for event in self.unschedule(is_it) {
             let Event::Disk(job) = event else { continue };
             self.complete(caller, -libc::ECANCELED);
