@@ -10,7 +10,7 @@ use runtime::{
     Shutdown, Snapshot, StartError, run_shards, shard_count,
 };
 use storage::Layout;
-use storage::{LogId, Store, StoreConfig, StoreError};
+use storage::{LogConfig, LogId, Store, StoreConfig, StoreError};
 
 use crate::config::{Config, Shards};
 use crate::controller::{Advertised, Controller, METADATA_LOG};
@@ -18,6 +18,7 @@ use crate::data_folder::{self, FolderError};
 use crate::listener;
 use crate::message::{Reply, Request};
 use crate::owner::append::start_queue;
+use crate::owner::producer_limits;
 use crate::owner::watch::start_news;
 use crate::router::ask;
 use crate::shard::{Core, MESH_LIMITS, ShardMesh};
@@ -205,6 +206,7 @@ async fn open_store(shard: &Shard, config: &Config) -> Result<Store, OpenStoreEr
     let store = StoreConfig {
         journal: config.journal(),
         disk_reserve_bytes: config.disk_reserve_bytes,
+        log: LogConfig { producers: producer_limits(config), ..LogConfig::default() },
         ..StoreConfig::default()
     };
     let opened = Store::open(shard, &config.data_folder, file_system, store).await;

@@ -273,14 +273,6 @@ impl BlockFile {
         self.files.open(&self.shard, self.id, Access::Read, &self.path, Open::read()).await
     }
 
-    /// Removes the file if there is one. Whoever has it open still reads it.
-    pub(crate) async fn remove(&self) -> io::Result<()> {
-        match self.shard.disk().remove_file(&self.path).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// Whether the last start has left the file trimmed already, and nothing came since: all other
     /// sizes are whole blocks with room behind them.
     async fn ends_with_remainder(&self) -> bool {

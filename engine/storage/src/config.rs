@@ -19,6 +19,9 @@ pub struct StoreConfig {
     pub disk_reserve_bytes: u64,
     /// How many files a settle syncs one by one before it syncs the whole file system instead.
     pub sync_each_max: usize,
+    /// What the logs that a start finds follow until they are told otherwise: a replay settles, and
+    /// forgets producers, before anybody can tell them.
+    pub log: LogConfig,
 }
 
 /// What one log follows.
@@ -38,6 +41,7 @@ impl Default for StoreConfig {
             disk_reserve_bytes: 0,
             // A syncfs costs about as much as syncing a few files.
             sync_each_max: 8,
+            log: LogConfig::default(),
         }
     }
 }

@@ -88,8 +88,6 @@ pub struct Pressure {
     pub tail_used_bytes: u64,
     /// Tail memory that there is.
     pub tail_bytes: u64,
-    /// The first commit that is not recycled.
-    pub oldest_sequence: u64,
     /// When all commits up to this one are unneeded, recycling frees a file.
     pub oldest_file_ends: Option<u64>,
     /// An entry has been refused since the last recycling.
@@ -268,7 +266,6 @@ impl Inner {
             capacity_bytes: commits.ring.capacity_bytes(),
             tail_used_bytes: commits.tail.used_bytes(),
             tail_bytes: self.config.tail_bytes,
-            oldest_sequence: commits.ring.first_sequence(),
             oldest_file_ends: commits.ring.oldest_file_ends(),
             refused: self.refused.get(),
         }

@@ -135,7 +135,10 @@ impl Log {
 
     /// Follows new settings from here on; a segment that is open already is not cut.
     pub fn set_config(&self, config: LogConfig) {
-        self.0.state.borrow_mut().config = config;
+        let mut state = self.0.state.borrow_mut();
+        state.config = config;
+        state.producers.set_limits(config.producers);
+        state.settled.producers.set_limits(config.producers);
     }
 
     /// The first offset that may be read.

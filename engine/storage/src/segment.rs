@@ -266,15 +266,6 @@ impl Segment {
         }
     }
 
-    /// Removes the files. The record that makes them unneeded is synced by now; a response in
-    /// progress still reads what it has open.
-    pub async fn remove_files(&self) -> io::Result<()> {
-        for file in self.block_files() {
-            file.remove().await?;
-        }
-        Ok(())
-    }
-
     /// The path of its `.log`.
     pub fn log_path(&self) -> PathBuf {
         self.log.path().to_path_buf()

@@ -64,11 +64,8 @@ async fn settle(journal: Journal, from: Rc<RefCell<Option<ReplayFrom>>>) {
         let synced = journal.synced();
         journal.wait_synced(synced + 1).await;
         let place = journal.replay_place(synced.saturating_sub(3).max(1));
-        let oldest = journal.pressure().oldest_sequence;
-        if place.sequence >= oldest {
-            *from.borrow_mut() = Some(place);
-            journal.recycle_before(place.sequence);
-        }
+        *from.borrow_mut() = Some(place);
+        journal.recycle_before(place.sequence);
     }
 }
 

@@ -102,11 +102,6 @@ impl MetadataImage {
         self.topics.values()
     }
 
-    /// How many topics there are.
-    pub fn topic_count(&self) -> usize {
-        self.topics.len()
-    }
-
     /// The topic of that name.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
         self.topics.get(name)

@@ -162,9 +162,11 @@ fn log_config(topic: &TopicConfig, broker: &Config) -> LogConfig {
             segment_index_bytes: topic.index_size_bytes,
             index_interval_bytes: topic.index_interval_bytes,
         },
-        producers: ProducerLimits {
-            expiration_ms: broker.producer_id_expiration_ms,
-            ..ProducerLimits::default()
-        },
+        producers: producer_limits(broker),
     }
+}
+
+/// How every log remembers its producers.
+pub(crate) fn producer_limits(broker: &Config) -> ProducerLimits {
+    ProducerLimits { expiration_ms: broker.producer_id_expiration_ms, ..ProducerLimits::default() }
 }

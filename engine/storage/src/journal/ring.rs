@@ -243,6 +243,7 @@ impl Ring {
     }
 
     /// The first commit that was not recycled.
+    #[cfg(test)]
     pub(super) fn first_sequence(&self) -> u64 {
         self.first_sequence
     }

@@ -86,7 +86,7 @@ impl Log {
                 Segment::reopen(&store.shard, &store.files, &folder, state.clone()).await?;
             segments.push(Rc::new(segment));
         }
-        let config = LogConfig::default();
+        let config = store.config.log;
         Ok(Log::from_settled(store, id, &settled.entry, segments, Some(settled), config))
     }
 

@@ -109,16 +109,6 @@ impl Segment {
         Ok(ReadPlan { parts, size_bytes: len, next_offset: Some(next_offset) })
     }
 
-    /// The bytes of the batch that contains `offset`, checked against their CRC.
-    pub async fn batch_at(&self, offset: Offset) -> Result<Option<Lease>, ReadError> {
-        let mut walk = self.walk();
-        let start = self.position_floor(offset).await?;
-        match walk.first_reaching(offset, start).await? {
-            Some(header) => self.checked_batch(&header).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// A walk over what can be read at this moment.
     pub(super) fn walk(&self) -> HeaderWalk<'_> {
         let Readable { end_offset, log_bytes } = self.readable.get();

@@ -102,7 +102,7 @@ async fn appends(shard: Shard, journal: Journal, promises: Shared) {
 /// Stands for the settler and its manifest, whose records are durable at once here.
 fn settle(shard: &Shard, journal: &Journal, promises: &Shared) {
     let synced = journal.synced();
-    let oldest = journal.pressure().oldest_sequence;
+    let oldest = journal.0.commits.borrow().ring.first_sequence();
     let sequence = oldest + shard.random_u64() % (synced + 2 - oldest);
     promises.borrow_mut().from = Some(journal.replay_place(sequence));
     journal.recycle_before(sequence);
