@@ -67,11 +67,10 @@ pub(crate) async fn handle(
 
 /// There are no sessions: whoever believes to have one is told so, and asks in full (KIP-227).
 fn session_error(request: &Request<'_>) -> Option<ErrorCode> {
-    match (request.session_id, request.session_epoch) {
-        (0, -1 | 0) => None,
-        (0, _) => Some(ErrorCode::InvalidFetchSessionEpoch),
-        (_, -1) => None,
-        (_, _) => Some(ErrorCode::FetchSessionIdNotFound),
+    match request.session_epoch {
+        // No session at all, and a new one, which takes the place of whatever there was.
+        -1 | 0 => None,
+        _ => Some(ErrorCode::FetchSessionIdNotFound),
     }
 }
 

@@ -167,13 +167,17 @@ fn a_session_is_never_opened_and_never_believed() {
         for (id, epoch, code) in [
             (0, 0, ErrorCode::None),
             (0, -1, ErrorCode::None),
-            (0, 3, ErrorCode::InvalidFetchSessionEpoch),
+            // A client that closes its session after an error, and wants a new one.
+            (9, 0, ErrorCode::None),
+            (9, -1, ErrorCode::None),
+            (0, 3, ErrorCode::FetchSessionIdNotFound),
             (9, 1, ErrorCode::FetchSessionIdNotFound),
         ] {
             let mut request = fetch_request("t", &[(0, 0)], 0);
             (request.session_id, request.session_epoch) = (id, epoch);
             let response = client.fetch(&request).await;
             assert_eq!((response.error_code, response.session_id), (code.number(), 0));
+            assert_eq!(response.responses.len(), usize::from(code == ErrorCode::None));
         }
     });
 }
