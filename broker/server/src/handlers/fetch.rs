@@ -109,7 +109,7 @@ async fn wait(
     let wanted = u64::try_from(request.min_bytes).unwrap_or(0);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let available = probe(core, asked).await;
-    let total = total_of(&available);
+    let total = total_of(asked, &available);
     if wait.is_zero() || total.is_none_or(|total| total >= wanted) {
         return available;
     }
@@ -161,9 +161,16 @@ async fn until(core: &Core, deadline: Instant, enough: impl Future<Output = ()>,
     let _enough_or_late = core.shard.timeout(left, enough_or_ended).await;
 }
 
-/// The bytes of all partitions, none if one has an error to tell.
-fn total_of(available: &[Result<u64, Refusal>]) -> Option<u64> {
-    available.iter().try_fold(0u64, |sum, one| Some(sum.saturating_add(*one.as_ref().ok()?)))
+/// The bytes of all partitions, none if waiting is of no use: an owner has an error to tell, or
+/// nobody was asked. As in Kafka, what does not exist leaves the others their wait: a client that
+/// has not heard yet that a topic is gone would else ask again and again.
+fn total_of(asked: &[Asked], available: &[Result<u64, Refusal>]) -> Option<u64> {
+    let of_owners = asked.iter().zip(available).filter(|(asked, _)| asked.is_ok());
+    let mut total = None;
+    for (_, one) in of_owners {
+        total = Some(total.unwrap_or(0u64).saturating_add(*one.as_ref().ok()?));
+    }
+    total
 }
 
 fn owners(asked: &[Asked]) -> BTreeSet<ShardId> {

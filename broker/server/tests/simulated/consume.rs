@@ -73,6 +73,37 @@ fn a_long_poll_waits_for_as_many_bytes_as_were_asked_for() {
     });
 }
 
+/// It used to be answered at once, so that a consumer that did not know yet of a deletion asked
+/// without a pause.
+#[test]
+fn what_does_not_exist_leaves_the_others_their_wait() {
+    for seed in 0..4 {
+        Cluster::start(seed, &[]).run(|peer| async move {
+            let mut client = peer.connect().await;
+            client.create_topic("t", 2).await;
+            client.produce("t", 0, batch(&["x"])).await;
+            let unknown = || fetch_request("gone", &[(0, 0)], 0).topics;
+            let both = |mut request: FetchRequest| {
+                request.topics.extend(unknown());
+                request
+            };
+            for (request, waits) in [
+                (both(fetch_request("t", &[(0, 1), (1, 0)], 500)), true),
+                (fetch_request("t", &[(1, 0), (9, 0)], 500), true),
+                // With nobody to wait for, with an owner's error, and with something to read.
+                (FetchRequest { topics: unknown(), ..fetch_request("t", &[], 500) }, false),
+                (both(fetch_request("t", &[(0, 7), (1, 0)], 500)), false),
+                (both(fetch_request("t", &[(0, 0), (1, 0)], 500)), false),
+            ] {
+                let began = peer.shard.now();
+                client.fetch(&request).await;
+                let waited = peer.shard.now().since(began);
+                assert_eq!(waited >= Duration::from_millis(500), waits, "{waited:?}: {request:?}");
+            }
+        });
+    }
+}
+
 #[test]
 fn a_deleted_topic_ends_a_long_poll() {
     Cluster::start(3, &[]).run(|peer| async move {
