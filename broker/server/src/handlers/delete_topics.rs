@@ -20,7 +20,8 @@ pub(crate) async fn handle(core: &Rc<Core>, request: DeleteTopicsRequest) -> Del
     let by_name = |name| DeleteTopicState { name: Some(name), topic_id: Uuid::ZERO };
     let mut asked: Vec<DeleteTopicState> = request.topic_names.into_iter().map(by_name).collect();
     asked.extend(request.topics);
-    let (asked, refused) = check(asked);
+    let (asked, mut refused) = check(asked);
+    let asked = without_those_named_both_ways(core, asked, &mut refused);
     let allowed = match core.config.deletes_topics {
         true => Ok(()),
         false => {
@@ -79,6 +80,32 @@ fn check(asked: Vec<DeleteTopicState>) -> (Vec<DeleteTopicState>, Vec<DeletableT
         refused.push(answer(DeleteTopicState { name, topic_id }, Err(refusal)));
     }
     (good, refused)
+}
+
+/// A topic named by its name and again by its id is named twice as well.
+fn without_those_named_both_ways(
+    core: &Core,
+    asked: Vec<DeleteTopicState>,
+    refused: &mut Vec<DeletableTopicResult>,
+) -> Vec<DeleteTopicState> {
+    let (by_id, by_name): (Vec<_>, Vec<_>) =
+        asked.into_iter().partition(|topic| topic.name.is_none());
+    let mut ids: BTreeMap<Uuid, DeleteTopicState> =
+        by_id.into_iter().map(|topic| (topic.topic_id, topic)).collect();
+    let mut good = Vec::new();
+    for topic in by_name {
+        let id = find(core, &topic).ok().map(|id| Uuid(id.0));
+        match id.filter(|id| ids.remove(id).is_some()) {
+            None => good.push(topic),
+            Some(topic_id) => {
+                let why = "The provided topic name maps to an ID that was already supplied.";
+                let refusal = Refusal::because(ErrorCode::InvalidRequest, why);
+                refused.push(answer(DeleteTopicState { topic_id, ..topic }, Err(refusal)));
+            }
+        }
+    }
+    good.extend(ids.into_values());
+    good
 }
 
 fn find(core: &Core, topic: &DeleteTopicState) -> Result<TopicId, Refusal> {

@@ -160,6 +160,7 @@ fn topics_that_are_created_or_deleted_twice_in_a_request_are_refused_once() {
             (vec![named(None, id); 500], invalid),
             (vec![named(None, Uuid::ZERO)], invalid),
             (vec![named(Some("t"), id)], invalid),
+            (vec![named(Some("t"), Uuid::ZERO), named(None, id)], invalid),
             (vec![named(Some("t"), Uuid::ZERO)], 0),
         ] {
             let request = DeleteTopicsRequest { topics: states, ..Default::default() };
