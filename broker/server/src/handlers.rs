@@ -11,6 +11,7 @@ mod fetch;
 mod list_offsets;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use connection::Part;
 use protocol::generated::request_body::RequestBody;
@@ -58,6 +59,12 @@ pub(crate) async fn handle(
 /// A response that is in memory as a whole.
 pub(crate) fn frame(answered: Answered, body: &impl Message) -> Result<Vec<Part>, EncodeError> {
     Ok(vec![Part::Memory(Lease::from(encode_response(answered, body)?))])
+}
+
+/// How long a change may take, none if the client gives it no time: then nothing is begun, as in
+/// Kafka.
+fn time_for_change(timeout_ms: i32) -> Option<Duration> {
+    u64::try_from(timeout_ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
 }
 
 /// The leader epoch that a client knows; -1 means that it does not say.

@@ -6,7 +6,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
+use protocol::ErrorCode;
+use runtime::sync::oneshot;
 use runtime::{Lane, ShardId, Unanswered};
 
 use crate::error_codes::Refusal;
@@ -28,6 +31,27 @@ pub(crate) async fn ask(
         });
     }
     core.mesh().call(to, lane, request).await
+}
+
+/// Asks shard 0 for a change and waits for it, but not for longer than `wait`. The change goes on
+/// all the same: cut in the middle it would be decided and nobody told.
+pub(crate) async fn ask_for_change(
+    core: &Rc<Core>,
+    request: Request,
+    wait: Duration,
+) -> Result<Reply, Refusal> {
+    let (tell, told) = oneshot();
+    let asked = ask(core.clone(), ShardId(0), Lane::Control, request);
+    core.spawn("change", async move {
+        let _nobody_waits_any_more = tell.send(asked.await);
+    });
+    match core.shard.timeout(wait, told).await {
+        Ok(Ok(reply)) => reply.map_err(Refusal::from),
+        Ok(Err(_)) | Err(_) => {
+            let why = "it is under way: look later whether it was done";
+            Err(Refusal::because(ErrorCode::RequestTimedOut, why))
+        }
+    }
 }
 
 /// A future that was polled once, so that its place in an order is taken.

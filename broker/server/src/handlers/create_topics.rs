@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use metadata::{BrokerId, TopicId, check_topic_name, names_collide, spread_over_brokers};
 use protocol::generated::create_topics::{
@@ -9,13 +10,13 @@ use protocol::generated::create_topics::{
     CreateTopicsResponse,
 };
 use protocol::{ErrorCode, Uuid};
-use runtime::{Lane, ShardId};
 
+use super::time_for_change;
 use crate::config::topic::check_topic_settings;
 use crate::controller::METADATA_TOPIC;
 use crate::error_codes::Refusal;
 use crate::message::{NewTopic, Reply, Request};
-use crate::router::ask;
+use crate::router::ask_for_change;
 use crate::shard::Core;
 use crate::view::ClusterView;
 
@@ -86,16 +87,21 @@ pub(crate) async fn handle(core: &Rc<Core>, request: CreateTopicsRequest) -> Cre
         }
     }
     let wished: Vec<String> = wishes.iter().map(|wish| wish.name.clone()).collect();
-    let results = match request.validate_only {
-        true => plan_all(core, wishes).into_iter().map(|plan| plan.map(|(_, made)| made)).collect(),
-        false => create(core, wishes).await,
+    let results = match (time_for_change(request.timeout_ms), request.validate_only) {
+        (None, _) => wished.iter().map(|_| Err(ErrorCode::RequestTimedOut.into())).collect(),
+        (_, true) => plan_all(core, wishes).into_iter().map(|p| p.map(|(_, made)| made)).collect(),
+        (Some(wait), false) => create(core, wishes, wait).await,
     };
     topics.extend(wished.into_iter().zip(results).map(|(name, made)| result(name, made)));
     CreateTopicsResponse { throttle_time_ms: 0, topics }
 }
 
-/// Makes topics. On return they are there on every shard.
-pub(crate) async fn create(core: &Rc<Core>, wishes: Vec<Wish>) -> Vec<Result<Made, Refusal>> {
+/// Makes topics. On return they are there on every shard, or it has taken longer than `wait`.
+pub(crate) async fn create(
+    core: &Rc<Core>,
+    wishes: Vec<Wish>,
+    wait: Duration,
+) -> Vec<Result<Made, Refusal>> {
     let mut new = Vec::new();
     let mut planned = Vec::new();
     for plan in plan_all(core, wishes) {
@@ -108,11 +114,10 @@ pub(crate) async fn create(core: &Rc<Core>, wishes: Vec<Wish>) -> Vec<Result<Mad
         return planned;
     }
     let count = new.len();
-    let reply = ask(core.clone(), ShardId(0), Lane::Control, Request::CreateTopics(new)).await;
-    let decided = match reply {
+    let decided = match ask_for_change(core, Request::CreateTopics(new), wait).await {
         Ok(Reply::Topics(decided)) => decided,
         Ok(_) => unreachable!("topics are answered with topics"),
-        Err(e) => vec![Err(Refusal::from(e)); count],
+        Err(refusal) => vec![Err(refusal); count],
     };
     let mut decided = decided.into_iter();
     let mut decide = |made: Made| decided.next().expect("one answer a topic").map(|()| made);

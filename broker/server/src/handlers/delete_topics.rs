@@ -8,11 +8,11 @@ use protocol::generated::delete_topics::{
     DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
 use protocol::{ErrorCode, Uuid};
-use runtime::{Lane, ShardId};
 
+use super::time_for_change;
 use crate::error_codes::Refusal;
 use crate::message::{Reply, Request};
-use crate::router::ask;
+use crate::router::ask_for_change;
 use crate::shard::Core;
 
 /// Deletes what it finds.
@@ -22,27 +22,27 @@ pub(crate) async fn handle(core: &Rc<Core>, request: DeleteTopicsRequest) -> Del
     asked.extend(request.topics);
     let (asked, mut refused) = check(asked);
     let asked = without_those_named_both_ways(core, asked, &mut refused);
-    let allowed = match core.config.deletes_topics {
-        true => Ok(()),
-        false => {
+    let allowed = match (core.config.deletes_topics, time_for_change(request.timeout_ms)) {
+        (true, Some(wait)) => Ok(wait),
+        (true, None) => Err(Refusal::bare(ErrorCode::RequestTimedOut)),
+        (false, _) => {
             let why = "the broker's setting delete.topic.enable is false";
             Err(Refusal::because(ErrorCode::TopicDeletionDisabled, why))
         }
     };
-    let find = |topic| allowed.clone().and_then(|()| find(core, topic));
+    let find = |topic| allowed.clone().and_then(|_| find(core, topic));
     let found: Vec<_> = asked.iter().map(find).collect();
     let ids: Vec<TopicId> = found.iter().filter_map(|found| found.as_ref().ok()).copied().collect();
     let count = ids.len();
-    let deleted = match ids.is_empty() {
-        true => Vec::new(),
-        false => {
-            let delete = Request::DeleteTopics(ids);
-            match ask(core.clone(), ShardId(0), Lane::Control, delete).await {
+    let deleted = match allowed {
+        Ok(wait) if count > 0 => {
+            match ask_for_change(core, Request::DeleteTopics(ids), wait).await {
                 Ok(Reply::Topics(deleted)) => deleted,
                 Ok(_) => unreachable!("topics are answered with topics"),
-                Err(e) => vec![Err(Refusal::from(e)); count],
+                Err(refusal) => vec![Err(refusal); count],
             }
         }
+        _ => Vec::new(),
     };
     let mut deleted = deleted.into_iter();
     let responses = asked.into_iter().zip(found).map(|(topic, found)| {

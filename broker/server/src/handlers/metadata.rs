@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use metadata::{Topic, TopicId, check_topic_name};
 use protocol::generated::metadata::{
@@ -20,6 +21,8 @@ use crate::view::ClusterView;
 const NULL_IS_ALL_FROM: i16 = 1;
 /// Topics that one request may bring into being.
 const CREATED_MAX: usize = 100;
+/// How long a request waits for the topics that it brings into being: less than clients wait.
+const CREATION_WAIT: Duration = Duration::from_secs(10);
 /// A topic, or a broker, without its name: as a value, and on the wire.
 const TOPIC_BYTES: usize = 256;
 /// A partition in an answer, without its brokers.
@@ -126,7 +129,7 @@ async fn create_missing(
         return BTreeMap::new();
     }
     let names: Vec<String> = wishes.iter().map(|wish| wish.name.clone()).collect();
-    let results = create_topics::create(core, wishes).await;
+    let results = create_topics::create(core, wishes, CREATION_WAIT).await;
     let refused = names.into_iter().zip(results);
     refused.filter_map(|(name, result)| Some((name, result.err()?))).collect()
 }
@@ -151,10 +154,11 @@ fn answer(
         return error(ErrorCode::InvalidTopicException);
     }
     match refused.get(name) {
-        // Somebody else made it at the same moment; it shows when the client asks again.
-        Some(Refusal { code: ErrorCode::TopicAlreadyExists, .. }) => {
-            error(ErrorCode::LeaderNotAvailable)
-        }
+        // Somebody else made it at the same moment, or it is still being made; it shows when the
+        // client asks again.
+        Some(Refusal {
+            code: ErrorCode::TopicAlreadyExists | ErrorCode::RequestTimedOut, ..
+        }) => error(ErrorCode::LeaderNotAvailable),
         Some(refusal) => error(refusal.code),
         None => error(ErrorCode::UnknownTopicOrPartition),
     }

@@ -5,7 +5,7 @@ use protocol::generated::create_topics::{
     CreateTopicsResponse,
 };
 use protocol::generated::delete_topics::{
-    DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
+    DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
 use protocol::generated::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use protocol::{ApiKey, ErrorCode, Uuid};
@@ -16,9 +16,17 @@ use crate::cluster::Cluster;
 /// Deletes a topic by name; returns the code.
 pub async fn delete(client: &mut Client, name: &str) -> i16 {
     let topic = DeleteTopicState { name: Some(name.into()), topic_id: Uuid::ZERO };
-    let request = DeleteTopicsRequest { topics: vec![topic], ..Default::default() };
+    delete_all(client, vec![topic], 30_000).await.pop().expect("one answer").error_code
+}
+
+async fn delete_all(
+    client: &mut Client,
+    topics: Vec<DeleteTopicState>,
+    timeout_ms: i32,
+) -> Vec<DeletableTopicResult> {
+    let request = DeleteTopicsRequest { topics, timeout_ms, ..Default::default() };
     let response: DeleteTopicsResponse = client.ask(ApiKey::DeleteTopics, 6, &request).await;
-    one(response.responses).error_code
+    response.responses
 }
 
 #[test]
@@ -50,6 +58,36 @@ fn a_topic_stays_where_the_broker_forbids_to_delete() {
         assert_eq!(one(client.create_topic("t", 1).await.topics).error_code, 0);
         let refused = ErrorCode::TopicDeletionDisabled.number();
         assert_eq!(delete(&mut client, "t").await, refused);
+        assert_eq!(one(client.metadata("t").await.topics).error_code, 0);
+    });
+}
+
+#[test]
+fn a_change_without_any_time_is_not_begun() {
+    let settings = ["auto.create.topics.enable=false"];
+    Cluster::start(6, &settings).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let late = ErrorCode::RequestTimedOut.number();
+        for timeout_ms in [0, -1] {
+            for validate_only in [false, true] {
+                let topic = CreatableTopic {
+                    name: "new".into(),
+                    num_partitions: 1,
+                    replication_factor: 1,
+                    ..CreatableTopic::default()
+                };
+                let request =
+                    CreateTopicsRequest { topics: vec![topic], timeout_ms, validate_only };
+                let made: CreateTopicsResponse =
+                    client.ask(ApiKey::CreateTopics, 7, &request).await;
+                assert_eq!(one(made.topics).error_code, late);
+            }
+            let named = DeleteTopicState { name: Some("t".into()), topic_id: Uuid::ZERO };
+            let deleted = delete_all(&mut client, vec![named], timeout_ms).await;
+            assert_eq!(one(deleted).error_code, late);
+        }
+        assert_ne!(one(client.metadata("new").await.topics).error_code, 0);
         assert_eq!(one(client.metadata("t").await.topics).error_code, 0);
     });
 }

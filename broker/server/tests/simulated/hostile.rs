@@ -163,7 +163,8 @@ fn topics_that_are_created_or_deleted_twice_in_a_request_are_refused_once() {
             (vec![named(Some("t"), Uuid::ZERO), named(None, id)], invalid),
             (vec![named(Some("t"), Uuid::ZERO)], 0),
         ] {
-            let request = DeleteTopicsRequest { topics: states, ..Default::default() };
+            let request =
+                DeleteTopicsRequest { topics: states, timeout_ms: 30_000, ..Default::default() };
             let deleted: DeleteTopicsResponse = client.ask(ApiKey::DeleteTopics, 6, &request).await;
             assert_eq!(one(deleted.responses).error_code, expect);
         }
