@@ -4,7 +4,7 @@ use metadata::{NameError, Refused};
 use protocol::ErrorCode;
 use quorum::ProposeError;
 use record::ErrorClass;
-use replica::{AppendRefused, Resigned};
+use replica::{AppendRefused, Unacknowledged};
 use runtime::Unanswered;
 use storage::{AppendError, LogReadError, NoRoom, ProducerCheck};
 
@@ -49,10 +49,14 @@ impl From<&AppendError> for Refusal {
     }
 }
 
-impl From<Resigned> for Refusal {
-    fn from(_: Resigned) -> Refusal {
+impl From<Unacknowledged> for Refusal {
+    fn from(unacknowledged: Unacknowledged) -> Refusal {
         // Whether the record counts is not known: the producer may send it again.
-        Refusal::bare(ErrorCode::NotLeaderOrFollower)
+        let code = match unacknowledged {
+            Unacknowledged::Resigned => ErrorCode::NotLeaderOrFollower,
+            Unacknowledged::Late => ErrorCode::RequestTimedOut,
+        };
+        Refusal::because(code, unacknowledged.to_string())
     }
 }
 

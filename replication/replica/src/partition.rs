@@ -10,6 +10,7 @@ use record::{
     BatchError, BatchFacts, LeaderEpoch, Offset, ProducedLimits, Timestamp, TimestampType,
 };
 use runtime::sync::Signal;
+use runtime::{Instant, Shard};
 use storage::{AppendError, Log, ProducerCheck, Purpose, Stamp};
 
 use crate::isr::Isr;
@@ -115,17 +116,29 @@ impl fmt::Display for AppendRefused {
 
 impl std::error::Error for AppendRefused {}
 
-/// This broker leads the partition no longer, for instance because its topic was deleted.
+/// Why what is in the log is not acknowledged. It may come to count all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resigned;
+pub enum Unacknowledged {
+    /// This broker leads the partition no longer, for instance because its topic was deleted.
+    Resigned,
+    /// The leader has it on disk, but not every in-sync replica had it in time.
+    Late,
+}
 
-impl fmt::Display for Resigned {
+impl fmt::Display for Unacknowledged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this broker leads the partition no longer: look its leader up again")
+        f.write_str(match self {
+            Unacknowledged::Resigned => {
+                "this broker leads the partition no longer: look its leader up again"
+            }
+            Unacknowledged::Late => {
+                "not every in-sync replica had it in time: send it again, or wait for longer"
+            }
+        })
     }
 }
 
-impl std::error::Error for Resigned {}
+impl std::error::Error for Unacknowledged {}
 
 /// A partition that this broker leads. Cheap to clone; all clones are the same partition.
 #[derive(Clone)]
@@ -234,9 +247,30 @@ impl Partition {
     }
 
     /// Waits until what was appended may be acknowledged: for acks=1 when the leader has it on
-    /// disk, for acks=all when it is below the high watermark.
-    pub async fn acknowledged(&self, outcome: &AppendOutcome, acks: Acks) -> Result<(), Resigned> {
+    /// disk, for acks=all when it is below the high watermark. As in Kafka only the other replicas
+    /// have a `deadline`: the leader's own disk takes the time it needs, and then there is no wait.
+    pub async fn acknowledged(
+        &self,
+        shard: &Shard,
+        outcome: &AppendOutcome,
+        acks: Acks,
+        deadline: Instant,
+    ) -> Result<(), Unacknowledged> {
         let end = outcome.last_offset.plus(1);
+        if acks == Acks::All {
+            self.reached(end, Acks::Leader).await?;
+            if self.high_watermark() < end {
+                let left = deadline.since(shard.now());
+                let replicated = shard.timeout(left, self.reached(end, Acks::All)).await;
+                return replicated.unwrap_or(Err(Unacknowledged::Late));
+            }
+            return Ok(());
+        }
+        self.reached(end, acks).await
+    }
+
+    /// Waits until everything below `end` is where `acks` wants it.
+    async fn reached(&self, end: Offset, acks: Acks) -> Result<(), Unacknowledged> {
         let done = || {
             let reached = match acks {
                 Acks::None => true,
@@ -245,7 +279,7 @@ impl Partition {
             };
             match (reached, self.0.resigned.get()) {
                 (true, _) => Some(Ok(())),
-                (false, true) => Some(Err(Resigned)),
+                (false, true) => Some(Err(Unacknowledged::Resigned)),
                 (false, false) => None,
             }
         };

@@ -83,7 +83,8 @@ fn appends() {
     ];
     check(rows.map(|(error, code, then)| (Refusal::from(&error), code, then)).into());
     check(vec![
-        (Refusal::from(Resigned), ErrorCode::NotLeaderOrFollower, Then::Again),
+        (Unacknowledged::Resigned.into(), ErrorCode::NotLeaderOrFollower, Then::Again),
+        (Unacknowledged::Late.into(), ErrorCode::RequestTimedOut, Then::Again),
         (Refusal::from(Unanswered), ErrorCode::RequestTimedOut, Then::Again),
     ]);
 }

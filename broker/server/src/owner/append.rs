@@ -19,6 +19,7 @@ use crate::shard::Core;
 /// Appends of one request that have their place, in the log or in the queue.
 pub(crate) struct BegunAppends {
     acks: Acks,
+    deadline: Instant,
     batches: Vec<BegunAppend>,
 }
 
@@ -52,12 +53,12 @@ struct QueuedAppend {
 impl Owner {
     /// Appends what has room and queues the rest, in order, before it returns.
     pub(crate) fn begin_append(&self, append: &Append) -> BegunAppends {
-        let acks = append.acks;
+        let (acks, deadline) = (append.acks, append.deadline);
         let begin = |batch: &crate::message::AppendBatch| match self.partition(&batch.partition) {
             Err(refusal) => BegunAppend::Refused(refusal),
-            Ok(partition) => self.queue.begin(partition, &batch.records, acks, append.deadline),
+            Ok(partition) => self.queue.begin(partition, &batch.records, acks, deadline),
         };
-        BegunAppends { acks, batches: append.batches.iter().map(begin).collect() }
+        BegunAppends { acks, deadline, batches: append.batches.iter().map(begin).collect() }
     }
 
     /// Waits until each batch is as durable as its acks asks for.
@@ -67,27 +68,10 @@ impl Owner {
     ) -> Vec<Result<Appended, Refusal>> {
         let mut results = Vec::with_capacity(begun.batches.len());
         for batch in begun.batches {
-            results.push(finish(batch, begun.acks).await);
+            results.push(self.queue.finish(batch, begun.acks, begun.deadline).await);
         }
         results
     }
-}
-
-async fn finish(batch: BegunAppend, acks: Acks) -> Result<Appended, Refusal> {
-    let (partition, outcome) = match batch {
-        BegunAppend::Refused(refusal) => return Err(refusal),
-        BegunAppend::InLog(partition, outcome) => (partition, outcome),
-        BegunAppend::Queued(partition, outcome) => {
-            let ended = || Refusal::bare(ErrorCode::NotLeaderOrFollower);
-            (partition, outcome.await.map_err(|_| ended())??)
-        }
-    };
-    partition.acknowledged(&outcome, acks).await?;
-    Ok(Appended {
-        base_offset: outcome.base_offset,
-        log_append_time: outcome.log_append_time,
-        log_start_offset: outcome.log_start_offset,
-    })
 }
 
 impl AppendQueue {
@@ -132,6 +116,28 @@ impl AppendQueue {
     ) -> Result<AppendOutcome, AppendRefused> {
         let now = Timestamp(self.shard.wall_ms());
         partition.append(&LeaderAppend { records, acks, now })
+    }
+
+    async fn finish(
+        &self,
+        batch: BegunAppend,
+        acks: Acks,
+        deadline: Instant,
+    ) -> Result<Appended, Refusal> {
+        let (partition, outcome) = match batch {
+            BegunAppend::Refused(refusal) => return Err(refusal),
+            BegunAppend::InLog(partition, outcome) => (partition, outcome),
+            BegunAppend::Queued(partition, outcome) => {
+                let ended = || Refusal::bare(ErrorCode::NotLeaderOrFollower);
+                (partition, outcome.await.map_err(|_| ended())??)
+            }
+        };
+        partition.acknowledged(&self.shard, &outcome, acks, deadline).await?;
+        Ok(Appended {
+            base_offset: outcome.base_offset,
+            log_append_time: outcome.log_append_time,
+            log_start_offset: outcome.log_start_offset,
+        })
     }
 
     /// Appends what is queued, for as long as the shard lives. The batch that is tried stays at the

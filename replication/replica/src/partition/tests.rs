@@ -89,6 +89,17 @@ fn append(
     partition.append(&LeaderAppend { records, acks, now: Timestamp(10_000) })
 }
 
+/// Waits for up to a minute.
+async fn acknowledged(
+    shard: &Shard,
+    partition: &Partition,
+    outcome: &AppendOutcome,
+    acks: Acks,
+) -> Result<(), Unacknowledged> {
+    let deadline = shard.now() + Duration::from_secs(60);
+    partition.acknowledged(shard, outcome, acks, deadline).await
+}
+
 #[test]
 fn an_acknowledged_batch_is_below_the_high_watermark_and_not_before() {
     live(&world(), |shard| async move {
@@ -101,7 +112,7 @@ fn an_acknowledged_batch_is_below_the_high_watermark_and_not_before() {
             let outcome = append(&partition, &records, Acks::All).unwrap();
             assert_eq!(outcome.base_offset, Offset(expect));
             assert_eq!(partition.high_watermark(), Offset(expect), "nothing is synced yet");
-            partition.acknowledged(&outcome, Acks::All).await.unwrap();
+            acknowledged(&shard, &partition, &outcome, Acks::All).await.unwrap();
             assert_eq!(partition.high_watermark(), Offset(expect + 1));
         }
         assert_eq!(*moves.borrow(), [Offset(1), Offset(2), Offset(3)]);
@@ -117,7 +128,7 @@ fn too_few_in_sync_refuse_acks_all_and_hold_the_high_watermark() {
         let refused = append(&partition, &records, Acks::All);
         assert_eq!(refused, Err(AppendRefused::NotEnoughReplicas));
         let outcome = append(&partition, &records, Acks::Leader).unwrap();
-        partition.acknowledged(&outcome, Acks::Leader).await.unwrap();
+        acknowledged(&shard, &partition, &outcome, Acks::Leader).await.unwrap();
         assert_eq!(partition.high_watermark(), Offset(0));
     });
 }
@@ -130,7 +141,7 @@ fn a_minimum_above_the_number_of_replicas_asks_for_those_that_there_are() {
         let records = batch(BatchBuilder::new(), 1);
         for (acks, end) in [(Acks::Leader, 1), (Acks::All, 2)] {
             let outcome = append(&partition, &records, acks).unwrap();
-            partition.acknowledged(&outcome, acks).await.unwrap();
+            acknowledged(&shard, &partition, &outcome, acks).await.unwrap();
             assert_eq!(partition.high_watermark(), Offset(end));
         }
     });
@@ -146,15 +157,15 @@ fn a_duplicate_is_answered_with_its_first_place_even_after_a_kill() {
     live(&world, move |shard| async move {
         let partition = lead(&shard, 0, CONFIG).await;
         let plain = append(&partition, &batch(BatchBuilder::new(), 1), Acks::All).unwrap();
-        partition.acknowledged(&plain, Acks::All).await.unwrap();
+        acknowledged(&shard, &partition, &plain, Acks::All).await.unwrap();
         let outcome = append(&partition, &records(), Acks::All).unwrap();
-        partition.acknowledged(&outcome, Acks::All).await.unwrap();
+        acknowledged(&shard, &partition, &outcome, Acks::All).await.unwrap();
     });
     live(&world, move |shard| async move {
         let partition = lead(&shard, 1, CONFIG).await;
         let outcome = append(&partition, &records(), Acks::All).unwrap();
         assert_eq!((outcome.base_offset, outcome.last_offset), (Offset(1), Offset(1)));
-        partition.acknowledged(&outcome, Acks::All).await.unwrap();
+        acknowledged(&shard, &partition, &outcome, Acks::All).await.unwrap();
         assert_eq!(partition.high_watermark(), Offset(2), "nothing was appended");
     });
 }
@@ -199,13 +210,38 @@ fn whoever_waits_is_told_when_the_leader_resigns() {
         let partition = lead(&shard, 0, TWO_OF_TWO).await;
         let records = batch(BatchBuilder::new(), 1);
         let outcome = append(&partition, &records, Acks::Leader).unwrap();
-        let waiting = partition.clone();
+        let (waiting, clock) = (partition.clone(), shard.clone());
         // It waits for a high watermark that can't move.
-        let wait = async move { waiting.acknowledged(&outcome, Acks::All).await };
+        let wait = async move { acknowledged(&clock, &waiting, &outcome, Acks::All).await };
         let waiter = shard.spawn(TaskClass::Foreground, "waiter", wait);
         shard.sleep(Duration::from_secs(1)).await;
         assert!(!waiter.is_finished());
         partition.resign();
-        assert_eq!(waiter.await.unwrap(), Err(Resigned));
+        assert_eq!(waiter.await.unwrap(), Err(Unacknowledged::Resigned));
+    });
+}
+
+/// It used to wait for ever.
+#[test]
+fn replicas_that_do_not_come_along_are_waited_for_until_the_deadline() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, TWO_OF_TWO).await;
+        let records = batch(BatchBuilder::new(), 1);
+        let outcome = append(&partition, &records, Acks::Leader).unwrap();
+        let deadline = shard.now() + Duration::from_secs(3);
+        let waited = partition.acknowledged(&shard, &outcome, Acks::All, deadline).await;
+        assert_eq!(waited, Err(Unacknowledged::Late));
+        assert!(shard.now() >= deadline && shard.now().since(deadline) < Duration::from_secs(1));
+    });
+}
+
+/// A producer that gives no time at all is answered well if there is nobody else to wait for.
+#[test]
+fn the_leaders_own_disk_has_no_deadline() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, CONFIG).await;
+        let outcome = append(&partition, &batch(BatchBuilder::new(), 1), Acks::All).unwrap();
+        let waited = partition.acknowledged(&shard, &outcome, Acks::All, shard.now()).await;
+        assert_eq!(waited, Ok(()));
     });
 }
