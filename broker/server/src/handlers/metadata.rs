@@ -19,6 +19,18 @@ use crate::view::ClusterView;
 
 /// Before this version an empty list means all topics; from it on, null does.
 const NULL_IS_ALL_FROM: i16 = 1;
+/// From this version on topics may be asked for by their ids; the field is there from 10 on.
+const TOPIC_IDS_FROM: i16 = 12;
+/// What a client may do with a topic, a bit for each operation of KIP-430: there is no authorizer,
+/// so everything that there is to do with a topic: read, write, create, delete, alter, describe,
+/// and describe and alter its settings.
+const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+/// And with the cluster: create, alter, describe, cluster action, describe and alter its settings,
+/// idempotent write.
+const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+/// Kafka's own topics; clients keep them out of patterns.
+const INTERNAL_TOPICS: [&str; 3] =
+    ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 /// Topics that one request may bring into being.
 const CREATED_MAX: usize = 100;
 /// How long a request waits for the topics that it brings into being: less than clients wait.
@@ -36,7 +48,14 @@ pub(crate) async fn handle(
     version: i16,
     request: MetadataRequest,
 ) -> MetadataResponse {
+    if version < TOPIC_IDS_FROM
+        && let Some(refused) = refuse_ids(&request)
+    {
+        return refused;
+    }
     let allows_creation = request.allow_auto_topic_creation;
+    let tells_topic_operations = request.include_topic_authorized_operations;
+    let tells_cluster_operations = request.include_cluster_authorized_operations;
     let asked = asked(version, request);
     let mut refused = BTreeMap::new();
     if let Some(asked) = &asked
@@ -56,13 +75,40 @@ pub(crate) async fn handle(
         port: i32::from(broker.port),
         rack: None,
     });
-    MetadataResponse {
+    let mut response = MetadataResponse {
         brokers: brokers.collect(),
         cluster_id: Some(view.cluster_id.clone()),
         controller_id: core.config.broker.0,
         topics,
         ..MetadataResponse::default()
+    };
+    if tells_topic_operations {
+        for topic in response.topics.iter_mut().filter(|topic| topic.name.is_some()) {
+            topic.topic_authorized_operations = TOPIC_OPERATIONS;
+        }
     }
+    if tells_cluster_operations {
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+    }
+    response
+}
+
+/// The answer to a request of a version that has the field for an id but no use for it yet, if it
+/// has one or a topic without a name: as in Kafka nothing but refusals.
+fn refuse_ids(request: &MetadataRequest) -> Option<MetadataResponse> {
+    let topics = request.topics.as_deref()?;
+    if topics.iter().all(|topic| topic.name.is_some() && topic.topic_id == Uuid::ZERO) {
+        return None;
+    }
+    let refused = |topic: &MetadataRequestTopic| MetadataResponseTopic {
+        error_code: ErrorCode::InvalidRequest.number(),
+        // It can't be null in an answer of these versions.
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..MetadataResponseTopic::default()
+    };
+    let topics = topics.iter().map(refused).collect();
+    Some(MetadataResponse { topics, ..MetadataResponse::default() })
 }
 
 /// What an answer takes while it is made and when it is encoded, at most.
@@ -85,11 +131,15 @@ pub(crate) fn answer_bytes(view: &ClusterView, version: i16, request: &MetadataR
 }
 
 /// The topics that are asked for, none for all. As in Kafka it is a set: who names a topic often
-/// is told of it once.
+/// is told of it once. And who names an id is told of ids alone.
 fn asked(version: i16, request: MetadataRequest) -> Option<Vec<MetadataRequestTopic>> {
     let mut topics = request.topics?;
     if topics.is_empty() && version < NULL_IS_ALL_FROM {
         return None;
+    }
+    if topics.iter().any(|topic| topic.topic_id != Uuid::ZERO) {
+        topics.retain(|topic| topic.topic_id != Uuid::ZERO);
+        topics.iter_mut().for_each(|topic| topic.name = None);
     }
     let mut seen = BTreeSet::new();
     let firsts: Vec<bool> = topics.iter().map(|topic| seen.insert(key(topic))).collect();
@@ -98,18 +148,18 @@ fn asked(version: i16, request: MetadataRequest) -> Option<Vec<MetadataRequestTo
     Some(topics)
 }
 
-/// What a topic is asked for by: its name, or else its id.
+/// What a topic is asked for by: its id, or else its name.
 fn key(asked: &MetadataRequestTopic) -> (Option<&str>, Uuid) {
-    match &asked.name {
-        Some(name) => (Some(name), Uuid::ZERO),
-        None => (None, asked.topic_id),
+    match asked.topic_id {
+        Uuid::ZERO => (asked.name.as_deref(), Uuid::ZERO),
+        id => (None, id),
     }
 }
 
 fn find<'a>(view: &'a ClusterView, asked: &MetadataRequestTopic) -> Option<&'a Topic> {
-    match &asked.name {
-        Some(name) => view.image.topic(name),
-        None => view.image.topic_by_id(&TopicId(asked.topic_id.0)),
+    match key(asked) {
+        (Some(name), _) => view.image.topic(name),
+        (None, id) => view.image.topic_by_id(&TopicId(id.0)),
     }
 }
 
@@ -177,6 +227,7 @@ fn known(topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic {
         name: Some(topic.name.clone()),
         topic_id: Uuid(topic.id.0),
+        is_internal: INTERNAL_TOPICS.contains(&&*topic.name),
         partitions: (0..).zip(&topic.partitions).map(partition).collect(),
         ..MetadataResponseTopic::default()
     }

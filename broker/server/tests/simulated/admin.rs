@@ -218,3 +218,69 @@ fn metadata_names_all_topics_in_every_version() {
         }
     });
 }
+
+/// A null name, or an unknown id, used to close the connection: versions 10 and 11 can't answer it.
+#[test]
+fn ids_are_refused_in_the_versions_that_only_have_the_field_for_them() {
+    Cluster::start(7, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let id = one(client.create_topic("t", 1).await.topics).topic_id;
+        for (name, topic_id) in
+            [(None, id), (None, Uuid([7; 16])), (None, Uuid::ZERO), (Some("t".to_string()), id)]
+        {
+            for version in [10, 11] {
+                let topics = Some(vec![MetadataRequestTopic { topic_id, name: name.clone() }]);
+                let request = MetadataRequest { topics, ..MetadataRequest::default() };
+                let told: MetadataResponse = client.ask(ApiKey::Metadata, version, &request).await;
+                let topic = one(told.topics);
+                assert_eq!(topic.error_code, ErrorCode::InvalidRequest.number());
+                assert_eq!(
+                    (topic.name, topic.topic_id),
+                    (name.clone().or(Some("".into())), topic_id)
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn who_asks_for_an_id_is_told_of_ids_alone() {
+    Cluster::start(8, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let id = one(client.create_topic("a", 1).await.topics).topic_id;
+        client.create_topic("b", 1).await;
+        let asked = |name: Option<&str>, topic_id| MetadataRequestTopic {
+            name: name.map(String::from),
+            topic_id,
+        };
+        for topics in [
+            vec![asked(Some("b"), id)],
+            vec![asked(None, id), asked(Some("b"), Uuid::ZERO)],
+            vec![asked(None, id), asked(Some("b"), id)],
+        ] {
+            let request = MetadataRequest { topics: Some(topics), ..MetadataRequest::default() };
+            let told: MetadataResponse = client.ask(ApiKey::Metadata, 12, &request).await;
+            assert_eq!(one(told.topics).name.as_deref(), Some("a"));
+        }
+    });
+}
+
+#[test]
+fn operations_are_told_to_those_who_ask_for_them() {
+    Cluster::start(9, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        for (asks, of_topic, of_cluster) in [(true, 3576, 8096), (false, i32::MIN, i32::MIN)] {
+            let topic = MetadataRequestTopic { name: Some("t".into()), ..Default::default() };
+            let request = MetadataRequest {
+                topics: Some(vec![topic]),
+                include_topic_authorized_operations: asks,
+                include_cluster_authorized_operations: asks,
+                ..MetadataRequest::default()
+            };
+            let told: MetadataResponse = client.ask(ApiKey::Metadata, 8, &request).await;
+            assert_eq!(told.cluster_authorized_operations, of_cluster);
+            assert_eq!(one(told.topics).topic_authorized_operations, of_topic);
+        }
+    });
+}
