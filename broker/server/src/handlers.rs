@@ -67,7 +67,8 @@ fn time_for_change(timeout_ms: i32) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
 }
 
-/// The leader epoch that a client knows; -1 means that it does not say.
+/// The leader epoch that a client knows; -1 means that it does not say. As in Kafka any other
+/// number is one, and older than every leader's if it is below 0.
 fn known_epoch(epoch: i32) -> Option<LeaderEpoch> {
-    (epoch >= 0).then_some(LeaderEpoch(epoch))
+    (epoch != -1).then_some(LeaderEpoch(epoch))
 }

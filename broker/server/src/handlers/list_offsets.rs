@@ -35,7 +35,7 @@ pub(crate) async fn handle(
     let questions = each(&request).map(|(topic, partition)| {
         // Kafka's rule: what is asked for twice is not answered at all.
         match seen[&(topic, partition.partition_index)] {
-            1 => question(&view, topic, partition),
+            1 => question(&view, version, topic, partition),
             _ => Err(Refusal::bare(ErrorCode::InvalidRequest)),
         }
     });
@@ -64,19 +64,21 @@ fn each(request: &ListOffsetsRequest) -> impl Iterator<Item = (&str, &ListOffset
 
 fn question(
     view: &ClusterView,
+    version: i16,
     topic: &str,
     partition: &ListOffsetsPartition,
 ) -> Result<(runtime::ShardId, OffsetQuestion), Refusal> {
     let unknown = || Refusal::bare(ErrorCode::UnknownTopicOrPartition);
     let topic = view.image.topic(topic).ok_or_else(unknown)?;
     let owner = view.owner(topic, partition.partition_index).ok_or_else(unknown)?;
-    let wanted = match partition.timestamp {
-        -1 => OffsetOf::Latest,
+    let wanted = match (partition.timestamp, version) {
+        (-1, _) => OffsetOf::Latest,
+        (-2, _) => OffsetOf::Earliest,
+        (-3, 7..) => OffsetOf::MaxTimestamp,
         // What is local begins where the log begins: nothing is tiered.
-        -2 | -4 => OffsetOf::Earliest,
-        -3 => OffsetOf::MaxTimestamp,
-        -5 | -6 => OffsetOf::Tiered,
-        time @ 0.. => OffsetOf::Time(Timestamp(time)),
+        (-4, 8..) => OffsetOf::Earliest,
+        (-5, 9..) | (-6, 11..) => OffsetOf::Tiered,
+        (time @ 0.., _) => OffsetOf::Time(Timestamp(time)),
         _ => return Err(ErrorCode::UnsupportedVersion.into()),
     };
     let leader_epoch = known_epoch(partition.current_leader_epoch);

@@ -153,6 +153,7 @@ fn offsets_and_epochs_that_do_not_fit_are_told_apart() {
             (1, -1, ErrorCode::None),
             (0, 0, ErrorCode::None),
             (0, 1, ErrorCode::UnknownLeaderEpoch),
+            (0, -9, ErrorCode::FencedLeaderEpoch),
         ] {
             let mut request = fetch_request("t", &[(0, offset)], 0);
             request.topics[0].partitions[0].current_leader_epoch = epoch;
@@ -234,7 +235,14 @@ fn offsets_are_found_at_both_ends_and_by_time() {
             assert_eq!((found.0, found.1), (0, expect), "timestamp {timestamp}");
         }
         assert_eq!(list(&mut client, 1, -1).await, (0, (3, -1)), "without epochs");
-        assert_eq!(list(&mut client, 9, -9).await.0, ErrorCode::UnsupportedVersion.number());
+        let unsupported = ErrorCode::UnsupportedVersion.number();
+        assert_eq!(list(&mut client, 9, -9).await.0, unsupported);
+        // The special ones, and the version that has brought each.
+        for (timestamp, from) in [(-3, 7), (-4, 8), (-5, 9), (-6, 11)] {
+            let before = list(&mut client, from - 1, timestamp).await.0;
+            let after = list(&mut client, from, timestamp).await.0;
+            assert_eq!((before, after), (unsupported, 0), "timestamp {timestamp}");
+        }
     });
 }
 
