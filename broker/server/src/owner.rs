@@ -7,7 +7,7 @@ mod list_offsets;
 pub(crate) mod watch;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use protocol::ErrorCode;
@@ -31,6 +31,8 @@ pub(crate) struct Owner {
     /// Fetches that wait for these partitions.
     watchers: Rc<Watchers>,
     follower: Follower,
+    /// Topics that are gone, though something of them may be on disk.
+    removed: RefCell<BTreeSet<[u8; 16]>>,
 }
 
 impl Owner {
@@ -41,14 +43,18 @@ impl Owner {
             queue: Rc::new(AppendQueue::new(shard, store)),
             watchers: Rc::default(),
             follower: Follower::default(),
+            removed: RefCell::default(),
         }
     }
 
     /// The partition, if it is led here.
     fn partition(&self, id: &LogId) -> Result<Partition, Refusal> {
         let partition = self.partitions.borrow().get(id).cloned();
-        // The asking shard's view is older or newer than ours: the client looks it up again.
-        partition.ok_or(Refusal::bare(ErrorCode::NotLeaderOrFollower))
+        partition.ok_or_else(|| match self.removed.borrow().contains(&id.topic_id) {
+            true => Refusal::bare(ErrorCode::UnknownTopicOrPartition),
+            // The asking shard's view is newer than ours: the client looks it up again.
+            false => Refusal::bare(ErrorCode::NotLeaderOrFollower),
+        })
     }
 
     /// The partition, if it is led here in the epoch that the client knows (KIP-320).

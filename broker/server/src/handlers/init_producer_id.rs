@@ -26,6 +26,10 @@ pub(crate) async fn handle(
         producer_epoch: -1,
         ..InitProducerIdResponse::default()
     };
+    // Who had an id names it with its epoch (KIP-360).
+    if (request.producer_id == -1) != (request.producer_epoch == -1) {
+        return error(ErrorCode::InvalidRequest);
+    }
     match request.transactional_id.as_deref() {
         None => {}
         Some("") => return error(ErrorCode::InvalidRequest),

@@ -191,11 +191,16 @@ fn acks_of(request: &Request<'_>) -> Result<Acks, Refusal> {
     }
 }
 
+/// What can be seen before the owner is asked; what is no batch at all is refused there.
 fn check_records<'a>(partition: &Partition<'a>, version: i16) -> Result<&'a [u8], Refusal> {
     let missing = || Refusal::because(ErrorCode::InvalidRecord, "a partition without a batch");
     let records = partition.records.filter(|records| !records.is_empty()).ok_or_else(missing)?;
-    let codec = BatchView::parse(records).map(|(batch, _)| batch.compression_id());
-    if version < ZSTD_FROM && codec == Ok(ZSTD) {
+    let Ok((batch, _)) = BatchView::parse(records) else { return Ok(records) };
+    if batch.is_transactional() {
+        let why = "a batch of a transaction, in a request without transactional id";
+        return Err(Refusal::because(ErrorCode::TransactionalIdAuthorizationFailed, why));
+    }
+    if version < ZSTD_FROM && batch.compression_id() == ZSTD {
         let why = "zstd needs Produce version 7 or newer";
         return Err(Refusal::because(ErrorCode::UnsupportedCompressionType, why));
     }

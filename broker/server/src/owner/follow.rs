@@ -47,6 +47,8 @@ pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<
     follower.next.wait_until(|| (follower.followed.get() == turn).then_some(())).await;
     let news = core.owner.leads(core, &view);
     together(news.into_iter().map(|lead| start_leading(core.clone(), lead))).await;
+    let removed = view.image.removed_topics().map(|(id, _)| id.0).collect();
+    *core.owner.removed.borrow_mut() = removed;
     core.set_view(view.clone());
     let gone = core.owner.gone(core, &view);
     let kept = together(gone.into_iter().map(|id| delete(core.clone(), id))).await;

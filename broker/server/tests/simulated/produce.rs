@@ -3,6 +3,7 @@
 use protocol::generated::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use protocol::generated::produce::ProduceResponse;
 use protocol::{ApiKey, ErrorCode};
+use record::{BatchBuilder, ProducerEpoch, ProducerId, Record, Sequence};
 
 use crate::client::{
     PRODUCE_VERSION, batch, batch_of, fetch_request, one, produce_request, values,
@@ -85,6 +86,21 @@ fn a_batch_that_comes_again_gets_its_first_offset_and_a_gap_is_refused() {
 }
 
 #[test]
+fn an_id_without_its_epoch_is_no_request() {
+    Cluster::start(8, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        for (producer_id, producer_epoch) in [(5, -1), (-1, 3)] {
+            let request =
+                InitProducerIdRequest { producer_id, producer_epoch, ..Default::default() };
+            let given: InitProducerIdResponse =
+                client.ask(ApiKey::InitProducerId, 4, &request).await;
+            let expect = (ErrorCode::InvalidRequest.number(), -1);
+            assert_eq!((given.error_code, given.producer_id), expect);
+        }
+    });
+}
+
+#[test]
 fn no_two_producers_get_the_same_id() {
     let cluster = Cluster::start(2, &[]);
     let ids = |cluster: &Cluster| {
@@ -125,6 +141,17 @@ fn what_breaks_a_rule_is_refused_with_kafkas_code() {
         ] {
             let refused = client.produce("t", partition, records).await;
             assert_eq!((refused.error_code, refused.base_offset), (code.number(), -1));
+        }
+        let transactional = BatchBuilder::new().transactional();
+        for builder in [
+            transactional.clone(),
+            transactional.producer(ProducerId(1), ProducerEpoch(0), Sequence(0)),
+        ] {
+            let mut builder = builder;
+            builder.push(&Record::default());
+            let refused = client.produce("t", 0, builder.build().expect("a small batch")).await;
+            let code = ErrorCode::TransactionalIdAuthorizationFailed;
+            assert_eq!(refused.error_code, code.number());
         }
         let mut request = produce_request("t", 0, batch(&["x"]));
         request.acks = 2;
