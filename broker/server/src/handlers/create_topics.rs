@@ -20,8 +20,9 @@ use crate::router::ask_for_change;
 use crate::shard::Core;
 use crate::view::ClusterView;
 
-/// Partitions that one request may make, as in Kafka: each takes memory and files.
-const PARTITIONS_MAX: usize = 10_000;
+/// Partitions that one request may make, all its topics together, as in Kafka: each takes memory
+/// and files.
+pub(super) const PARTITIONS_MAX: usize = 10_000;
 
 /// A topic that somebody wants.
 pub(crate) struct Wish {
@@ -46,6 +47,14 @@ impl Wish {
             assignments: Vec::new(),
             configs: Vec::new(),
         }
+    }
+
+    /// How many partitions it would be, impossible numbers not counted.
+    fn partition_count(&self, core: &Core) -> usize {
+        let count = self.partition_count.map_or(core.config.partition_count as usize, |count| {
+            usize::try_from(count).unwrap_or(0)
+        });
+        if self.assignments.is_empty() { count } else { self.assignments.len() }
     }
 
     fn of(topic: CreatableTopic) -> Wish {
@@ -124,17 +133,20 @@ pub(crate) async fn create(
     planned.into_iter().map(|plan| plan.and_then(&mut decide)).collect()
 }
 
-/// Checks each wish, and all together against the limit.
+/// Checks all together against the limit, and each wish.
 fn plan_all(core: &Core, wishes: Vec<Wish>) -> Vec<Result<(NewTopic, Made), Refusal>> {
-    let mut room = PARTITIONS_MAX;
     let view = core.view();
+    let counts = wishes.iter().map(|wish| wish.partition_count(core));
+    if counts.sum::<usize>() > PARTITIONS_MAX {
+        let why = "Excessively large number of partitions per request.";
+        let refuse = |_| Err(Refusal::because(ErrorCode::PolicyViolation, why));
+        return wishes.iter().map(refuse).collect();
+    }
     let taken: BTreeMap<String, &str> =
         view.image.topics().map(|topic| (as_in_metrics(&topic.name), &*topic.name)).collect();
     let plan_one = |wish: Wish| {
         check_name(&view, &taken, &wish.name)?;
-        let (topic, made) = plan(core, wish, room)?;
-        room -= made.partition_count;
-        Ok((topic, made))
+        plan(core, wish)
     };
     wishes.into_iter().map(plan_one).collect()
 }
@@ -168,7 +180,7 @@ fn as_in_metrics(name: &str) -> String {
     name.replace('.', "_")
 }
 
-fn plan(core: &Core, wish: Wish, room: usize) -> Result<(NewTopic, Made), Refusal> {
+fn plan(core: &Core, wish: Wish) -> Result<(NewTopic, Made), Refusal> {
     let view = core.view();
     let configs = settings(wish.configs, core)?;
     let brokers: Vec<BrokerId> = view.image.brokers().map(|broker| broker.id).collect();
@@ -176,12 +188,12 @@ fn plan(core: &Core, wish: Wish, room: usize) -> Result<(NewTopic, Made), Refusa
     let partitions = if wish.assignments.is_empty() {
         let count = wish.partition_count.unwrap_or(core.config.partition_count as i32);
         let copies = wish.replication_factor.unwrap_or(core.config.replication_factor as i16);
-        spread(&brokers, count, copies, room, &id)?
+        spread(&brokers, count, copies, &id)?
     } else if wish.partition_count.is_some() || wish.replication_factor.is_some() {
         let why = "with replicas assigned by hand, leave the two numbers at -1";
         return Err(Refusal::because(ErrorCode::InvalidRequest, why));
     } else {
-        by_hand(&brokers, wish.assignments, room)?
+        by_hand(&brokers, wish.assignments)?
     };
     let made = Made {
         id,
@@ -208,11 +220,9 @@ fn spread(
     brokers: &[BrokerId],
     count: i32,
     copies: i16,
-    room: usize,
     id: &TopicId,
 ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
-    let partitions = usize::try_from(count).ok().filter(|n| (1..=room).contains(n));
-    let partitions = partitions.ok_or_else(|| {
+    let partitions = u32::try_from(count).ok().filter(|n| *n > 0).ok_or_else(|| {
         let why = format!("{count} partitions: one to {PARTITIONS_MAX} can be made at once");
         Refusal::because(ErrorCode::InvalidPartitions, why)
     })?;
@@ -222,19 +232,15 @@ fn spread(
     };
     let copies = u16::try_from(copies).map_err(|_| wrong_copies())?;
     let start = u64::from_be_bytes(std::array::from_fn(|i| id.0[i]));
-    spread_over_brokers(brokers, partitions as u32, copies, start).ok_or_else(wrong_copies)
+    spread_over_brokers(brokers, partitions, copies, start).ok_or_else(wrong_copies)
 }
 
 fn by_hand(
     brokers: &[BrokerId],
     assignments: Vec<CreatableReplicaAssignment>,
-    room: usize,
 ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
     let wrong = |why: &str| Refusal::because(ErrorCode::InvalidReplicaAssignment, why);
     let count = assignments.len();
-    if count > room {
-        return Err(wrong("more partitions than can be made at once"));
-    }
     let mut partitions: Vec<Vec<BrokerId>> = vec![Vec::new(); count];
     for assignment in assignments {
         let place = usize::try_from(assignment.partition_index).ok();

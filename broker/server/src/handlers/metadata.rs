@@ -173,8 +173,12 @@ async fn create_missing(
         |name: &&String| view.image.topic(name).is_none() && check_topic_name(name).is_ok();
     let missing: BTreeSet<&String> =
         asked.iter().filter_map(|topic| topic.name.as_ref()).filter(is_missing).collect();
-    let wishes: Vec<Wish> =
-        missing.into_iter().take(CREATED_MAX).map(|name| Wish::with_defaults(name)).collect();
+    let count_max = create_topics::PARTITIONS_MAX / core.config.partition_count as usize;
+    let wishes: Vec<Wish> = missing
+        .into_iter()
+        .take(count_max.min(CREATED_MAX))
+        .map(|name| Wish::with_defaults(name))
+        .collect();
     if wishes.is_empty() {
         return BTreeMap::new();
     }
