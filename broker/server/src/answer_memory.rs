@@ -4,7 +4,7 @@
 use protocol::generated::request_body::RequestBody;
 use runtime::{Budget, Permit};
 
-use crate::handlers::metadata;
+use crate::handlers::{create_topics, metadata};
 use crate::session::IN_FLIGHT_MAX;
 use crate::view::ClusterView;
 
@@ -123,9 +123,12 @@ fn rows_and_bytes(view: &ClusterView, version: i16, request: &RequestBody<'_>) -
             let named = request.topics.as_ref().map_or(0, Vec::len);
             (named, metadata::answer_bytes(view, version, request))
         }
-        RequestBody::CreateTopics(request) => rows_of(&request.topics, |topic| {
-            (1 + topic.assignments.len() + topic.configs.len(), 4 * topic.name.len())
-        }),
+        RequestBody::CreateTopics(request) => {
+            let (rows, bytes) = rows_of(&request.topics, |topic| {
+                (1 + topic.assignments.len() + topic.configs.len(), 4 * topic.name.len())
+            });
+            (rows, bytes + create_topics::settings_bytes(version, request))
+        }
         RequestBody::DeleteTopics(request) => (request.topics.len() + request.topic_names.len(), 0),
         RequestBody::ApiVersions(_) | RequestBody::InitProducerId(_) => (1, 0),
     }

@@ -20,7 +20,7 @@ use storage::JournalConfig;
 use keys::{Key, Kind, Scope, TOPIC_KEYS, other_ways};
 use listener::{ListenAddress, ListenerError, ListenerNames};
 use settings::{Given, Place, Settings};
-use topic::TopicConfig;
+use topic::{Source, TopicConfig, TopicDefaults, TopicSetting};
 
 /// How many shards are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Config {
     pub fetch_size_max: u32,
     /// What a topic has that sets nothing itself.
     pub topic: TopicConfig,
+    /// The same in full and in text.
+    pub topic_defaults: TopicDefaults,
 }
 
 /// Why a broker can't start with what it was given.
@@ -199,6 +201,7 @@ impl Config {
         }
         let read = Reader(settings);
         let (listener, advertised) = read.listeners()?;
+        let topic_defaults = read.topic_defaults()?;
         let config = Config {
             broker: BrokerId(read.number("node.id")?),
             advertised,
@@ -218,7 +221,8 @@ impl Config {
             producer_id_expiration_ms: read.number("producer.id.expiration.ms")?,
             request_size_max: read.number("socket.request.max.bytes")?,
             fetch_size_max: read.number("fetch.max.bytes")?,
-            topic: read.topic_defaults()?,
+            topic: TopicConfig::from_checked(&|name| topic_defaults.value(name)),
+            topic_defaults,
         };
         config.check_together(&read)?;
         Ok(config)
@@ -304,17 +308,19 @@ impl Reader<'_> {
         }
     }
 
-    fn topic_defaults(&self) -> Result<TopicConfig, ConfigError> {
-        let mut values = std::collections::BTreeMap::new();
+    fn topic_defaults(&self) -> Result<TopicDefaults, ConfigError> {
+        let mut settings = Vec::with_capacity(TOPIC_KEYS.len());
         for key in TOPIC_KEYS {
             let Scope::Topic { broker_key } = key.scope else { continue };
-            let value = match broker_key {
-                Some(broker_key) => self.text(broker_key)?,
-                None => key.default.into(),
+            let given = broker_key.map(|name| self.given(name)).transpose()?.flatten();
+            let (value, source) = match (broker_key, given) {
+                (Some(broker_key), Some(_)) => (self.text(broker_key)?, Source::Broker),
+                (Some(broker_key), None) => (self.text(broker_key)?, Source::Default),
+                (None, _) => (key.default.into(), Source::Default),
             };
-            values.insert(key.name, value);
+            settings.push(TopicSetting { name: key.name, value, source });
         }
-        Ok(TopicConfig::from_checked(&|name| values[name].clone()))
+        Ok(TopicDefaults::new(settings))
     }
 }
 

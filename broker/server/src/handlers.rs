@@ -5,7 +5,7 @@ pub(crate) mod init_producer_id;
 pub(crate) mod metadata;
 pub(crate) mod produce;
 
-mod create_topics;
+pub(crate) mod create_topics;
 mod delete_topics;
 mod fetch;
 mod list_offsets;
@@ -45,7 +45,7 @@ pub(crate) async fn handle(
             frame(answered, &api_versions::handle(answered.api_version, &request))
         }
         RequestBody::CreateTopics(request) => {
-            frame(answered, &create_topics::handle(core, request).await)
+            frame(answered, &create_topics::handle(core, answered.api_version, request).await)
         }
         RequestBody::DeleteTopics(request) => {
             frame(answered, &delete_topics::handle(core, request).await)

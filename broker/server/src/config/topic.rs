@@ -28,6 +28,66 @@ pub struct TopicConfig {
     pub timestamps: TimestampPolicy,
 }
 
+/// Where a setting of a topic comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The topic was given it.
+    Topic,
+    /// The broker was, for all topics.
+    Broker,
+    /// Nobody said anything.
+    Default,
+}
+
+impl Source {
+    /// Kafka's number for it (`ConfigSource`).
+    pub fn number(self) -> i8 {
+        match self {
+            Source::Topic => 1,
+            Source::Broker => 4,
+            Source::Default => 5,
+        }
+    }
+}
+
+/// A setting as it holds for a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSetting {
+    /// Which.
+    pub name: &'static str,
+    /// Its value, in text.
+    pub value: String,
+    /// Why it is that.
+    pub source: Source,
+}
+
+/// What a topic has that sets nothing itself: every setting, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicDefaults(BTreeMap<&'static str, TopicSetting>);
+
+impl TopicDefaults {
+    /// Settings of all topic keys.
+    pub(super) fn new(settings: impl IntoIterator<Item = TopicSetting>) -> TopicDefaults {
+        TopicDefaults(settings.into_iter().map(|setting| (setting.name, setting)).collect())
+    }
+
+    /// The value of a topic key.
+    pub(super) fn value(&self, name: &str) -> String {
+        self.0.get(name).expect("every topic key has a default").value.clone()
+    }
+
+    /// Every setting of a topic that was `given` some, by name.
+    pub fn with<'a>(
+        &'a self,
+        given: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = TopicSetting> + 'a {
+        self.0.values().map(|default| match given.get(default.name) {
+            Some(value) => TopicSetting { value: value.clone(), source: Source::Topic, ..*default },
+            None => default.clone(),
+        })
+    }
+}
+
 /// Why a topic can't have a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopicConfigError {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use metadata::{BrokerId, TopicId, check_topic_name, names_collide, spread_over_brokers};
 use protocol::generated::create_topics::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicResult, CreateTopicsRequest,
-    CreateTopicsResponse,
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
+    CreateTopicsRequest, CreateTopicsResponse,
 };
 use protocol::{ErrorCode, Uuid};
 
 use super::time_for_change;
-use crate::config::topic::check_topic_settings;
+use crate::config::keys::TOPIC_KEYS;
+use crate::config::topic::{TopicSetting, check_topic_settings};
 use crate::controller::METADATA_TOPIC;
 use crate::error_codes::Refusal;
 use crate::message::{NewTopic, Reply, Request};
@@ -23,6 +24,9 @@ use crate::view::ClusterView;
 /// Partitions that one request may make, all its topics together, as in Kafka: each takes memory
 /// and files.
 pub(super) const PARTITIONS_MAX: usize = 10_000;
+
+/// From this version on the answer tells the topic as it was made (KIP-525).
+const SETTINGS_FROM: i16 = 5;
 
 /// A topic that somebody wants.
 pub(crate) struct Wish {
@@ -75,10 +79,24 @@ pub(crate) struct Made {
     id: TopicId,
     partition_count: usize,
     replication_factor: usize,
+    configs: BTreeMap<String, String>,
+}
+
+/// What an answer takes of each setting, while it is made and when it is encoded.
+const SETTING_BYTES: usize = 160;
+
+/// What the answer takes that tells every setting of each topic.
+pub(crate) fn settings_bytes(version: i16, request: &CreateTopicsRequest) -> usize {
+    let settings = if version < SETTINGS_FROM { 0 } else { TOPIC_KEYS.len() };
+    request.topics.len().min(PARTITIONS_MAX) * settings * SETTING_BYTES
 }
 
 /// Answers when the topics are there on every shard.
-pub(crate) async fn handle(core: &Rc<Core>, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub(crate) async fn handle(
+    core: &Rc<Core>,
+    version: i16,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let mut times: BTreeMap<String, u32> = BTreeMap::new();
     for topic in &request.topics {
         *times.entry(topic.name.clone()).or_default() += 1;
@@ -92,7 +110,7 @@ pub(crate) async fn handle(core: &Rc<Core>, request: CreateTopicsRequest) -> Cre
             wishes.push(Wish::of(topic));
         } else if names.insert(topic.name.clone()) {
             let twice = Refusal::because(ErrorCode::InvalidRequest, "the request names it twice");
-            topics.push(result(topic.name, Err(twice)));
+            topics.push(refused(topic.name, twice));
         }
     }
     let wished: Vec<String> = wishes.iter().map(|wish| wish.name.clone()).collect();
@@ -101,7 +119,11 @@ pub(crate) async fn handle(core: &Rc<Core>, request: CreateTopicsRequest) -> Cre
         (_, true) => plan_all(core, wishes).into_iter().map(|p| p.map(|(_, made)| made)).collect(),
         (Some(wait), false) => create(core, wishes, wait).await,
     };
-    topics.extend(wished.into_iter().zip(results).map(|(name, made)| result(name, made)));
+    let answer = |(name, result)| match result {
+        Ok(made) => created(core, version, name, made),
+        Err(refusal) => refused(name, refusal),
+    };
+    topics.extend(wished.into_iter().zip(results).map(answer));
     CreateTopicsResponse { throttle_time_ms: 0, topics }
 }
 
@@ -199,6 +221,7 @@ fn plan(core: &Core, wish: Wish) -> Result<(NewTopic, Made), Refusal> {
         id,
         partition_count: partitions.len(),
         replication_factor: partitions.first().map_or(0, Vec::len),
+        configs: configs.clone(),
     };
     Ok((NewTopic { name: wish.name, id, partitions, configs }, made))
 }
@@ -259,22 +282,34 @@ fn by_hand(
     Ok(partitions)
 }
 
-fn result(name: String, made: Result<Made, Refusal>) -> CreatableTopicResult {
-    match made {
-        Ok(made) => CreatableTopicResult {
-            name,
-            topic_id: Uuid(made.id.0),
-            error_message: None,
-            num_partitions: made.partition_count as i32,
-            replication_factor: made.replication_factor as i16,
-            ..CreatableTopicResult::default()
-        },
-        // The list of settings stays empty, not null: a Java client would break on that.
-        Err(refusal) => CreatableTopicResult {
-            name,
-            error_code: refusal.code.number(),
-            error_message: refusal.message,
-            ..CreatableTopicResult::default()
-        },
+fn created(core: &Core, version: i16, name: String, made: Made) -> CreatableTopicResult {
+    let config = |setting: TopicSetting| CreatableTopicConfigs {
+        name: setting.name.into(),
+        value: Some(setting.value),
+        config_source: setting.source.number(),
+        ..CreatableTopicConfigs::default()
+    };
+    let configs = match version {
+        SETTINGS_FROM.. => core.config.topic_defaults.with(&made.configs).map(config).collect(),
+        _ => Vec::new(),
+    };
+    CreatableTopicResult {
+        name,
+        topic_id: Uuid(made.id.0),
+        error_message: None,
+        num_partitions: made.partition_count as i32,
+        replication_factor: made.replication_factor as i16,
+        configs: Some(configs),
+        ..CreatableTopicResult::default()
+    }
+}
+
+fn refused(name: String, refusal: Refusal) -> CreatableTopicResult {
+    // The list of settings stays empty, not null: a Java client would break on that.
+    CreatableTopicResult {
+        name,
+        error_code: refusal.code.number(),
+        error_message: refusal.message,
+        ..CreatableTopicResult::default()
     }
 }

@@ -36,7 +36,6 @@ fn a_topic_is_there_for_everybody_when_its_creation_is_answered() {
             let mut admin = peer.connect().await;
             let made = one(admin.create_topic("t", 5).await.topics);
             assert_eq!((made.error_code, made.num_partitions), (0, 5));
-            assert_eq!(made.configs, Some(Vec::new()), "a Java client breaks on null");
             for _ in 0..4 {
                 let mut client = peer.connect().await;
                 let topic = one(client.metadata("t").await.topics);
@@ -285,6 +284,50 @@ fn operations_are_told_to_those_who_ask_for_them() {
             let told: MetadataResponse = client.ask(ApiKey::Metadata, 8, &request).await;
             assert_eq!(told.cluster_authorized_operations, of_cluster);
             assert_eq!(one(told.topics).topic_authorized_operations, of_topic);
+        }
+    });
+}
+
+/// A Java client that asks for a new topic's settings was told that there are none.
+#[test]
+fn a_new_topic_is_told_with_every_setting_and_where_it_comes_from() {
+    Cluster::start(10, &["log.retention.hours=1"]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let config = |name: &str, value: &str| CreatableTopicConfig {
+            name: name.into(),
+            value: Some(value.into()),
+        };
+        for version in 2..=7 {
+            for validate_only in [true, false] {
+                let topic = CreatableTopic {
+                    name: format!("t{version}"),
+                    num_partitions: 1,
+                    replication_factor: 1,
+                    configs: vec![config("segment.ms", "77000")],
+                    ..CreatableTopic::default()
+                };
+                let request = CreateTopicsRequest {
+                    topics: vec![topic],
+                    validate_only,
+                    ..CreateTopicsRequest::default()
+                };
+                let response: CreateTopicsResponse =
+                    client.ask(ApiKey::CreateTopics, version, &request).await;
+                let made = one(response.topics);
+                assert_eq!(made.error_code, 0);
+                let told = made.configs.expect("a Java client breaks on null");
+                assert_eq!(told.len() > 30, version >= 5, "version {version}");
+                for (name, value, source) in [
+                    ("segment.ms", "77000", 1),
+                    ("retention.ms", "3600000", 4),
+                    ("max.message.bytes", "65536", 4),
+                    ("cleanup.policy", "delete", 5),
+                ] {
+                    let mut of_name = told.iter().filter(|config| config.name == name);
+                    let found = of_name.next().map(|c| (c.value.as_deref(), c.config_source));
+                    assert_eq!(found, (version >= 5).then_some((Some(value), source)), "{name}");
+                }
+            }
         }
     });
 }
