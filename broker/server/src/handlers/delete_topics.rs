@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use metadata::TopicId;
+use metadata::{Topic, TopicId};
 use protocol::generated::delete_topics::{
     DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
@@ -32,7 +32,7 @@ pub(crate) async fn handle(core: &Rc<Core>, request: DeleteTopicsRequest) -> Del
     };
     let find = |topic| allowed.clone().and_then(|_| find(core, topic));
     let found: Vec<_> = asked.iter().map(find).collect();
-    let ids: Vec<TopicId> = found.iter().filter_map(|found| found.as_ref().ok()).copied().collect();
+    let ids: Vec<TopicId> = found.iter().flatten().map(|found| found.id).collect();
     let count = ids.len();
     let deleted = match allowed {
         Ok(wait) if count > 0 => {
@@ -46,8 +46,8 @@ pub(crate) async fn handle(core: &Rc<Core>, request: DeleteTopicsRequest) -> Del
     };
     let mut deleted = deleted.into_iter();
     let responses = asked.into_iter().zip(found).map(|(topic, found)| {
-        let result = found.and_then(|id| {
-            deleted.next().expect("one answer for each that was found").map(|()| id)
+        let result = found.and_then(|found| {
+            deleted.next().expect("one answer for each that was found").map(|()| found)
         });
         answer(topic, result)
     });
@@ -94,7 +94,7 @@ fn without_those_named_both_ways(
         by_id.into_iter().map(|topic| (topic.topic_id, topic)).collect();
     let mut good = Vec::new();
     for topic in by_name {
-        let id = find(core, &topic).ok().map(|id| Uuid(id.0));
+        let id = find(core, &topic).ok().map(|found| Uuid(found.id.0));
         match id.filter(|id| ids.remove(id).is_some()) {
             None => good.push(topic),
             Some(topic_id) => {
@@ -108,26 +108,42 @@ fn without_those_named_both_ways(
     good
 }
 
-fn find(core: &Core, topic: &DeleteTopicState) -> Result<TopicId, Refusal> {
+/// A topic that is there, as the answer tells it whichever way it was named.
+struct Found {
+    id: TopicId,
+    name: String,
+}
+
+impl Found {
+    fn of(topic: &Topic) -> Found {
+        Found { id: topic.id, name: topic.name.clone() }
+    }
+}
+
+fn find(core: &Core, topic: &DeleteTopicState) -> Result<Found, Refusal> {
     let view = core.view();
     match &topic.name {
         Some(name) => {
-            let found = view.image.topic(name).map(|topic| topic.id);
-            found.ok_or(ErrorCode::UnknownTopicOrPartition.into())
+            let why = "This server does not host this topic-partition.";
+            let unknown = || Refusal::because(ErrorCode::UnknownTopicOrPartition, why);
+            view.image.topic(name).map(Found::of).ok_or_else(unknown)
         }
         None => {
-            let found = view.image.topic_by_id(&TopicId(topic.topic_id.0)).map(|topic| topic.id);
-            found.ok_or(ErrorCode::UnknownTopicId.into())
+            let why = "This server does not host this topic ID.";
+            let unknown = || Refusal::because(ErrorCode::UnknownTopicId, why);
+            view.image.topic_by_id(&TopicId(topic.topic_id.0)).map(Found::of).ok_or_else(unknown)
         }
     }
 }
 
-fn answer(topic: DeleteTopicState, result: Result<TopicId, Refusal>) -> DeletableTopicResult {
+fn answer(topic: DeleteTopicState, result: Result<Found, Refusal>) -> DeletableTopicResult {
     let DeleteTopicState { name, topic_id } = topic;
     match result {
-        Ok(id) => {
-            DeletableTopicResult { name, topic_id: Uuid(id.0), ..DeletableTopicResult::default() }
-        }
+        Ok(found) => DeletableTopicResult {
+            name: Some(found.name),
+            topic_id: Uuid(found.id.0),
+            ..DeletableTopicResult::default()
+        },
         Err(refusal) => DeletableTopicResult {
             name,
             topic_id,

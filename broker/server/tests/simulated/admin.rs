@@ -331,3 +331,17 @@ fn a_new_topic_is_told_with_every_setting_and_where_it_comes_from() {
         }
     });
 }
+
+#[test]
+fn a_deletion_by_id_tells_the_name_and_what_is_unknown_is_told_in_words() {
+    Cluster::start(11, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let id = one(client.create_topic("t", 1).await.topics).topic_id;
+        let by_id = |topic_id| vec![DeleteTopicState { name: None, topic_id }];
+        let deleted = one(delete_all(&mut client, by_id(id), 30_000).await);
+        assert_eq!((deleted.name.as_deref(), deleted.topic_id), (Some("t"), id));
+        let unknown = one(delete_all(&mut client, by_id(id), 30_000).await);
+        assert_eq!(unknown.error_code, ErrorCode::UnknownTopicId.number());
+        assert!(unknown.error_message.is_some());
+    });
+}
