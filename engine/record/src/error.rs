@@ -46,8 +46,6 @@ pub enum BatchError {
     DeleteHorizonFromClient,
     /// A client set the log-append-time bit; only a leader does.
     LogAppendTimeFromClient,
-    /// A timestamp below -1, which is the one negative value with a meaning.
-    TimestampOutOfRange { base_timestamp: i64, max_timestamp: i64 },
     /// A producer id below -1.
     ProducerIdOutOfRange { producer_id: i64 },
     /// A batch with a producer id must carry an epoch of at least 0.
@@ -123,9 +121,7 @@ impl BatchError {
             | BatchError::CrcMismatch { .. } => ErrorClass::Corrupt,
             BatchError::TooLarge { .. } => ErrorClass::TooLarge,
             BatchError::UnknownCompression { .. } => ErrorClass::UnsupportedCompression,
-            BatchError::LogAppendTimeFromClient | BatchError::TimestampOutOfRange { .. } => {
-                ErrorClass::InvalidTimestamp
-            }
+            BatchError::LogAppendTimeFromClient => ErrorClass::InvalidTimestamp,
             BatchError::Records(error) => error.class(),
             BatchError::Partial { .. }
             | BatchError::NotAlone { .. }
@@ -202,11 +198,6 @@ impl fmt::Display for BatchError {
                 f.write_str(&must_not_set("a delete horizon", 6))
             }
             BatchError::LogAppendTimeFromClient => f.write_str(&must_not_set("log append time", 3)),
-            BatchError::TimestampOutOfRange { base_timestamp, max_timestamp } => write!(
-                f,
-                "timestamps {base_timestamp} and {max_timestamp} must be milliseconds since 1970, \
-                 or -1 for none"
-            ),
             BatchError::ProducerIdOutOfRange { producer_id } => {
                 write!(f, "producer id {producer_id} was never given out: call InitProducerId")
             }

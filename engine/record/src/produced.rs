@@ -41,12 +41,14 @@ pub fn validate_produced(
         return Err(BatchError::RecordCount { count, last_offset_delta });
     }
     check_broker_marks(batch)?;
-    check_timestamps(batch)?;
     check_producer(batch)?;
     if facts.compression == Compression::None {
         facts.max_timestamp = check_records(batch).map_err(BatchError::Records)?;
     } else {
         check_count(batch, facts.compression).map_err(BatchError::Records)?;
+        // A max below the base, or none at all, is let through: Kafka computes the field anew
+        // instead of refusing it, and producers exist that leave it at -1.
+        facts.max_timestamp = facts.max_timestamp.max(Timestamp::NONE);
     }
     Ok(facts)
 }
@@ -91,19 +93,6 @@ fn check_broker_marks(batch: &BatchView<'_>) -> Result<(), BatchError> {
     }
     if batch.timestamp_type() == TimestampType::LogAppendTime {
         return Err(BatchError::LogAppendTimeFromClient);
-    }
-    Ok(())
-}
-
-/// A max below the base is let through: Kafka computes the field anew instead of refusing it, and
-/// producers exist that leave it at -1. The facts carry the larger of the two.
-fn check_timestamps(batch: &BatchView<'_>) -> Result<(), BatchError> {
-    let (base, max) = (batch.base_timestamp(), batch.max_timestamp());
-    if base < Timestamp::NONE || max < Timestamp::NONE {
-        return Err(BatchError::TimestampOutOfRange {
-            base_timestamp: base.0,
-            max_timestamp: max.0,
-        });
     }
     Ok(())
 }

@@ -123,17 +123,20 @@ fn marks_that_only_a_broker_sets_are_refused() {
     }
 }
 
+/// They used to be refused, even where the leader writes its own over them.
 #[test]
-fn timestamps_below_minus_one_are_refused_and_a_low_max_is_not() {
-    for (at, base_timestamp, max_timestamp) in
-        [(BASE_TIMESTAMP_AT, -2, 30), (MAX_TIMESTAMP_AT, 30, i64::MIN)]
+fn timestamps_below_minus_one_are_let_through_and_count_as_none() {
+    for (at, value, largest) in
+        [(BASE_TIMESTAMP_AT, -2, -1), (MAX_TIMESTAMP_AT, i64::MIN, 30), (MAX_TIMESTAMP_AT, -1, 30)]
     {
-        let value = base_timestamp.min(max_timestamp);
-        let error = BatchError::TimestampOutOfRange { base_timestamp, max_timestamp };
-        check(at, &value.to_be_bytes(), error, ErrorClass::InvalidTimestamp);
+        let bytes = patched(idempotent(0), at, &value.to_be_bytes());
+        assert_eq!(validate(&bytes).expect("let through").max_timestamp, Timestamp(largest));
     }
-    let low = patched(idempotent(0), MAX_TIMESTAMP_AT, &(-1i64).to_be_bytes());
-    assert_eq!(validate(&low).expect("let through").max_timestamp, Timestamp(30));
+    for &codec in ALL_CODECS {
+        let low = patched(sample_batch(codec, 1), BASE_TIMESTAMP_AT, &(-5i64).to_be_bytes());
+        let low = patched(low, MAX_TIMESTAMP_AT, &(-9i64).to_be_bytes());
+        assert_eq!(validate(&low).expect("let through").max_timestamp, Timestamp::NONE);
+    }
 }
 
 #[test]
