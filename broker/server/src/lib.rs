@@ -18,6 +18,7 @@ mod owner;
 mod purgatory;
 
 mod listener;
+mod peer_warnings;
 mod session;
 
 mod answer_memory;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use runtime::sync::Signal;
-use runtime::{JoinHandle, Level, Listener, Socket, TaskClass};
+use runtime::{JoinHandle, Listener, Socket, TaskClass};
 
 use crate::session;
 use crate::shard::Core;
@@ -51,7 +51,7 @@ pub(crate) fn serve(core: &Rc<Core>, listener: Listener) {
             match listener.accept().await {
                 Ok((socket, peer)) => admit(&accepting, socket, peer),
                 Err(e) => {
-                    accepting.log(Level::Warn, format_args!("accept: {e}"));
+                    accepting.warn_of_peer(format_args!("accept: {e}"));
                     accepting.shard.sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -68,7 +68,7 @@ fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
     let sessions = &core.sessions;
     if sessions.running.borrow().len() >= CONNECTIONS_MAX {
         let line = format_args!("{peer} is turned away: {CONNECTIONS_MAX} connections are open");
-        return core.log(Level::Warn, line);
+        return core.warn_of_peer(line);
     }
     let id = sessions.last_id.get() + 1;
     sessions.last_id.set(id);

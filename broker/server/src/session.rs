@@ -19,7 +19,7 @@ use connection::{
 use protocol::generated::request_body::RequestBody;
 use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
 use runtime::sync::Signal;
-use runtime::{Lease, Level, Socket, TaskClass};
+use runtime::{Lease, Socket, TaskClass};
 
 use crate::answer_memory::{AnswerSize, Reserved, TooManyRows};
 use crate::handlers;
@@ -69,7 +69,7 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     let closed = run(core, reader, &queue, &socket, stop).await;
     match &closed {
         Closed::Quietly | Closed::Read(ReadError::Closed | ReadError::Io(_)) => {}
-        _ => core.log(Level::Warn, format_args!("{peer}: connection closed: {closed}")),
+        _ => core.warn_of_peer(format_args!("{peer}: connection closed: {closed}")),
     }
     queue.close();
     let _peer_is_gone_too = writer.await;

@@ -19,6 +19,7 @@ use crate::handlers::init_producer_id::IdSource;
 use crate::listener::Sessions;
 use crate::message::{Reply, Request};
 use crate::owner::Owner;
+use crate::peer_warnings::PeerWarnings;
 use crate::purgatory::Purgatory;
 use crate::view::ClusterView;
 
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) purgatory: Purgatory,
     /// This shard's connections.
     pub(crate) sessions: Sessions,
+    /// What is said of their peers.
+    pub(crate) peer_warnings: PeerWarnings,
     /// What requests that are being read or handled may hold together.
     pub(crate) request_memory: RequestMemory,
     /// What answers may hold until they are sent.
@@ -78,6 +81,7 @@ impl Core {
             owner: Owner::new(shard, &store),
             purgatory: Purgatory::default(),
             sessions: Sessions::default(),
+            peer_warnings: PeerWarnings::default(),
             request_memory: RequestMemory::new(config.request_bytes, config.request_size_max),
             answer_memory: AnswerMemory::new(),
             producer_ids: IdSource::default(),
@@ -118,6 +122,11 @@ impl Core {
     /// One line in the log.
     pub(crate) fn log(&self, level: Level, line: std::fmt::Arguments<'_>) {
         self.shard.log(level, line);
+    }
+
+    /// One line in the log about what a peer did, if there were not too many of them.
+    pub(crate) fn warn_of_peer(&self, line: std::fmt::Arguments<'_>) {
+        self.peer_warnings.say(&self.shard, line);
     }
 
     /// Starts a task that nobody waits for.

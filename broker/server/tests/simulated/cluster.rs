@@ -70,6 +70,11 @@ impl Cluster {
         result.borrow_mut().take().expect("the run was done")
     }
 
+    /// What the machines have said so far.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.world.log_lines()
+    }
+
     /// kill -9, and a start on what is left.
     pub fn kill_and_start(&self) {
         self.broker.kill();

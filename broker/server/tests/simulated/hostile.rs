@@ -248,3 +248,33 @@ fn a_fetch_of_many_partitions_is_answered_like_one_of_few() {
         assert_eq!((partitions[0].error_code, partitions[1].error_code), (0, 3));
     });
 }
+
+#[test]
+fn peers_that_are_closed_again_and_again_do_not_fill_the_log() {
+    let cluster = Cluster::start(11, &[]);
+    let closed = |cluster: &Cluster| {
+        let lines = cluster.log_lines();
+        let of = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+        (of("connection closed"), of("were left out"))
+    };
+    let misbehave = |cluster: &Cluster, times: usize| {
+        cluster.run(move |peer| async move {
+            for _ in 0..times {
+                let mut client = peer.connect().await;
+                client.send_raw(i32::MAX.to_be_bytes().to_vec()).await;
+                assert_eq!(client.next_frame().await, None);
+            }
+            // Past the minute that runs.
+            peer.shard.sleep(Duration::from_secs(60)).await;
+        });
+    };
+    misbehave(&cluster, 500);
+    let (lines, left_out) = closed(&cluster);
+    // So many on each of two shards.
+    assert!((20..=40).contains(&lines), "{lines} lines");
+    assert_eq!(left_out, 0);
+    misbehave(&cluster, 20);
+    let (more, left_out) = closed(&cluster);
+    assert_eq!(more, lines + 20);
+    assert!(left_out > 0);
+}
