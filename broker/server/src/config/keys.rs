@@ -126,8 +126,8 @@ pub const BROKER_KEYS: &[Key] = &[
     broker(
         "ringmain.request.bytes",
         number(1 << 20, 1 << 40),
-        "134217728",
-        "memory for the requests that a shard is reading and handling",
+        "201326592",
+        "memory for a shard's requests: one of socket.request.max.bytes, the rest for all others",
     ),
     broker(
         "ringmain.disk.reserve.bytes",

@@ -101,3 +101,11 @@ fn clients_are_told_an_address_that_they_can_reach() {
     assert!(told(&[map, "listeners=A://:5", "advertised.listeners=B://h:5"]).is_err());
     assert_eq!(told(&[map, "listeners=A://:5", "advertised.listeners=A://h:5"]), Ok("h:5".into()));
 }
+
+/// They used to get a quarter on top of a memory that the largest request took almost whole.
+#[test]
+fn by_default_the_largest_request_leaves_the_others_their_part_of_the_memory() {
+    let config = check(&[]).unwrap();
+    let rest = config.request_bytes - u64::from(config.request_size_max);
+    assert!(rest >= config.request_bytes / 4, "{rest} of {}", config.request_bytes);
+}
