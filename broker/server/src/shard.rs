@@ -154,9 +154,9 @@ impl Core {
                 self.purgatory.changed(from, &changes);
                 Answer::Now(Reply::Done)
             }
-            Request::FindOffsets(questions) => {
-                later(async move { Reply::Offsets(core.owner.find_offsets(&questions).await) })
-            }
+            Request::FindOffsets(questions) => later(async move {
+                Reply::Offsets(core.owner.find_offsets(&core.shard, &questions).await)
+            }),
             Request::View(view) => later(async move {
                 let kept = crate::owner::follow(&core, view).await;
                 Reply::Followed { kept }

@@ -2,6 +2,7 @@
 
 use record::{LeaderEpoch, ReadLimits, Timestamp};
 use replica::Partition;
+use runtime::Shard;
 use storage::RecordAtTimestamp;
 
 use super::Owner;
@@ -13,9 +14,11 @@ use crate::message::{OffsetFound, OffsetOf, OffsetQuestion};
 const DECOMPRESSED_SIZE_MAX: usize = 64 * 1024 * 1024;
 
 impl Owner {
-    /// Answers each question.
+    /// Answers each question. One may decompress a batch, so others of the shard have their turn
+    /// after each.
     pub(crate) async fn find_offsets(
         &self,
+        shard: &Shard,
         questions: &[OffsetQuestion],
     ) -> Vec<Result<OffsetFound, Refusal>> {
         let mut found = Vec::with_capacity(questions.len());
@@ -25,6 +28,9 @@ impl Owner {
                 Ok(partition) => find(&partition, question.wanted).await,
                 Err(refusal) => Err(refusal),
             });
+            if matches!(question.wanted, OffsetOf::Time(_) | OffsetOf::MaxTimestamp) {
+                shard.yield_now().await;
+            }
         }
         found
     }
