@@ -76,12 +76,14 @@ impl TopicDefaults {
         self.0.get(name).expect("every topic key has a default").value.clone()
     }
 
-    /// Every setting of a topic that was `given` some, by name.
+    /// Every setting of a topic that was `given` some, by name. As in Kafka, those of its own tests
+    /// are not told.
     pub fn with<'a>(
         &'a self,
         given: &'a BTreeMap<String, String>,
     ) -> impl Iterator<Item = TopicSetting> + 'a {
-        self.0.values().map(|default| match given.get(default.name) {
+        let told = self.0.values().filter(|default| !default.name.starts_with("internal."));
+        told.map(|default| match given.get(default.name) {
             Some(value) => TopicSetting { value: value.clone(), source: Source::Topic, ..*default },
             None => default.clone(),
         })

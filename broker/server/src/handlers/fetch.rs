@@ -279,7 +279,14 @@ fn partition(index: i32, isolation: i8, result: &Result<Found, Refusal>) -> Part
             records_size_bytes: found.size_bytes as usize,
             ..PartitionResponse::error(index, ErrorCode::None)
         },
-        Err(refusal) => PartitionResponse::error(index, refusal.code),
+        Err(refusal) => PartitionResponse {
+            // As in Kafka, where no log has been asked, whatever the isolation level.
+            aborted_transactions: match refusal.code {
+                ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId => Some(Vec::new()),
+                _ => None,
+            },
+            ..PartitionResponse::error(index, refusal.code)
+        },
     }
 }
 

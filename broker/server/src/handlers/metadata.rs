@@ -198,6 +198,7 @@ fn answer(
         error_code: code.number(),
         name: name.clone(),
         topic_id: *topic_id,
+        is_internal: name.as_deref().is_some_and(is_internal),
         ..MetadataResponseTopic::default()
     };
     if let Some(topic) = find(view, asked) {
@@ -218,6 +219,11 @@ fn answer(
     }
 }
 
+/// Whether there is such a topic or not.
+fn is_internal(name: &str) -> bool {
+    INTERNAL_TOPICS.contains(&name)
+}
+
 fn known(topic: &Topic) -> MetadataResponseTopic {
     let ids = |brokers: &[metadata::BrokerId]| brokers.iter().map(|broker| broker.0).collect();
     let partition = |(index, partition): (i32, &metadata::Partition)| MetadataResponsePartition {
@@ -231,7 +237,7 @@ fn known(topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic {
         name: Some(topic.name.clone()),
         topic_id: Uuid(topic.id.0),
-        is_internal: INTERNAL_TOPICS.contains(&&*topic.name),
+        is_internal: is_internal(&topic.name),
         partitions: (0..).zip(&topic.partitions).map(partition).collect(),
         ..MetadataResponseTopic::default()
     }

@@ -160,6 +160,7 @@ fn offsets_and_epochs_that_do_not_fit_are_told_apart() {
             request.topics[0].partitions[0].current_leader_epoch = epoch;
             let found = one(one(client.fetch(&request).await.responses).partitions);
             assert_eq!(found.error_code, code.number(), "offset {offset}, epoch {epoch}");
+            assert_eq!(found.aborted_transactions, None);
         }
     });
 }
@@ -188,6 +189,7 @@ fn topics_are_found_by_id_and_an_unknown_id_is_named_as_such() {
         assert_eq!(values(&one(known.partitions).records.unwrap()).len(), 1);
         let unknown: FetchResponse = client.ask(ApiKey::Fetch, 18, &fetch(Uuid([7; 16]))).await;
         let unknown = one(one(unknown.responses).partitions);
+        assert_eq!(unknown.aborted_transactions, Some(Vec::new()));
         assert_eq!(unknown.error_code, ErrorCode::UnknownTopicId.number());
     });
 }
