@@ -18,7 +18,6 @@ use protocol::generated::request_body::RequestBody;
 use protocol::header::RequestHeader;
 use protocol::response::Answered;
 use protocol::{EncodeError, Message, encode_response};
-use record::LeaderEpoch;
 use runtime::{Lease, Socket};
 
 use crate::shard::Core;
@@ -65,10 +64,4 @@ pub(crate) fn frame(answered: Answered, body: &impl Message) -> Result<Vec<Part>
 /// Kafka.
 fn time_for_change(timeout_ms: i32) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
-}
-
-/// The leader epoch that a client knows; -1 means that it does not say. As in Kafka any other
-/// number is one, and older than every leader's if it is below 0.
-fn known_epoch(epoch: i32) -> Option<LeaderEpoch> {
-    (epoch != -1).then_some(LeaderEpoch(epoch))
 }

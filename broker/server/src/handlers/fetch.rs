@@ -23,11 +23,10 @@ use protocol::fetch::response::{self, PartitionResponse, TopicResponse};
 use protocol::fetch::{self, Request};
 use protocol::response::Answered;
 use protocol::{EncodeError, ErrorCode};
-use record::Offset;
+use record::{LeaderEpoch, Offset};
 use runtime::{Instant, Lane, Lease, ShardId, Socket};
 use storage::AtLeast;
 
-use super::known_epoch;
 use crate::error_codes::Refusal;
 use crate::message::{FetchFrom, Found, ReadFrom, Reply, Watch};
 use crate::owner::watch::add_up;
@@ -90,13 +89,20 @@ fn resolve(view: &ClusterView, version: i16, request: &Request<'_>) -> Vec<Asked
                     partition: log_id(&found.id, partition.index as u32),
                     offset: Offset(partition.fetch_offset),
                     max_bytes: u32::try_from(partition.max_bytes).unwrap_or(0),
-                    leader_epoch: known_epoch(partition.current_leader_epoch),
+                    leader_epoch: known_epoch(partition),
                 };
                 Ok((owner, from))
             }));
         }
     }
     asked
+}
+
+/// The leader epoch that the client knows (KIP-320), none if it does not say. As in Kafka no
+/// negative number is one here, while ListOffsets knows only -1 for none.
+fn known_epoch(partition: &fetch::Partition) -> Option<LeaderEpoch> {
+    let epoch = partition.current_leader_epoch;
+    (epoch >= 0).then_some(LeaderEpoch(epoch))
 }
 
 /// Returns when there is enough, an error to tell, or no time left: what each partition has then.

@@ -8,10 +8,9 @@ use protocol::generated::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
 };
-use record::Timestamp;
+use record::{LeaderEpoch, Timestamp};
 use runtime::Lane;
 
-use super::known_epoch;
 use crate::error_codes::Refusal;
 use crate::message::{OffsetFound, OffsetOf, OffsetQuestion, Reply, Request};
 use crate::router::ask_owners;
@@ -81,7 +80,9 @@ fn question(
         (time @ 0.., _) => OffsetOf::Time(Timestamp(time)),
         _ => return Err(ErrorCode::UnsupportedVersion.into()),
     };
-    let leader_epoch = known_epoch(partition.current_leader_epoch);
+    // -1 is none. As in Kafka any other number is one, and older than every leader's below that.
+    let epoch = partition.current_leader_epoch;
+    let leader_epoch = (epoch != -1).then_some(LeaderEpoch(epoch));
     let partition = log_id(&topic.id, partition.partition_index as u32);
     Ok((owner, OffsetQuestion { partition, wanted, leader_epoch }))
 }

@@ -154,7 +154,7 @@ fn offsets_and_epochs_that_do_not_fit_are_told_apart() {
             (1, -1, ErrorCode::None),
             (0, 0, ErrorCode::None),
             (0, 1, ErrorCode::UnknownLeaderEpoch),
-            (0, -9, ErrorCode::FencedLeaderEpoch),
+            (0, -9, ErrorCode::None),
         ] {
             let mut request = fetch_request("t", &[(0, offset)], 0);
             request.topics[0].partitions[0].current_leader_epoch = epoch;
@@ -240,6 +240,14 @@ fn offsets_are_found_at_both_ends_and_by_time() {
         assert_eq!(list(&mut client, 1, -1).await, (0, (3, -1)), "without epochs");
         let unsupported = ErrorCode::UnsupportedVersion.number();
         assert_eq!(list(&mut client, 9, -9).await.0, unsupported);
+        for (epoch, code) in [(-9, ErrorCode::FencedLeaderEpoch), (-1, ErrorCode::None)] {
+            let partition = ListOffsetsPartition {
+                timestamp: -1,
+                current_leader_epoch: epoch,
+                ..ListOffsetsPartition::default()
+            };
+            assert_eq!(list_one(&mut client, 9, partition).await.0, code.number());
+        }
         // The special ones, and the version that has brought each.
         for (timestamp, from) in [(-3, 7), (-4, 8), (-5, 9), (-6, 11)] {
             let before = list(&mut client, from - 1, timestamp).await.0;
@@ -251,6 +259,14 @@ fn offsets_are_found_at_both_ends_and_by_time() {
 
 async fn list(client: &mut Client, version: i16, timestamp: i64) -> (i16, (i64, i64)) {
     let partition = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
+    list_one(client, version, partition).await
+}
+
+async fn list_one(
+    client: &mut Client,
+    version: i16,
+    partition: ListOffsetsPartition,
+) -> (i16, (i64, i64)) {
     let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition] };
     let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
     let response: ListOffsetsResponse = client.ask(ApiKey::ListOffsets, version, &request).await;
