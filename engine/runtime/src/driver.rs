@@ -74,6 +74,11 @@ impl Driver {
         each!(self, d => d.listen(at))
     }
 
+    /// About how many bytes a connected socket takes now. It may take less.
+    pub(crate) fn send_room(&self, fd: Fd) -> u64 {
+        each!(self, d => d.send_room(fd))
+    }
+
     /// A new pipe: the end to read from and the end to write to.
     pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {
         each!(self, d => d.pipe())

@@ -1,4 +1,6 @@
 //! A few pipes that splices go through, used again when they are empty.
+//!
+//! Nobody keeps a pipe while a receiver makes no room: so a few serve any number of slow receivers.
 
 use crate::op::{CloseKind, Fd};
 use crate::shard::Core;
@@ -10,8 +12,8 @@ use std::rc::Rc;
 /// What a pipe shall hold. Unprivileged users have 64 MiB of pipes in all; the kernel then gives
 /// smaller ones, which only makes the steps shorter.
 pub(crate) const PIPE_BYTES: u64 = 256 * 1024;
-/// Pipes of one shard, so many that slow receivers do not stop the others.
-const PIPES_MAX: usize = 64;
+/// Pipes of one shard: as many as the kernel has workers to splice with.
+const PIPES_MAX: usize = 16;
 /// Empty pipes that are kept.
 const IDLE_MAX: usize = 4;
 

@@ -203,6 +203,10 @@ impl Uring {
         calls::listen(at).map(|(raw, local)| (self.adopt(raw), local))
     }
 
+    pub(crate) fn send_room(&self, fd: Fd) -> u64 {
+        calls::send_room(fd.raw)
+    }
+
     pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {
         calls::pipe().map(|(read, write)| (Fd::plain(read), Fd::plain(write)))
     }

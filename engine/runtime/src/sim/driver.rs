@@ -82,6 +82,11 @@ impl SimDriver {
         Ok((Fd::plain(raw), addr))
     }
 
+    pub(crate) fn send_room(&self, fd: Fd) -> u64 {
+        let Some(universe) = self.living() else { return 0 };
+        universe.state.borrow_mut().send_room(self.shard, fd)
+    }
+
     pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {
         let universe = self.living().ok_or(io::ErrorKind::NotConnected)?;
         let (from, to) = universe.state.borrow_mut().new_pipe(self.shard.node);

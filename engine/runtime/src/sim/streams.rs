@@ -38,14 +38,14 @@ impl State {
             Op::SendMsg { fd, message } => self.send(caller, fd, pieces_of(message)),
             Op::TrySendMsg { fd, message } => self.try_send(caller, fd, &pieces_of(message)),
             Op::PollWritable { fd } => {
-                let id = self.socket(caller, fd);
+                let id = self.socket(caller.shard, fd);
                 if let Some(socket) = self.net.sockets.get_mut(&id) {
                     socket.polling.push(caller);
                 }
                 self.pump_polls(id);
             }
             Op::PollEnd { fd } => {
-                let id = self.socket(caller, fd);
+                let id = self.socket(caller.shard, fd);
                 if let Some(socket) = self.net.sockets.get_mut(&id) {
                     socket.awaiting_end.push(caller);
                 }
@@ -56,11 +56,11 @@ impl State {
                 self.splice_from_file(caller, from, position, pipe, len as usize);
             }
             Op::Splice { from, position: None, to, len } => {
-                let (pipe, id) = (self.pipe(caller, from), self.socket(caller, to));
+                let (pipe, id) = (self.pipe(caller, from), self.socket(caller.shard, to));
                 self.splice_to_socket(caller, pipe, id, len as usize);
             }
             Op::Shutdown { fd } => {
-                let id = self.socket(caller, fd);
+                let id = self.socket(caller.shard, fd);
                 self.shut_down(id);
                 self.complete_locally(caller, 0);
             }
@@ -103,8 +103,8 @@ impl State {
         (files.open_handle(Handle::PipeEnd(id)), files.open_handle(Handle::PipeEnd(id)))
     }
 
-    fn socket(&self, caller: Caller, fd: Fd) -> u64 {
-        match self.machines[caller.shard.node].files.handle(fd) {
+    fn socket(&self, shard: Address, fd: Fd) -> u64 {
+        match self.machines[shard.node].files.handle(fd) {
             Some(Handle::Socket(id)) => *id,
             other => panic!("descriptor {} is no socket but {other:?}", fd.raw),
         }
@@ -168,7 +168,7 @@ impl State {
     // Connecting.
 
     fn connect(&mut self, caller: Caller, fd: Fd, peer: *const PeerAddr) {
-        let socket = self.socket(caller, fd);
+        let socket = self.socket(caller.shard, fd);
         // SAFETY: the contract of `Op`: the slot keeps the address until the completion.
         let to = unsafe { &*peer }.get();
         let Ok(to) = to else { return self.complete_locally(caller, -libc::EAFNOSUPPORT) };
@@ -249,7 +249,7 @@ impl State {
     // Streams.
 
     fn receive(&mut self, caller: Caller, fd: Fd, into: Receive) {
-        let id = self.socket(caller, fd);
+        let id = self.socket(caller.shard, fd);
         if let Some(socket) = self.net.sockets.get_mut(&id) {
             socket.receiving.push_back((caller, into));
         }
@@ -304,7 +304,7 @@ impl State {
     }
 
     fn send(&mut self, caller: Caller, fd: Fd, send: Send) {
-        let id = self.socket(caller, fd);
+        let id = self.socket(caller.shard, fd);
         if let Some(socket) = self.net.sockets.get_mut(&id) {
             socket.sending.push_back((caller, send));
         }
@@ -312,7 +312,7 @@ impl State {
     }
 
     fn try_send(&mut self, caller: Caller, fd: Fd, send: &Send) {
-        let id = self.socket(caller, fd);
+        let id = self.socket(caller.shard, fd);
         let room = self.net.room(id, self.options.window_bytes);
         let error = self.net.sockets.get(&id).map_or(Some(libc::EPIPE), Socket::send_error);
         match error {
@@ -367,6 +367,14 @@ impl State {
         for caller in std::mem::take(&mut socket.awaiting_end) {
             self.complete_locally(caller, i32::from(libc::POLLRDHUP));
         }
+    }
+
+    /// What a socket is said to take now: sometimes more than it will.
+    pub(crate) fn send_room(&mut self, shard: Address, fd: Fd) -> u64 {
+        let id = self.socket(shard, fd);
+        let window = self.options.window_bytes;
+        let room = if self.rng.chance(1, 4) { window } else { self.net.room(id, window) };
+        room as u64
     }
 
     fn splice_to_socket(&mut self, caller: Caller, pipe: u64, id: u64, len: usize) {

@@ -71,6 +71,19 @@ pub(super) fn listen(at: &SocketAddr) -> io::Result<(RawFd, SocketAddr)> {
     Ok((fd, local))
 }
 
+/// What is left of a socket's send buffer, by the kernel's own account of both; 0 if it gives none.
+pub(super) fn send_room(fd: RawFd) -> u64 {
+    /// `SK_MEMINFO_*` in `linux/sock_diag.h`: the buffer's limit, and what is queued.
+    const SNDBUF: usize = 3;
+    const WMEM_QUEUED: usize = 5;
+    let mut account = [0u32; 9];
+    let mut len = size_of_val(&account) as libc::socklen_t;
+    let into = account.as_mut_ptr().cast();
+    // SAFETY: writes at most `len` bytes of ours, and how many it wrote. Nothing if it fails.
+    unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, into, &mut len) };
+    u64::from(account[SNDBUF].saturating_sub(account[WMEM_QUEUED]))
+}
+
 /// A pipe, as large as we wish or are allowed.
 pub(super) fn pipe() -> io::Result<(RawFd, RawFd)> {
     let mut ends = [0; 2];

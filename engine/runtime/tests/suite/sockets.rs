@@ -158,8 +158,8 @@ pub async fn sending_more_than_the_file_has_is_an_error(shard: Shard, seat: Seat
 pub async fn a_slow_receiver_stops_only_its_own_sender(shard: Shard, seat: Seat) {
     let file = shared(&shard, &seat, 4 << 20).await;
     let mut stuck = Vec::new();
-    // More of them than the kernel has workers for one ring.
-    for _ in 0..40 {
+    // More of them than the kernel has workers for one ring, and than a shard has pipes.
+    for _ in 0..80 {
         let (client, server) = pair(&shard, &seat).await;
         let file = file.clone();
         let sender = shard.spawn(TaskClass::Foreground, "slow", async move {
