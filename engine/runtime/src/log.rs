@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,13 @@ impl Display for Level {
 /// closed, is not worth stopping a shard for.
 pub(crate) fn write_line(unix_ms: i64, level: Level, source: &dyn Display, line: &dyn Display) {
     scribe().say(format!("{} {level:<5} {source} {line}\n", Utc(unix_ms)));
+}
+
+/// Says what the process ends with. It waits for a place in the queue, and then to be written,
+/// for a second at most: a stderr that nobody reads does not keep anybody alive.
+pub(crate) fn write_last(unix_ms: i64, source: &dyn Display, line: &dyn Display) {
+    let line = format!("{} {:<5} {source} {line}\n", Utc(unix_ms), Level::Error);
+    scribe().say_last(line, FLUSH_TIME);
 }
 
 /// Waits until all that was said is written, or for a second: for those who end the process.
@@ -86,24 +93,45 @@ impl Scribe {
     }
 
     /// Says how many lines are missing, where they are.
-    fn own_up(&self) {
+    ///
+    /// False if there is no place for that yet.
+    fn own_up(&self) -> bool {
         let count = self.lost.swap(0, Ordering::Relaxed);
         let line = || Note::Line(format!("{count} lines are missing here: nobody read stderr\n"));
         if count > 0 && self.notes.try_send(line()).is_err() {
             self.lost.fetch_add(count, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+
+    fn say_last(&self, line: String, time: Duration) {
+        let end = Instant::now() + time;
+        self.queue(Note::Line(line), end);
+        self.flush(end.saturating_duration_since(Instant::now()));
+    }
+
+    /// Puts a note into the queue when there is a place, if there is one before `end`.
+    fn queue(&self, note: Note, end: Instant) {
+        let mut note = note;
+        loop {
+            if self.own_up() {
+                match self.notes.try_send(note) {
+                    Err(TrySendError::Full(back)) => note = back,
+                    Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+                }
+            }
+            if Instant::now() >= end {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
     fn flush(&self, time: Duration) {
         let end = Instant::now() + time;
         let (answer, answered) = sync_channel(1);
-        while self.notes.try_send(Note::Flush(answer.clone())).is_err() {
-            if Instant::now() >= end {
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
-            self.own_up();
-        }
+        self.queue(Note::Flush(answer), end);
         // No answer within the time means that nobody reads.
         let _ = answered.recv_timeout(end.saturating_duration_since(Instant::now()));
     }

@@ -255,8 +255,7 @@ impl Uring {
     }
 
     pub(crate) fn fatal(&self, reason: &dyn fmt::Display) -> ! {
-        write_line(self.wall_ms(), Level::Error, &self.shard, &format_args!("fatal: {reason}"));
-        log::flush();
+        log::write_last(self.wall_ms(), &self.shard, &format_args!("fatal: {reason}"));
         calls::exit_now(crate::start::FATAL_EXIT)
     }
 

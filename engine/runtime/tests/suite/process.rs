@@ -4,7 +4,8 @@
 //! `RINGMAIN_TEST_CHILD` set: there the test plays the child.
 
 use runtime::{
-    Buffer, DirLock, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, TaskClass, run_shards,
+    Buffer, DirLock, Level, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, TaskClass,
+    run_shards,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -105,6 +106,58 @@ fn a_fatal_error_says_why_and_exits_with_70() {
     assert!(words.contains("ERROR shard 0 fatal: the journal could not be synced"), "{words}");
 }
 
+/// More lines than a pipe and the queue before it hold.
+fn say_much(shard: &Shard) {
+    for number in 0..5_000 {
+        shard.log(Level::Warn, format_args!("line {number} of a client that is turned away"));
+    }
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end() {
+    if as_child().is_some() {
+        run_one(|shard| async move {
+            say_much(&shard);
+            println!("ready");
+            shard.fatal(&"the journal could not be synced");
+        });
+        return;
+    }
+    let test = "a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end";
+    let mut child = start_child(test, "unread");
+    until_ready(&mut child);
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("Linux says") {
+            break status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "it still runs");
+        thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(status.code(), Some(70));
+}
+
+#[test]
+fn the_last_words_find_a_place_behind_all_others() {
+    if as_child().is_some() {
+        run_one(|shard| async move {
+            say_much(&shard);
+            println!("ready");
+            shard.fatal(&"the journal could not be synced");
+        });
+        return;
+    }
+    let mut child = start_child("the_last_words_find_a_place_behind_all_others", "late");
+    until_ready(&mut child);
+    // So that the last line finds the queue full; any moment of the second that it waits will do.
+    thread::sleep(Duration::from_millis(100));
+    let (code, words) = end_of(child);
+    assert_eq!(code, Some(70));
+    let last = words.lines().next_back().expect("it spoke");
+    assert!(last.ends_with("ERROR shard 0 fatal: the journal could not be synced"), "{last}");
+    assert!(words.contains("lines are missing here"));
+}
+
 #[test]
 fn a_task_that_holds_its_shard_is_named() {
     if as_child().is_some() {
@@ -130,7 +183,7 @@ fn a_second_sigterm_does_not_cut_a_graceful_end_short() {
             shard.shutdown_requested().await;
             println!("ready"); // to be asked again
             shard.sleep(Duration::from_millis(100)).await;
-            shard.log(runtime::Level::Info, format_args!("all is saved"));
+            shard.log(Level::Info, format_args!("all is saved"));
         });
         return;
     }
