@@ -4,10 +4,11 @@ pub(crate) mod writer;
 
 use crate::memory::{DIRECT_ALIGN, Memory, Piece};
 use crate::shard::Shard;
+use crate::waiters::{Kept, Place, Waiters};
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use writer::ChunkWriter;
 
 /// The chunks of one shard, within a limit.
@@ -61,11 +62,12 @@ impl ChunkPool {
     pub async fn wait_for_room(&self, bytes: u64) {
         let ledger = &self.ledger;
         assert!(bytes <= ledger.limit, "{bytes} bytes never fit in a pool of {}", ledger.limit);
+        let mut place = Place::new(&ledger.waiting);
         poll_fn(|cx| {
             if ledger.has_room(bytes) {
                 return Poll::Ready(());
             }
-            locked(&ledger.waiting).push(cx.waker().clone());
+            place.stay(cx.waker());
             // What was given back since the first look has found nobody to wake.
             if ledger.has_room(bytes) { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -117,7 +119,7 @@ pub(crate) struct Ledger {
     used: AtomicU64,
     open: AtomicBool,
     free: Mutex<Vec<Piece>>,
-    waiting: Mutex<Vec<Waker>>,
+    waiting: Mutex<Waiters>,
 }
 
 impl Ledger {
@@ -143,9 +145,7 @@ impl Ledger {
         let len = len as u64;
         let before = self.used.fetch_sub(len, Ordering::SeqCst);
         assert!(before >= len, "gave back {len} of {before} bytes");
-        for waker in std::mem::take(&mut *locked(&self.waiting)) {
-            waker.wake();
-        }
+        self.waiting.with(|waiters| waiters.wake_all());
     }
 }
 

@@ -48,6 +48,7 @@ mod permit;
 
 // Between tasks, and between shards.
 pub mod sync;
+mod waiters;
 
 mod mesh;
 mod snapshot;

@@ -1,5 +1,6 @@
 //! What the tasks of one shard wait for besides the world: events, signals, results, queues.
 
+use crate::waiters::{Place, Waiters};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 #[derive(Default)]
 pub struct Event {
     set: Cell<bool>,
-    waiting: RefCell<Vec<Waker>>,
+    changed: Signal,
 }
 
 impl Event {
@@ -24,9 +25,7 @@ impl Event {
     /// Sets it; whoever waits is woken, and the first to look takes it.
     pub fn set(&self) {
         self.set.set(true);
-        for waker in self.waiting.take() {
-            waker.wake();
-        }
+        self.changed.wake_all();
     }
 
     /// Whether it is set.
@@ -36,21 +35,14 @@ impl Event {
 
     /// Returns when it is set, and clears it.
     pub async fn wait(&self) {
-        poll_fn(|cx| {
-            if self.set.take() {
-                return Poll::Ready(());
-            }
-            remember(&mut self.waiting.borrow_mut(), cx.waker());
-            Poll::Pending
-        })
-        .await;
+        self.changed.wait_until(|| self.set.take().then_some(())).await;
     }
 }
 
 /// "Something changed: look again."
 #[derive(Default)]
 pub struct Signal {
-    waiting: RefCell<Vec<Waker>>,
+    waiting: RefCell<Waiters>,
 }
 
 impl Signal {
@@ -61,18 +53,17 @@ impl Signal {
 
     /// Everybody who waits looks again.
     pub fn wake_all(&self) {
-        for waker in self.waiting.take() {
-            waker.wake();
-        }
+        self.waiting.borrow().wake_all();
     }
 
     /// The first value that `look` gives: it is called at once and after every
     /// [`wake_all`](Signal::wake_all).
     pub async fn wait_until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
+        let mut place = Place::new(&self.waiting);
         poll_fn(|cx| match look() {
             Some(value) => Poll::Ready(value),
             None => {
-                remember(&mut self.waiting.borrow_mut(), cx.waker());
+                place.stay(cx.waker());
                 Poll::Pending
             }
         })
@@ -263,13 +254,6 @@ impl<T> Queue<T> {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.items.borrow().is_empty()
-    }
-}
-
-/// Remembers a waker once, though a future may be polled often.
-fn remember(list: &mut Vec<Waker>, waker: &Waker) {
-    if !list.iter().any(|w| w.will_wake(waker)) {
-        list.push(waker.clone());
     }
 }
 

@@ -77,6 +77,7 @@ cases! {
     bytes(1):
         chunks_come_back_when_the_last_lease_is_gone,
         waiting_for_room_ends_when_room_is_there,
+        one_who_waits_for_room_is_woken_once_for_each_time_there_is_some,
         a_jumbo_takes_its_own_size_only;
     mesh(2):
         answers_find_their_callers,

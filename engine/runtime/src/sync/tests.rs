@@ -2,7 +2,8 @@
 
 use super::*;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake};
 
 /// Polls once with a waker that does nothing: these futures look at shared state each time.
 fn poll<T>(f: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
@@ -47,4 +48,40 @@ fn a_full_queue_makes_the_pusher_wait_and_keeps_the_order() {
     assert_eq!(poll(pin!(queue.pop())), Poll::Ready(Some(2)));
     assert_eq!(poll(pin!(queue.pop())), Poll::Ready(Some(3)));
     assert_eq!(poll(pin!(queue.pop())), Poll::Ready(None));
+}
+
+#[test]
+fn one_who_stops_waiting_leaves_nothing_behind() {
+    let signal = Signal::new();
+    let mut stays = pin!(signal.wait_until(|| None::<()>));
+    for _ in 0..10 {
+        assert_eq!(poll(stays.as_mut()), Poll::Pending);
+        assert_eq!(poll(pin!(signal.wait_until(|| None::<()>))), Poll::Pending);
+        signal.wake_all();
+    }
+    assert_eq!(signal.waiting.borrow().len(), 1);
+}
+
+/// Writes its number down when it is woken.
+struct Note(usize, Arc<Mutex<Vec<usize>>>);
+
+impl Wake for Note {
+    fn wake(self: Arc<Self>) {
+        self.1.lock().expect("nobody panicked with it").push(self.0);
+    }
+}
+
+#[test]
+fn those_who_wait_are_woken_in_the_order_of_coming() {
+    let woken = Arc::default();
+    let signal = Signal::new();
+    let wait = |_| Box::pin(signal.wait_until(|| None::<()>));
+    let mut waits: Vec<_> = (0..3).map(wait).collect();
+    for at in [2, 0, 1, 2] {
+        let waker = Waker::from(Arc::new(Note(at, Arc::clone(&woken))));
+        assert!(waits[at].as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    drop(waits.remove(0));
+    signal.wake_all();
+    assert_eq!(*woken.lock().expect("nobody panicked with it"), [2, 1]);
 }

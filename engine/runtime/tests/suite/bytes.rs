@@ -2,6 +2,10 @@
 
 use super::run::Seat;
 use runtime::{ChunkPool, Shard, TaskClass};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 const CHUNK: usize = 64 * 1024;
@@ -40,6 +44,36 @@ pub async fn waiting_for_room_ends_when_room_is_there(shard: Shard, _seat: Seat)
     pool.wait_for_room(CHUNK as u64).await;
     assert!(pool.take(1).is_some());
     freer.await.expect("not aborted");
+}
+
+pub async fn one_who_waits_for_room_is_woken_once_for_each_time_there_is_some(
+    shard: Shard,
+    _seat: Seat,
+) {
+    let pool = ChunkPool::new(&shard, CHUNK, CHUNK as u64);
+    let chunk = pool.take(1).expect("room");
+    let wakes = Arc::new(Wakes::default());
+    {
+        let mut wait = pin!(pool.wait_for_room(CHUNK as u64));
+        let waker = Waker::from(wakes.clone());
+        for _ in 0..10 {
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        drop(chunk);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    }
+    drop(pool.take(1).expect("room"));
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "it waits no more");
+}
+
+/// Counts.
+#[derive(Default)]
+struct Wakes(AtomicU64);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 pub async fn a_jumbo_takes_its_own_size_only(shard: Shard, _seat: Seat) {
