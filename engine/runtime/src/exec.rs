@@ -24,6 +24,8 @@ type Work = Pin<Box<dyn Future<Output = ()>>>;
 struct Task {
     generation: u32,
     state: State,
+    /// Whether it stands in its queue. If it does and lives, it is ready.
+    queued: bool,
     class: TaskClass,
     name: &'static str,
     polls: u64,
@@ -35,10 +37,11 @@ struct Task {
 enum State {
     /// The place is free.
     Vacant,
-    Waiting,
-    Ready,
+    Living,
     /// Aborted from inside its own poll: goes when that returns.
     Doomed,
+    /// Gone, but it still stands in its queue: the place is free when it has left that.
+    Gone,
 }
 
 /// See the module.
@@ -92,7 +95,8 @@ impl Exec {
         });
         let task = &mut tasks[index as usize];
         let generation = task.generation;
-        *task = Task { generation, state: State::Ready, class, name, work, ..Task::vacant() };
+        let (state, queued) = (State::Living, true);
+        *task = Task { generation, state, queued, class, name, work, ..Task::vacant() };
         self.queue(class).borrow_mut().push_back(index);
         self.word(generation, index)
     }
@@ -102,7 +106,7 @@ impl Exec {
         let index = word as u32;
         let mut tasks = self.tasks.borrow_mut();
         let Some(task) = tasks.get_mut(index as usize) else { return };
-        if task.state == State::Vacant || self.word(task.generation, index) != word {
+        if task.state != State::Living || self.word(task.generation, index) != word {
             return;
         }
         let Some(work) = task.work.take() else {
@@ -123,18 +127,13 @@ impl Exec {
     /// None if no task was ready, else the task and how long it took.
     pub(crate) fn poll_one(
         &self,
-        choose: impl FnOnce(usize) -> usize,
+        choose: impl Fn(usize) -> usize,
         now: impl Fn() -> Instant,
     ) -> Option<(&'static str, Duration)> {
-        let index = self.next(choose)?;
-        let (mut work, word, name) = {
-            let task = &mut self.tasks.borrow_mut()[index as usize];
-            if task.state != State::Ready {
-                return Some((task.name, Duration::ZERO)); // aborted while it stood in the queue
-            }
-            task.state = State::Waiting;
-            let work = task.work.take().expect("a ready task has its future");
-            (work, self.word(task.generation, index), task.name)
+        let (index, mut work) = self.next_living(choose)?;
+        let (word, name) = {
+            let task = &self.tasks.borrow()[index as usize];
+            (self.word(task.generation, index), task.name)
         };
         let began = now();
         let waker = waker(word);
@@ -157,7 +156,7 @@ impl Exec {
     /// What every living task has used.
     pub(crate) fn uses(&self) -> Vec<TaskUse> {
         let tasks = self.tasks.borrow();
-        let living = tasks.iter().filter(|t| t.state != State::Vacant);
+        let living = tasks.iter().filter(|t| matches!(t.state, State::Living | State::Doomed));
         living
             .map(|t| TaskUse { name: t.name, class: t.class, polls: t.polls, busy: t.busy })
             .collect()
@@ -173,14 +172,16 @@ impl Exec {
             }
             drop(work);
         }
+        self.foreground.borrow_mut().clear();
+        self.background.borrow_mut().clear();
         let mut tasks = self.tasks.borrow_mut();
         for index in 0..tasks.len() as u32 {
-            if tasks[index as usize].state != State::Vacant {
+            let task = &mut tasks[index as usize];
+            task.queued = false;
+            if task.state != State::Vacant {
                 self.retire(&mut tasks, index);
             }
         }
-        self.foreground.borrow_mut().clear();
-        self.background.borrow_mut().clear();
     }
 
     /// Wakers of this core find nobody from now on.
@@ -194,13 +195,29 @@ impl Exec {
         let index = word as u32;
         let mut tasks = self.tasks.borrow_mut();
         let Some(task) = tasks.get_mut(index as usize) else { return };
-        if task.state == State::Waiting && self.word(task.generation, index) == word {
-            task.state = State::Ready;
+        let living = task.state == State::Living && self.word(task.generation, index) == word;
+        if living && !task.queued {
+            task.queued = true;
             self.queue(task.class).borrow_mut().push_back(index);
         }
     }
 
-    fn next(&self, choose: impl FnOnce(usize) -> usize) -> Option<u32> {
+    /// Takes the next ready task out of its queue, and its future out of its place.
+    fn next_living(&self, choose: impl Fn(usize) -> usize) -> Option<(u32, Work)> {
+        loop {
+            let index = self.next(&choose)?;
+            let mut tasks = self.tasks.borrow_mut();
+            let task = &mut tasks[index as usize];
+            task.queued = false;
+            if task.state == State::Gone {
+                self.retire(&mut tasks, index);
+                continue;
+            }
+            return Some((index, task.work.take().expect("a ready task has its future")));
+        }
+    }
+
+    fn next(&self, choose: impl Fn(usize) -> usize) -> Option<u32> {
         let (fore, back) = (self.foreground.borrow().len(), self.background.borrow().len());
         let turn = self.turn.get();
         let background = back > 0 && (fore == 0 || turn.is_multiple_of(BACKGROUND_EVERY));
@@ -217,9 +234,10 @@ impl Exec {
 
     fn retire(&self, tasks: &mut [Task], index: u32) {
         let task = &mut tasks[index as usize];
-        if matches!(task.state, State::Ready | State::Doomed) {
-            // It may still stand in its queue; the place must not be used again before it left.
-            self.queue(task.class).borrow_mut().retain(|i| *i != index);
+        if task.queued {
+            // To take it out of the middle of the queue would cost the queue's length.
+            task.state = State::Gone;
+            return;
         }
         let generation = task.generation.wrapping_add(1) & GENERATION_MASK;
         *task = Task { generation, ..Task::vacant() };
@@ -243,6 +261,7 @@ impl Task {
         Task {
             generation: 0,
             state: State::Vacant,
+            queued: false,
             class: TaskClass::Foreground,
             name: "",
             polls: 0,

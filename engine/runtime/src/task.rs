@@ -78,7 +78,10 @@ impl<T> JoinHandle<T> {
     /// Drops the task's future, wherever it waits; its operations are cancelled. A task that has
     /// ended stays ended.
     pub fn abort(&self) {
-        self.exec.abort(self.task);
+        // After a million tasks in the same place, the word of one that has ended names another.
+        if !self.is_finished() {
+            self.exec.abort(self.task);
+        }
     }
 
     /// Lets the task run on by itself.

@@ -1,6 +1,7 @@
 //! The executor by itself: order, classes, aborts, wakes from other threads.
 
 use super::*;
+use crate::task::JoinHandle;
 use std::future::{pending, poll_fn, ready};
 use std::task::Poll;
 
@@ -133,6 +134,67 @@ fn a_wake_from_another_thread_comes_as_a_letter() {
     }
     assert!(exec.has_ready());
     exec.clear();
+    exec.take_down();
+    bell.take_down();
+}
+
+#[test]
+fn a_handle_of_a_task_that_has_ended_aborts_no_stranger() {
+    let (exec, bell) = exec();
+    let old = JoinHandle::spawn(&exec, TaskClass::Foreground, "old", ready(()));
+    run(&exec);
+    // All generations of the place but one, and then a task that bears the old one's word.
+    for _ in 0..GENERATION_MASK {
+        exec.spawn(TaskClass::Foreground, "short", ready(()));
+        run(&exec);
+    }
+    let stranger = JoinHandle::spawn(&exec, TaskClass::Foreground, "stranger", pending::<()>());
+    run(&exec);
+    old.abort();
+    assert!(!stranger.is_finished());
+    stranger.abort();
+    assert!(stranger.is_finished());
+    exec.take_down();
+    bell.take_down();
+}
+
+#[test]
+fn an_aborted_task_that_stood_in_its_queue_is_not_polled_and_its_place_is_free_in_the_end() {
+    let (exec, bell) = exec();
+    let polls = Rc::new(Cell::new(0));
+    let count = |polls: &Rc<Cell<u32>>| {
+        let polls = polls.clone();
+        async move { polls.set(polls.get() + 1) }
+    };
+    let first = exec.spawn(TaskClass::Foreground, "first", count(&polls));
+    let second = exec.spawn(TaskClass::Foreground, "second", count(&polls));
+    exec.abort(first);
+    exec.abort(first);
+    assert_eq!(exec.uses().len(), 1);
+    let third = exec.spawn(TaskClass::Foreground, "third", count(&polls));
+    assert_ne!(third as u32, first as u32, "the place is still named by the queue");
+    exec.wake(first);
+    run(&exec);
+    assert_eq!((polls.get(), exec.uses().len()), (2, 0));
+    let places: Vec<u32> =
+        (0..3).map(|_| exec.spawn(TaskClass::Foreground, "again", count(&polls)) as u32).collect();
+    assert!([first, second, third].iter().all(|word| places.contains(&(*word as u32))));
+    exec.clear();
+    exec.take_down();
+    bell.take_down();
+}
+
+#[test]
+fn aborting_many_ready_tasks_takes_time_for_each_and_not_for_each_pair() {
+    let (exec, bell) = exec();
+    let spawn = |_| exec.spawn(TaskClass::Foreground, "ready", pending::<()>());
+    let words: Vec<u64> = (0..200_000).map(spawn).collect();
+    let began = std::time::Instant::now();
+    words.iter().for_each(|word| exec.abort(*word));
+    // Some milliseconds; for each pair it would be half a minute.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    run(&exec);
+    assert!(exec.uses().is_empty());
     exec.take_down();
     bell.take_down();
 }
