@@ -5,11 +5,15 @@
 //! system call. The order is Dekker's: the sender stores `rung` and then looks at `sleeping`, the
 //! shard stores `sleeping` and then looks at `rung`, all sequentially consistent, so that one of
 //! the two sees the other.
+//!
+//! `rung` is set by a swap, not by a store: of several senders the shard reads the last one's
+//! value, and only a chain of swaps (a release sequence) makes it see what all of them left.
 
 use crate::op::Completion;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Cores are numbered process-wide (a simulation has many in one thread); a waker has 12 bits.
 pub(crate) const CORES_MAX: usize = 4096;
@@ -36,8 +40,8 @@ pub(crate) struct Bell {
     pub(crate) ring: AtomicI32,
     rung: AtomicBool,
     sleeping: AtomicBool,
-    letters: Mutex<Vec<Letter>>,
-    open: AtomicBool,
+    /// None from the core's end on.
+    letters: Mutex<Option<Vec<Letter>>>,
     wire: Option<OwnedFd>,
 }
 
@@ -67,19 +71,22 @@ impl Bell {
             ring: AtomicI32::new(-1),
             rung: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
-            letters: Mutex::default(),
-            open: AtomicBool::new(true),
+            letters: Mutex::new(Some(Vec::new())),
             wire,
         });
         bells.by_core[core] = Some(bell.clone());
         bell
     }
 
-    /// The core has ended: letters are refused from now on.
+    /// The core has ended: letters are refused from now on. Taking it down again changes nothing.
     pub(crate) fn take_down(&self) {
         let mut bells = BELLS.write().unwrap_or_else(PoisonError::into_inner);
-        bells.by_core[usize::from(self.core)] = None;
-        self.open.store(false, Ordering::SeqCst);
+        let place = &mut bells.by_core[usize::from(self.core)];
+        // Taken down before, it may hold another core's by now.
+        place.take_if(|bell| ptr::eq(&raw const **bell, self));
+        drop(bells);
+        let unread = self.letters().take();
+        drop(unread); // without the lock, as letters may own leases
     }
 
     /// The bell of a core, if it lives.
@@ -95,10 +102,10 @@ impl Bell {
 
     /// Leaves a letter and rings. The letter comes back if the shard has ended.
     pub(crate) fn post(&self, letter: Letter) -> Result<(), Letter> {
-        if !self.open.load(Ordering::SeqCst) {
-            return Err(letter);
+        match &mut *self.letters() {
+            Some(letters) => letters.push(letter),
+            None => return Err(letter),
         }
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
         if self.ring() {
             self.pull();
         }
@@ -109,7 +116,7 @@ impl Bell {
     /// a message to its ring or by [`pull`](Bell::pull).
     #[must_use]
     pub(crate) fn ring(&self) -> bool {
-        self.rung.store(true, Ordering::SeqCst);
+        self.rung.swap(true, Ordering::SeqCst);
         self.sleeping.load(Ordering::SeqCst) && self.sleeping.swap(false, Ordering::SeqCst)
     }
 
@@ -132,8 +139,7 @@ impl Bell {
         if !self.rung.load(Ordering::Relaxed) || !self.rung.swap(false, Ordering::SeqCst) {
             return None;
         }
-        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(std::mem::take(&mut *letters))
+        Some(self.letters().as_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// The shard is about to sleep. False if somebody rang: then it must not.
@@ -150,6 +156,10 @@ impl Bell {
     /// The shard is awake: nobody needs to wake it.
     pub(crate) fn get_up(&self) {
         self.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    fn letters(&self) -> MutexGuard<'_, Option<Vec<Letter>>> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
