@@ -163,7 +163,8 @@ impl<Q: Send + 'static, R: Send + 'static> MeshPort<Q, R> {
             let line = Rc::new(Line::new(core, peer, requests, credits(self.limits)));
             let answers = Rc::new(ReplyLine::new(core, peer, answers));
             lines.push(line.clone());
-            inboxes.push(Inbox { core: core.clone(), peer, line, replies, incoming, answers });
+            let _farewell = Farewell { core: core.clone(), peer };
+            inboxes.push(Inbox { peer, line, replies, incoming, answers, _farewell });
         }
         let drain = drain(shard.clone(), inboxes, serve);
         shard.spawn(TaskClass::Foreground, "mesh", drain).detach();
@@ -181,12 +182,25 @@ fn credits(limits: MeshLimits) -> [Budget; LANES] {
 
 /// What comes from one peer.
 struct Inbox<Q, R> {
-    core: Rc<Core>,
     peer: ShardId,
     line: Rc<Line<Q, R>>,
     replies: Consumer<Reply<R>>,
     incoming: Consumer<Parcel<Q>>,
     answers: Rc<ReplyLine<R>>,
+    /// Last, as the peer is to find both consumers gone.
+    _farewell: Farewell,
+}
+
+/// Rings the peer when this shard serves nobody any more, so that whoever waits for it is told.
+struct Farewell {
+    core: Rc<Core>,
+    peer: ShardId,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.core.ring_peer(self.peer);
+    }
 }
 
 async fn drain<Q, R>(
@@ -216,20 +230,13 @@ impl<Q, R> Inbox<Q, R> {
         }
         if self.line.has_just_died() {
             self.line.die();
+            self.answers.die();
         }
         for _ in 0..self.incoming.capacity() {
             let Some(Parcel { lane, id, request }) = self.incoming.pop() else { return };
             let reply = ReplyTo::new(self.answers.clone(), id);
             serve(Incoming { from: self.peer, lane, request, reply });
         }
-    }
-}
-
-impl<Q, R> Drop for Inbox<Q, R> {
-    /// This shard serves nobody any more: whoever waits for it is told.
-    fn drop(&mut self) {
-        self.incoming.close();
-        self.core.ring_peer(self.peer);
     }
 }
 

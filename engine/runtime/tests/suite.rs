@@ -86,6 +86,7 @@ cases! {
         two_shards_with_full_lanes_do_not_block_each_other,
         a_dropped_request_is_unanswered,
         a_shard_that_ended_answers_nobody,
+        a_request_to_a_shard_that_ended_gives_its_memory_back,
         a_dropped_call_gives_its_credit_back,
         a_shard_may_call_itself;
     shards(2):

@@ -117,9 +117,12 @@ impl<Q, R> Line<Q, R> {
         !self.dead.get() && self.out.borrow().is_closed()
     }
 
-    /// Nobody will answer any more. Replies that come all the same are ignored.
+    /// Nobody will answer any more. Replies that come all the same are ignored, and what lies in
+    /// the ring is dropped, with the leases that it holds.
     pub(super) fn die(&self) {
         self.dead.set(true);
+        let unserved = self.out.borrow_mut().take_rest();
+        drop(unserved); // may run anything
         let waiting: Vec<u32> = {
             let calls = self.calls.borrow();
             (0..calls.len() as u32).filter(|id| calls[*id as usize].permit.is_some()).collect()
@@ -200,8 +203,16 @@ impl<R> ReplyLine<R> {
     }
 
     fn send(&self, reply: Reply<R>) {
-        self.out.borrow_mut().push(reply);
-        self.core.ring_peer(self.to);
+        if !self.out.borrow().is_closed() {
+            self.out.borrow_mut().push(reply);
+            self.core.ring_peer(self.to);
+        }
+    }
+
+    /// Nobody reads the answers any more: those that lie in the ring are dropped.
+    pub(super) fn die(&self) {
+        let unread = self.out.borrow_mut().take_rest();
+        drop(unread); // may run anything
     }
 }
 

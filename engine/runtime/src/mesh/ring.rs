@@ -73,9 +73,17 @@ impl<T> Producer<T> {
         self.shared.tail.0.store(self.tail, Ordering::Release);
     }
 
-    /// Whether the other end takes nothing any more.
+    /// Whether the other end is gone, and takes nothing any more.
     pub(super) fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::SeqCst)
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
+    /// What the other end, which is gone, did not take.
+    pub(super) fn take_rest(&mut self) -> Vec<T> {
+        assert!(self.is_closed(), "the other end may be taking these very values");
+        let head = self.shared.head.0.load(Ordering::Acquire);
+        let mut rest = Consumer { shared: self.shared.clone(), head };
+        std::iter::from_fn(|| rest.pop()).collect()
     }
 }
 
@@ -101,10 +109,12 @@ impl<T> Consumer<T> {
     pub(super) fn capacity(&self) -> usize {
         self.shared.places.len()
     }
+}
 
+impl<T> Drop for Consumer<T> {
     /// Says that nothing is taken any more.
-    pub(super) fn close(&self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
     }
 }
 
@@ -166,6 +176,22 @@ mod tests {
         producer.push(value.clone());
         assert_eq!(Rc::strong_count(&value), 3);
         drop((producer, consumer));
+        assert_eq!(Rc::strong_count(&value), 1);
+    }
+
+    #[test]
+    fn what_one_who_is_gone_did_not_take_the_other_takes_back() {
+        let value = Rc::new(());
+        let (mut producer, mut consumer) = ring(4);
+        (0..3).for_each(|_| producer.push(value.clone()));
+        drop(consumer.pop());
+        assert!(!producer.is_closed());
+        drop(consumer);
+        assert!(producer.is_closed());
+        assert_eq!(Rc::strong_count(&value), 3);
+        assert_eq!(producer.take_rest().len(), 2);
+        assert_eq!(producer.take_rest().len(), 0);
+        drop(producer);
         assert_eq!(Rc::strong_count(&value), 1);
     }
 

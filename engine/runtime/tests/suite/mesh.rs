@@ -2,7 +2,7 @@
 
 use super::run::{Answer, Ask, LIMITS, Seat};
 use runtime::sync::Event;
-use runtime::{Incoming, Lane, Mesh, ReplyTo, Shard, ShardId, TaskClass, Unanswered};
+use runtime::{ChunkPool, Incoming, Lane, Mesh, ReplyTo, Shard, ShardId, TaskClass, Unanswered};
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::rc::Rc;
@@ -217,6 +217,23 @@ pub async fn a_shard_that_ended_answers_nobody(shard: Shard, seat: Seat) {
         let answer = mesh.call(other(&shard), Lane::Fetch, Ask::Number(1)).await;
         assert_eq!(answer.err(), Some(Unanswered));
     }
+}
+
+pub async fn a_request_to_a_shard_that_ended_gives_its_memory_back(shard: Shard, seat: Seat) {
+    if shard.id() == ShardId(1) {
+        // Ends, mostly without having looked at what lies in its ring.
+        shard.sleep(Duration::from_millis(5)).await;
+        seat.port.attach(&shard, drop);
+        return;
+    }
+    let mesh = seat.port.attach(&shard, increment);
+    let pool = ChunkPool::new(&shard, 4096, 4096);
+    let mut chunk = pool.take(1).expect("room");
+    let lease = chunk.append_with(10, |bytes| bytes.fill(1));
+    drop(chunk);
+    let answer = mesh.call(other(&shard), Lane::Produce, Ask::Bytes(lease)).await;
+    assert_eq!(answer.err(), Some(Unanswered));
+    assert_eq!(pool.used_bytes(), 0, "the request lies in a ring that nobody reads");
 }
 
 pub async fn a_dropped_call_gives_its_credit_back(shard: Shard, seat: Seat) {
