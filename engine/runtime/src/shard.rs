@@ -134,13 +134,16 @@ impl Shard {
     /// Fail-stop: one line on stderr, and the process exits with 70. In the simulator the node
     /// stops, and the reason is kept for the test.
     pub fn fatal(&self, reason: &dyn Display) -> ! {
+        // The words are the caller's code, and may ask the shard something: no borrow meanwhile.
+        let reason = reason.to_string();
         let core = self.core.clone();
-        core.driver().fatal(reason)
+        core.driver().fatal(&reason)
     }
 
     /// One line on stderr: time, level, shard. In the simulator it goes to the trace.
     pub fn log(&self, level: Level, line: fmt::Arguments<'_>) {
-        self.core.driver().log(level, line);
+        let line = line.to_string(); // as in `fatal`
+        self.core.driver().log(level, format_args!("{line}"));
     }
 
     /// Files and directories.

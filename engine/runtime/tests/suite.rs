@@ -67,7 +67,7 @@ cases! {
         a_timeout_drops_the_future_and_a_result_beats_it,
         yielding_lets_every_ready_task_run,
         a_budget_makes_readers_wait_for_each_other,
-        shutdown_is_seen_by_all_who_wait;
+        a_line_may_ask_its_shard_while_it_is_written;
     cancel(1):
         a_dropped_receive_gives_its_slot_back,
         a_dropped_accept_closes_the_connection,

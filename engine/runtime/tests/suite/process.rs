@@ -201,7 +201,7 @@ fn a_second_sigterm_does_not_cut_a_graceful_end_short() {
 }
 
 #[test]
-fn a_request_from_another_thread_reaches_every_shard() {
+fn a_request_from_another_thread_reaches_all_who_wait_on_every_shard() {
     let shutdown = Shutdown::new();
     let (sender, ready) = channel();
     let asker = {
@@ -212,9 +212,21 @@ fn a_request_from_another_thread_reaches_every_shard() {
         })
     };
     let main = move |shard: Shard, sender: std::sync::mpsc::Sender<()>| async move {
+        let wait = |_| {
+            let waits = shard.clone();
+            let wait = async move { waits.shutdown_requested().await };
+            shard.spawn(TaskClass::Background, "waits", wait)
+        };
+        let waiting: Vec<_> = (0..50).map(wait).collect();
+        let limit = Duration::from_millis(1);
+        let early = shard.timeout(limit, shard.shutdown_requested()).await;
+        assert!(early.is_err() && !shard.is_shutting_down(), "nobody asked yet");
         sender.send(()).expect("the asker listens");
-        shard.shutdown_requested().await;
+        for task in waiting {
+            task.await.expect("not aborted");
+        }
         assert!(shard.is_shutting_down());
+        shard.shutdown_requested().await; // one who comes late need not wait
     };
     run_shards(config(2), shutdown, vec![sender.clone(), sender], main).expect("shards start");
     asker.join().expect("the asker does not panic");

@@ -1,8 +1,9 @@
 //! Tasks, timers, budgets.
 
 use super::run::Seat;
-use runtime::{Aborted, Budget, Elapsed, Shard, TaskClass};
+use runtime::{Aborted, Budget, Elapsed, Level, Shard, TaskClass};
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
@@ -119,8 +120,17 @@ pub async fn a_budget_makes_readers_wait_for_each_other(shard: Shard, _seat: Sea
     assert!(budget.acquire(101).await.is_err());
 }
 
-pub async fn shutdown_is_seen_by_all_who_wait(shard: Shard, _seat: Seat) {
-    assert!(!shard.is_shutting_down());
-    let waits = shard.timeout(Duration::from_millis(1), shard.shutdown_requested()).await;
-    assert_eq!(waits, Err(Elapsed), "nobody asked yet");
+/// Words that are not known before they are asked for.
+struct Asks(Shard);
+
+impl fmt::Display for Asks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.log(Level::Debug, format_args!("a line within a line"));
+        write!(f, "{} tasks at {:?}", self.0.tasks().len(), self.0.now())
+    }
+}
+
+pub async fn a_line_may_ask_its_shard_while_it_is_written(shard: Shard, _seat: Seat) {
+    shard.log(Level::Debug, format_args!("{}", Asks(shard.clone())));
+    let _free = shard.random_u64();
 }
