@@ -8,7 +8,7 @@ use crate::shutdown::Shutdown;
 use crate::uring::calls::unix_ms;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,19 +16,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A broker starts its shards once; tests do it many times at once.
 const WAITERS: usize = 64;
 
-/// The eventfds that the handler writes to; 0 is a free place.
+/// The eventfds that the handler writes to; 0 is none. One that was made stays open for ever: a
+/// handler that has just read its number may write to it at any time, and by then the number of a
+/// closed one could be a stranger's.
 static WIRES: [AtomicI32; WAITERS] = [const { AtomicI32::new(0) }; WAITERS];
 
-/// How many wait, and what SIGTERM and SIGINT did before the first of them came.
-static INSTALLED: Mutex<(usize, Option<[libc::sigaction; 2]>)> = Mutex::new((0, None));
+/// Who waits, by place, and what SIGTERM and SIGINT did before the first of them came.
+static INSTALLED: Mutex<Installed> =
+    Mutex::new(Installed { waits: [false; WAITERS], before: None });
+
+struct Installed {
+    waits: [bool; WAITERS],
+    before: Option<[libc::sigaction; 2]>,
+}
 
 const SIGNALS: [i32; 2] = [libc::SIGTERM, libc::SIGINT];
 
 /// While it lives, SIGTERM and SIGINT end nothing: they are counted, as are the shards that end.
 pub(super) struct Signals {
-    asked: OwnedFd,
+    asked: RawFd,
     ended: Arc<OwnedFd>,
-    place: &'static AtomicI32,
+    place: usize,
 }
 
 /// Says, on drop, that a shard has ended.
@@ -36,16 +44,20 @@ pub(super) struct EndNotice(Arc<OwnedFd>);
 
 impl Signals {
     pub(super) fn catch() -> io::Result<Signals> {
-        let (asked, ended) = (eventfd()?, Arc::new(eventfd()?));
+        let ended = Arc::new(eventfd()?);
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-        let (free, wire) = (Ordering::SeqCst, asked.as_raw_fd());
-        let mut places = WIRES.iter();
-        let place = places.find(|w| w.compare_exchange(0, wire, free, free).is_ok());
+        let place = installed.waits.iter().position(|waits| !waits);
         let place = place.ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))?;
-        if installed.0 == 0 {
-            installed.1 = Some(SIGNALS.map(install));
+        let asked = match WIRES[place].load(Ordering::SeqCst) {
+            0 => eventfd()?.into_raw_fd(),
+            kept => kept,
+        };
+        count(asked); // what came for those who waited here before
+        WIRES[place].store(asked, Ordering::SeqCst);
+        if installed.before.is_none() {
+            installed.before = Some(SIGNALS.map(install));
         }
-        installed.0 += 1;
+        installed.waits[place] = true;
         Ok(Signals { asked, ended, place })
     }
 
@@ -57,21 +69,17 @@ impl Signals {
     pub(super) fn wait_for(&self, shards: usize, shutdown: &Shutdown) {
         let mut left = shards as u64;
         while left > 0 {
-            let poll = |fd: &OwnedFd| libc::pollfd {
-                fd: fd.as_raw_fd(),
-                events: libc::POLLIN,
-                revents: 0,
-            };
-            let mut fds = [poll(&self.asked), poll(&self.ended)];
+            let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+            let mut fds = [poll(self.asked), poll(self.ended.as_raw_fd())];
             // SAFETY: two pollfds of ours. An interruption only makes us look once more.
             unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) };
-            if count(&self.asked) > 0 {
+            if count(self.asked) > 0 {
                 let what = if shutdown.is_requested() { "already ending" } else { "ending" };
                 let line = format_args!("asked by a signal to end gracefully: {what}");
                 write_line(unix_ms(), Level::Info, &"start", &line);
                 shutdown.request();
             }
-            left -= left.min(count(&self.ended));
+            left -= left.min(count(self.ended.as_raw_fd()));
         }
     }
 }
@@ -79,12 +87,11 @@ impl Signals {
 impl Drop for Signals {
     fn drop(&mut self) {
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
-        self.place.store(0, Ordering::SeqCst);
-        installed.0 -= 1;
-        if installed.0 > 0 {
+        installed.waits[self.place] = false;
+        if installed.waits.contains(&true) {
             return;
         }
-        for (signal, before) in SIGNALS.iter().zip(installed.1.take().iter().flatten()) {
+        for (signal, before) in SIGNALS.iter().zip(installed.before.take().iter().flatten()) {
             // SAFETY: gives back the very action that the kernel gave us.
             unsafe { libc::sigaction(*signal, before, ptr::null_mut()) };
         }
@@ -121,10 +128,10 @@ fn add_one(fd: RawFd) {
 }
 
 /// What was counted since the last look.
-fn count(fd: &OwnedFd) -> u64 {
+fn count(fd: RawFd) -> u64 {
     let mut count = [0u8; 8];
     // SAFETY: reads at most eight bytes into ours.
-    let n = unsafe { libc::read(fd.as_raw_fd(), count.as_mut_ptr().cast(), 8) };
+    let n = unsafe { libc::read(fd, count.as_mut_ptr().cast(), 8) };
     if n == 8 { u64::from_ne_bytes(count) } else { 0 }
 }
 
@@ -135,7 +142,7 @@ impl Drop for EndNotice {
 }
 
 /// A counter that threads wake others with; non-blocking.
-pub(super) fn eventfd() -> io::Result<OwnedFd> {
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: takes numbers.
     owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })
 }
@@ -146,4 +153,25 @@ fn owned(raw: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor was just made, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_comes_late_meets_no_stranger_and_asks_nobody_who_comes_later() {
+        let first = Signals::catch().expect("a place");
+        let (wire, place) = (first.asked, first.place);
+        drop(first);
+        // The handler has read the number before, and writes now.
+        add_one(wire);
+        let link = std::fs::read_link(format!("/proc/self/fd/{wire}")).expect("it is open");
+        assert_eq!(link.to_str(), Some("anon_inode:[eventfd]"));
+        let second = Signals::catch().expect("a place");
+        assert_eq!((second.asked, second.place), (wire, place), "the same one again");
+        assert_eq!(count(second.asked), 0, "it was for another");
+        on_signal(libc::SIGTERM);
+        assert_eq!(count(second.asked), 1);
+    }
 }
