@@ -1,6 +1,6 @@
 //! Starts the shards of a process, each on its core, and waits for their end.
 
-use crate::bell::Bell;
+use crate::bell::{Bell, CORES_MAX};
 use crate::cpu;
 use crate::driver::Driver;
 use crate::log::{self, Level, write_line};
@@ -9,7 +9,7 @@ use crate::shard::{Core, MayWait, Shard, ShardId};
 use crate::shutdown::Shutdown;
 use crate::task::{JoinHandle, TaskClass};
 use crate::uring::calls::unix_ms;
-use crate::uring::{Uring, UringConfig};
+use crate::uring::{Got, Uring, UringConfig};
 use core_affinity::CoreId;
 use std::fmt;
 use std::io;
@@ -20,7 +20,9 @@ use std::time::Duration;
 
 mod signals;
 
-use signals::{Signals, eventfd};
+pub(crate) use signals::eventfd;
+
+use signals::Signals;
 
 /// The exit code of a fail-stop.
 pub(crate) const FATAL_EXIT: i32 = 70;
@@ -46,6 +48,9 @@ pub struct RuntimeConfig {
     /// What the chunk pools of all shards may hold together. It is registered if the limit on
     /// locked memory allows all of it, else none.
     pub chunk_memory_bytes: u64,
+    /// Buffers of 4 KiB that each shard's small receives share; a power of two. Receives that find
+    /// none bring their own.
+    pub receive_buffers: u16,
 }
 
 impl Default for RuntimeConfig {
@@ -55,6 +60,7 @@ impl Default for RuntimeConfig {
             ring_entries: 512,
             stall_warning: Duration::from_millis(50),
             chunk_memory_bytes: 256 << 20,
+            receive_buffers: 128,
         }
     }
 }
@@ -69,6 +75,11 @@ pub enum StartError {
         /// Shards to start.
         shards: u16,
     },
+    /// One process has no more than 4096 shards.
+    TooMany {
+        /// Shards to start.
+        shards: u16,
+    },
     /// The kernel gives no ring.
     Ring(io::Error),
     /// The kernel gives no thread, signal or event descriptor.
@@ -80,6 +91,9 @@ impl fmt::Display for StartError {
         match self {
             StartError::Init { given, shards } => {
                 write!(f, "{given} values to start {shards} shards with: give one for each")
+            }
+            StartError::TooMany { shards } => {
+                write!(f, "{shards} shards are more than a process has: start at most {CORES_MAX}")
             }
             StartError::Ring(e) => write!(
                 f,
@@ -96,7 +110,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            StartError::Init { .. } => None,
+            StartError::Init { .. } | StartError::TooMany { .. } => None,
             StartError::Ring(e) | StartError::System(e) => Some(e),
         }
     }
@@ -122,17 +136,18 @@ where
     if init.len() != usize::from(count) {
         return Err(StartError::Init { given: init.len(), shards: count });
     }
+    if usize::from(count) > CORES_MAX {
+        return Err(StartError::TooMany { shards: count });
+    }
     let offer = KernelOffer::probe();
     let uring = UringConfig {
         entries: config.ring_entries,
         registers_memory: offer.registers(config.chunk_memory_bytes),
+        recv_buffers: config.receive_buffers,
     };
-    announce(&offer, count, uring);
     let signals = Signals::catch().map_err(StartError::System)?;
-    let bells: Arc<[Arc<Bell>]> = (0..count)
-        .map(|_| eventfd().map(|wire| Bell::hang(Some(wire))))
-        .collect::<io::Result<_>>()
-        .map_err(StartError::System)?;
+    let hung = Hung::hang(count).map_err(StartError::System)?;
+    let bells = &hung.0;
     let (ready, started) = channel();
     let cores = cpu::cores();
     let mut threads = Vec::new();
@@ -152,43 +167,78 @@ where
         threads.push(thread.map_err(StartError::System)?);
     }
     drop(ready);
-    let outcome = wait_for_rings(started, count);
+    let outcome = wait_for_rings(started, count, &offer);
     if outcome.is_ok() {
-        shutdown.tell(&bells);
+        shutdown.tell(bells);
         signals.wait_for(threads.len(), &shutdown);
     }
     for thread in threads {
         thread.join().expect("a panic on a shard's thread has ended the process");
     }
-    shutdown.forget(&bells);
+    shutdown.forget(bells);
     log::flush();
     outcome
 }
 
-fn announce(offer: &KernelOffer, shards: u16, uring: UringConfig) {
-    let memory = if uring.registers_memory { "registered" } else { "not registered" };
-    let line = format_args!("{offer}; {shards} shards, files registered, memory {memory}");
+/// The bells of the shards. They are taken down at the latest when this goes, by whichever way the
+/// start or the run has ended.
+struct Hung(Arc<[Arc<Bell>]>);
+
+impl Hung {
+    fn hang(count: u16) -> io::Result<Hung> {
+        let wires: Vec<_> = (0..count).map(|_| eventfd()).collect::<io::Result<_>>()?;
+        Ok(Hung(wires.into_iter().map(|wire| Bell::hang(Some(wire))).collect()))
+    }
+}
+
+impl Drop for Hung {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|bell| bell.take_down());
+    }
+}
+
+/// Says what the kernel offers, and what every ring has got of it.
+fn announce(offer: &KernelOffer, got: &[Got]) {
+    let yes = |is: bool| if is { "yes" } else { "no" };
+    let memory = yes(got.iter().all(|got| got.memory));
+    let pooled = yes(got.iter().all(|got| got.pooled_receives));
+    let shards = got.len();
+    let line = format_args!(
+        "{offer}; {shards} shards, registered files yes, registered memory {memory}, pooled \
+         receives {pooled}"
+    );
     write_line(unix_ms(), Level::Info, &"start", &line);
 }
 
 /// Every shard says whether it has its ring; the first error is the start's. The others then go by
 /// themselves: the word to go on, for which they wait, can never come once this has returned.
 fn wait_for_rings(
-    started: Receiver<Result<Sender<()>, io::Error>>,
+    started: Receiver<Result<Ready, io::Error>>,
     count: u16,
+    offer: &KernelOffer,
 ) -> Result<(), StartError> {
-    let mut go = Vec::new();
+    let (mut go, mut got) = (Vec::new(), Vec::new());
     for _ in 0..count {
         match started.recv() {
-            Ok(Ok(sender)) => go.push(sender),
+            Ok(Ok(ready)) => {
+                go.push(ready.go);
+                got.push(ready.got);
+            }
             Ok(Err(e)) => return Err(StartError::Ring(e)),
             Err(_) => return Err(StartError::Ring(io::ErrorKind::BrokenPipe.into())),
         }
     }
+    announce(offer, &got);
     for sender in go {
         sender.send(()).expect("a shard that has its ring waits for the word");
     }
     Ok(())
+}
+
+/// A shard has its ring, and waits for the word to go on.
+struct Ready {
+    go: Sender<()>,
+    got: Got,
 }
 
 /// What one shard's thread is to do.
@@ -198,7 +248,7 @@ struct Plan {
     uring: UringConfig,
     stall: Duration,
     pin: Option<CoreId>,
-    ready: Sender<Result<Sender<()>, io::Error>>,
+    ready: Sender<Result<Ready, io::Error>>,
     ended: signals::EndNotice,
 }
 
@@ -216,7 +266,7 @@ impl Plan {
             }
         };
         let (go, told) = channel();
-        let _ = self.ready.send(Ok(go));
+        let _ = self.ready.send(Ok(Ready { go, got: uring.got() }));
         drop(self.ready);
         if told.recv().is_err() {
             bell.take_down();

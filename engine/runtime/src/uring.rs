@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use table::{FileTable, MemoryTable};
 
 /// Keys with the highest bit are the driver's own; a slot's generation never has it.
@@ -40,6 +41,11 @@ const POKE_FAILED: u64 = OWN | 3 << 32;
 /// The kernel's workers of one ring: for files (bounded) and for splices (unbounded). A core has no
 /// use for more of them, and each is a thread.
 const WORKERS: [u32; 2] = [8, 16];
+
+/// How long a shard sleeps when the kernel has no memory for its operations, and how long it bears
+/// that in all.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(1);
+const SHORTAGE_MAX: Duration = Duration::from_secs(10);
 
 const ENTER_GETEVENTS: u32 = 1 << 0;
 const ENTER_EXT_ARG: u32 = 1 << 3;
@@ -58,8 +64,19 @@ struct GetEventsArg {
 pub(crate) struct UringConfig {
     /// Places for submissions; completions have four times as many.
     pub(crate) entries: u32,
-    /// Whether memory is registered.
+    /// Whether memory is to be registered.
     pub(crate) registers_memory: bool,
+    /// Buffers of 4 KiB for small receives, a power of two.
+    pub(crate) recv_buffers: u16,
+}
+
+/// What the kernel has given to a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Got {
+    /// A table for registered memory.
+    pub(crate) memory: bool,
+    /// Receives that pick their memory.
+    pub(crate) pooled_receives: bool,
 }
 
 /// See the module.
@@ -78,6 +95,8 @@ pub(crate) struct Uring {
     /// Entries since the last submission, and which of them are the second half of a linked pair.
     queued: u32,
     seconds: Vec<u32>,
+    /// Since when the kernel takes nothing and has nothing for us.
+    short_since: Option<Instant>,
 }
 
 impl Uring {
@@ -91,7 +110,7 @@ impl Uring {
         submitter.register_iowq_max_workers(&mut WORKERS.clone())?;
         let files = FileTable::new(&submitter)?;
         let memory = MemoryTable::new(&submitter, config);
-        let recv = RecvPool::new(&submitter);
+        let recv = RecvPool::new(&submitter, config.recv_buffers);
         let mut probe = io_uring::Probe::new();
         submitter.register_probe(&mut probe)?;
         let truncates = probe.is_supported(opcode::Ftruncate::CODE);
@@ -108,8 +127,13 @@ impl Uring {
             wire_armed: false,
             queued: 0,
             seconds: Vec::new(),
+            short_since: None,
             ring,
         })
+    }
+
+    pub(crate) fn got(&self) -> Got {
+        Got { memory: self.memory.is_in_use(), pooled_receives: self.recv.is_some() }
     }
 
     pub(crate) fn push(&mut self, key: Key, op: Op) {
@@ -295,51 +319,59 @@ impl Uring {
     /// Hands over what is queued and runs what has completed. With a limit it waits for one
     /// completion; the inner limit is the moment at which it gives up waiting.
     fn enter(&mut self, wait: Option<Option<Instant>>) {
-        let mut timespec = types::Timespec::new();
-        if let Some(Some(at)) = wait {
-            let left = at.since(calls::monotonic());
-            timespec = timespec.sec(left.as_secs()).nsec(left.subsec_nanos());
-        }
-        let limited = matches!(wait, Some(Some(_)));
-        let arg = GetEventsArg {
-            sigmask: 0,
-            sigmask_size: 0,
-            pad: 0,
-            timespec: if limited { &raw const timespec as u64 } else { 0 },
-        };
-        let want = u32::from(wait.is_some());
-        let flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
+        let wait = wait.map(|until| until.map(|at| at.since(calls::monotonic())));
         let entries = self.ring.submission().len() as u32;
-        let submitter = self.ring.submitter();
-        // SAFETY: the argument is the structure that EXT_ARG announces, and it and the time it
-        // points to live until the call returns.
-        let entered = unsafe { submitter.enter(entries, want, flags, Some(&arg)) };
+        let entered = self.call_enter(entries, wait);
         let left = self.ring.submission().len() as u32;
-        self.account(left);
-        let Err(e) = entered else { return };
+        if account(self.queued, left, &mut self.seconds).is_err() {
+            self.fatal(&"the kernel had no memory for a whole write and sync; add memory");
+        }
+        self.queued = left;
+        let Err(e) = entered else {
+            self.short_since = None;
+            return;
+        };
         match e.raw_os_error() {
             // A signal, or the limit is over. The turn goes on with what there is.
             Some(libc::EINTR | libc::ETIME) => {}
-            // Completions must be taken first, or memory is short for a moment: the next turn
-            // tries again.
-            Some(libc::EBUSY | libc::EAGAIN) => {}
+            // Completions must be taken first, or memory is short: the next turn tries again.
+            Some(libc::EBUSY | libc::EAGAIN) => self.bear_shortage(&e),
             _ => self.fatal(&format_args!("io_uring_enter failed: {e}; restart the broker")),
         }
     }
 
-    /// `left` of the queued entries were not taken. That may not be the second half of a pair: the
-    /// sync would no longer follow its write.
-    fn account(&mut self, left: u32) {
-        let taken = self.queued - left;
-        if left > 0 && self.seconds.contains(&taken) {
-            self.fatal(&"the kernel had no memory for a whole write and sync; add memory");
+    /// The system call. None does not wait, the inner limit is for how long it waits at most.
+    fn call_enter(&self, entries: u32, wait: Option<Option<Duration>>) -> io::Result<usize> {
+        let limit = wait.flatten();
+        let time = limit.unwrap_or_default();
+        let timespec = types::Timespec::new().sec(time.as_secs()).nsec(time.subsec_nanos());
+        let arg = GetEventsArg {
+            sigmask: 0,
+            sigmask_size: 0,
+            pad: 0,
+            timespec: if limit.is_some() { &raw const timespec as u64 } else { 0 },
+        };
+        let want = u32::from(wait.is_some());
+        let flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
+        // SAFETY: the argument is the structure that EXT_ARG announces, and it and the time it
+        // points to live until the call returns.
+        unsafe { self.ring.submitter().enter(entries, want, flags, Some(&arg)) }
+    }
+
+    /// The kernel took nothing. If there is no completion to make room with either, the shard
+    /// sleeps for a moment instead of asking again and again; for ever it does not ask.
+    fn bear_shortage(&mut self, e: &io::Error) {
+        if !self.ring.completion().is_empty() {
+            return;
         }
-        self.queued = left;
-        self.seconds.retain_mut(|at| {
-            let stays = *at >= taken;
-            *at = at.saturating_sub(taken);
-            stays
-        });
+        let now = calls::monotonic();
+        let since = *self.short_since.get_or_insert(now);
+        if now.since(since) >= SHORTAGE_MAX {
+            let time = SHORTAGE_MAX.as_secs();
+            self.fatal(&format_args!("the kernel took no operation for {time} s: {e}; add memory"));
+        }
+        // Whatever ends it, the caller looks again.
+        let _ = self.call_enter(0, Some(Some(SHORTAGE_PAUSE)));
     }
 
     fn reap(&mut self, done: &mut Vec<Completion>) {
@@ -372,8 +404,32 @@ impl Uring {
     }
 }
 
+/// The kernel took all but the last `left` of the queued entries. `seconds` are the places of the
+/// second halves of linked pairs; they become their places among those that are left.
+///
+/// An error if a pair was split: its sync would no longer follow its write.
+fn account(queued: u32, left: u32, seconds: &mut Vec<u32>) -> Result<(), SplitPair> {
+    let taken = queued - left;
+    if left > 0 && seconds.contains(&taken) {
+        return Err(SplitPair);
+    }
+    seconds.retain_mut(|at| {
+        let stays = *at >= taken;
+        *at = at.saturating_sub(taken);
+        stays
+    });
+    Ok(())
+}
+
+/// Of a linked pair only the first half was taken.
+#[derive(Debug, PartialEq, Eq)]
+struct SplitPair;
+
 impl Drop for Uring {
     fn drop(&mut self) {
         self.bell.ring.store(-1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests;

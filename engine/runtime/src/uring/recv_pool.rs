@@ -14,8 +14,6 @@ use io_uring::types::{self, BufRingEntry};
 use io_uring::{Submitter, opcode, squeue};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// A power of two. All of them together are the shard's whole receive memory for small requests.
-const BUFFERS: u16 = 128;
 const BUFFER_BYTES: usize = 4096;
 const GROUP: u16 = 0;
 const PAGE: usize = 4096;
@@ -25,20 +23,22 @@ const PAGE: usize = 4096;
 pub(super) struct RecvPool {
     places: Memory,
     buffers: Memory,
+    /// How many: a power of two. All together are the shard's whole memory for small receives.
+    count: u16,
     tail: u16,
 }
 
 impl RecvPool {
     /// None if the kernel has no such thing: receives then bring their own memory.
-    pub(super) fn new(submitter: &Submitter<'_>) -> Option<RecvPool> {
-        let places = Memory::zeroed(usize::from(BUFFERS) * size_of::<BufRingEntry>(), PAGE);
-        let buffers = Memory::zeroed(usize::from(BUFFERS) * BUFFER_BYTES, PAGE);
+    pub(super) fn new(submitter: &Submitter<'_>, count: u16) -> Option<RecvPool> {
+        let places = Memory::zeroed(usize::from(count) * size_of::<BufRingEntry>(), PAGE);
+        let buffers = Memory::zeroed(usize::from(count) * BUFFER_BYTES, PAGE);
         let address = places.as_ptr() as u64;
         // SAFETY: page-aligned memory for so many places, which lives as long as the ring (it is
         // dropped after it, or with the process).
-        unsafe { submitter.register_buf_ring_with_flags(address, BUFFERS, GROUP, 0) }.ok()?;
-        let mut pool = RecvPool { places, buffers, tail: 0 };
-        (0..BUFFERS).for_each(|id| pool.give(id));
+        unsafe { submitter.register_buf_ring_with_flags(address, count, GROUP, 0) }.ok()?;
+        let mut pool = RecvPool { places, buffers, count, tail: 0 };
+        (0..count).for_each(|id| pool.give(id));
         Some(pool)
     }
 
@@ -53,7 +53,7 @@ impl RecvPool {
     /// What the kernel put into a buffer, which is free again.
     pub(super) fn take(&mut self, id: u16, result: i32) -> Payload {
         let n = usize::try_from(result).unwrap_or(0);
-        assert!(id < BUFFERS && n <= BUFFER_BYTES, "{n} bytes in buffer {id}");
+        assert!(id < self.count && n <= BUFFER_BYTES, "{n} bytes in buffer {id}");
         let payload = if n > 0 {
             // SAFETY: buffer `id` is inside the region (checked above), and the kernel gave it to
             // us with this completion.
@@ -67,7 +67,7 @@ impl RecvPool {
     }
 
     fn buffer(&self, id: u16) -> *mut u8 {
-        // SAFETY: the caller's id is below `BUFFERS`, so the address is inside the region.
+        // SAFETY: the caller's id is below `count`, so the address is inside the region.
         unsafe { self.buffers.as_ptr().add(usize::from(id) * BUFFER_BYTES) }
     }
 
@@ -76,7 +76,7 @@ impl RecvPool {
         // SAFETY: the place is inside the ring, and the kernel does not read it before the tail
         // moves past it. The tail lies in the first place, in a field that `set_*` never touches.
         unsafe {
-            let place = &mut *base.add(usize::from(self.tail % BUFFERS));
+            let place = &mut *base.add(usize::from(self.tail % self.count));
             place.set_addr(self.buffer(id) as u64);
             place.set_len(BUFFER_BYTES as u32);
             place.set_bid(id);

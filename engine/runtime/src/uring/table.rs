@@ -71,6 +71,11 @@ impl MemoryTable {
         MemoryTable { free, enabled }
     }
 
+    /// Whether the kernel knows memory by it.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.enabled
+    }
+
     /// Registers memory; none if the table is full or not in use. An error ends its use.
     pub(super) fn add(
         &mut self,

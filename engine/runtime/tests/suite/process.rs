@@ -3,9 +3,10 @@
 //! Tests that need a process of their own start this test binary again, for the one test, with
 //! `RINGMAIN_TEST_CHILD` set: there the test plays the child.
 
+use super::sockets::drain;
 use runtime::{
-    Buffer, DirLock, Level, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, TaskClass,
-    run_shards,
+    Buffer, DirLock, Lease, Level, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, Socket,
+    TaskClass, run_shards,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -353,6 +354,42 @@ fn the_lock_of_a_killed_process_is_free_when_its_writes_have_landed() {
     killed.join().expect("the child was killed");
     drop(lock);
     fs::remove_dir_all(&dir).expect("remove");
+}
+
+#[test]
+fn more_shards_than_a_process_has_are_refused() {
+    let main = |_: Shard, ()| async {};
+    let many = run_shards(config(5000), Shutdown::new(), vec![(); 5000], main);
+    let words = many.expect_err("too many").to_string();
+    assert_eq!(words, "5000 shards are more than a process has: start at most 4096");
+}
+
+#[test]
+fn receives_that_find_no_pooled_memory_bring_their_own() {
+    const CONNECTIONS: u8 = 50;
+    let config = RuntimeConfig { receive_buffers: 2, ..config(1) };
+    let main = |shard: Shard, ()| async move {
+        let listener = shard.net().listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("listen");
+        let (mut clients, mut received) = (Vec::new(), Vec::new());
+        for _ in 0..CONNECTIONS {
+            let client = shard.net().connect(listener.local_addr()).await.expect("connect");
+            let (server, _) = listener.accept().await.expect("accept");
+            clients.push(client);
+            let drain = async move { drain(&server).await };
+            received.push(shard.spawn(TaskClass::Foreground, "drain", drain));
+        }
+        // All at once: far more than two are there before the shard looks again.
+        let send = |(client, number): (Socket, u8)| {
+            let send = async move { client.send(Lease::from(vec![number; 9000])).await };
+            shard.spawn(TaskClass::Foreground, "send", send)
+        };
+        let sends: Vec<_> = clients.into_iter().zip(0..).map(send).collect();
+        for (number, (send, received)) in (0u8..).zip(sends.into_iter().zip(received)) {
+            send.await.expect("not aborted").expect("send");
+            assert_eq!(received.await.expect("not aborted"), vec![number; 9000]);
+        }
+    };
+    run_shards(config, Shutdown::new(), vec![()], main).expect("a shard starts here");
 }
 
 #[test]
