@@ -4,6 +4,7 @@ pub(crate) mod file;
 pub(crate) mod open;
 
 use crate::buffer::Buffer;
+use crate::memory::Parked;
 use crate::op::{Blocking, Op, Payload, SyncKind, UnlinkKind, check};
 use crate::ring::{Holder, Keep, Outcome};
 use crate::shard::Core;
@@ -80,7 +81,7 @@ impl Disk {
     /// Opens a file; a directory too, if it is opened for nothing but syncing.
     pub async fn open(&self, path: &Path, how: Open) -> io::Result<File> {
         let path = c_string(path)?;
-        let op = Op::Open { path: path.as_ptr(), flags: how.flags() };
+        let op = Op::Open { path: path.get().as_ptr(), flags: how.flags() };
         let outcome = self.run(op, Keep::Path(path)).await;
         let raw = check(outcome.results[0])?;
         Ok(File::adopt(&self.core, raw as i32))
@@ -89,7 +90,7 @@ impl Disk {
     /// Makes one directory. Its name is durable after a [`sync_dir`](Disk::sync_dir) of its parent.
     pub async fn create_dir(&self, path: &Path) -> io::Result<()> {
         let path = c_string(path)?;
-        self.done(Op::MakeDir { path: path.as_ptr() }, Keep::Path(path)).await
+        self.done(Op::MakeDir { path: path.get().as_ptr() }, Keep::Path(path)).await
     }
 
     /// The names in a directory, sorted.
@@ -106,7 +107,7 @@ impl Disk {
     /// Gives a file another name, replacing what had it, in one step.
     pub async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (from, to) = (c_string(from)?, c_string(to)?);
-        let op = Op::Rename { from: from.as_ptr(), to: to.as_ptr() };
+        let op = Op::Rename { from: from.get().as_ptr(), to: to.get().as_ptr() };
         self.done(op, Keep::Paths(from, to)).await
     }
 
@@ -124,7 +125,7 @@ impl Disk {
     pub async fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let path = c_string(path)?;
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let op = Op::Open { path: path.as_ptr(), flags };
+        let op = Op::Open { path: path.get().as_ptr(), flags };
         let outcome = self.run(op, Keep::Path(path)).await;
         let directory = File::adopt(&self.core, check(outcome.results[0])? as i32);
         directory.sync(SyncKind::All).await
@@ -165,7 +166,7 @@ impl Disk {
 
     async fn unlink(&self, path: &Path, kind: UnlinkKind) -> io::Result<()> {
         let path = c_string(path)?;
-        self.done(Op::Unlink { path: path.as_ptr(), kind }, Keep::Path(path)).await
+        self.done(Op::Unlink { path: path.get().as_ptr(), kind }, Keep::Path(path)).await
     }
 
     async fn run(&self, op: Op, keep: Keep) -> Outcome {
@@ -183,8 +184,9 @@ impl Disk {
     }
 }
 
-fn c_string(path: &Path) -> io::Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| {
+/// A name as the kernel reads it, at an address that stays.
+fn c_string(path: &Path) -> io::Result<Parked<CString>> {
+    CString::new(path.as_os_str().as_bytes()).map(Parked::new).map_err(|_| {
         let path = PathBuf::from(path);
         io::Error::new(io::ErrorKind::InvalidInput, format!("{} holds a zero byte", path.display()))
     })

@@ -33,8 +33,8 @@ pub(crate) enum Keep {
     Lease(Lease),
     Message(Parked<Message>),
     Peer(Parked<PeerAddr>),
-    Path(CString),
-    Paths(CString, CString),
+    Path(Parked<CString>),
+    Paths(Parked<CString>, Parked<CString>),
     Stat(Parked<libc::statx>),
     Splice(Rc<Pipe>, Option<SharedFile>),
 }
