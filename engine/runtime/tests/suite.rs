@@ -71,6 +71,7 @@ cases! {
     cancel(1):
         a_dropped_receive_gives_its_slot_back,
         a_dropped_accept_closes_the_connection,
+        an_accept_dropped_with_its_connection_closes_it,
         more_receives_end_at_once_than_the_ring_has_places_for,
         a_dropped_synced_write_keeps_its_memory_to_the_end,
         tasks_left_at_the_end_are_dropped_with_their_operations;

@@ -60,6 +60,21 @@ pub async fn a_dropped_accept_closes_the_connection(shard: Shard, seat: Seat) {
     assert!(end.is_err() || end.is_ok_and(|bytes| bytes.is_empty()));
 }
 
+pub async fn an_accept_dropped_with_its_connection_closes_it(shard: Shard, seat: Seat) {
+    let listener = shard.net().listen(SocketAddr::new(seat.ip, 0)).expect("listen");
+    let client = shard.net().connect(listener.local_addr()).await.expect("connect");
+    {
+        let mut accept = pin!(listener.accept());
+        start(accept.as_mut()).await;
+        // The connection waits already: the accept is done meanwhile, and nobody looks.
+        shard.sleep(Duration::from_millis(20)).await;
+    }
+    let limit = Duration::from_secs(10);
+    let end = shard.timeout(limit, client.recv_pooled()).await.expect("the other end is closed");
+    assert!(end.is_err() || end.is_ok_and(|bytes| bytes.is_empty()));
+    drop(listener);
+}
+
 pub async fn more_receives_end_at_once_than_the_ring_has_places_for(shard: Shard, seat: Seat) {
     const RECEIVES: usize = 3000; // the ring holds 512 submissions and 2048 completions
     let (client, server) = pair(&shard, &seat).await;

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
@@ -301,58 +302,77 @@ fn an_idle_shard_does_nothing_at_all() {
     watcher.join().expect("nothing was used");
 }
 
+/// Direct writes of the child, which never end: so many blocks at once.
+const BLOCKS: u64 = 32;
+const BLOCK: usize = 1 << 20;
+
+/// Takes the directory's lock, gives it to the ring, and writes without end: at any moment nearly
+/// all blocks are in flight.
+fn write_for_ever(dir: PathBuf) {
+    let lock = DirLock::acquire(&dir, || {}).expect("nobody holds it");
+    run_one(move |shard| {
+        let (lock, path) = (lock.clone(), dir.join("data"));
+        async move {
+            shard.hold(&lock).expect("the ring holds it");
+            let how = Open::read().write().create().direct();
+            let file = shard.disk().open(&path, how).await.expect("open");
+            file.allocate(0, BLOCKS * BLOCK as u64).await.expect("allocate");
+            for at in 0..BLOCKS {
+                let file = file.clone();
+                let write = async move {
+                    for round in 0.. {
+                        let mut block = Buffer::aligned(BLOCK);
+                        block.fill(round as u8);
+                        let position = at * BLOCK as u64;
+                        file.write(block.freeze(), position).await.expect("write");
+                        if (at, round) == (0, 3) {
+                            println!("ready"); // whatever the disk's speed, it is busy now
+                        }
+                    }
+                };
+                shard.spawn(TaskClass::Foreground, "writer", write).detach();
+            }
+            std::future::pending::<()>().await;
+        }
+    });
+}
+
+/// The last byte of every block.
+fn ends_of_blocks(dir: &Path) -> Vec<u8> {
+    let file = fs::File::open(dir.join("data")).expect("the child made it");
+    let end = |block: u64| {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, (block + 1) * BLOCK as u64 - 1).expect("it is allocated");
+        byte[0]
+    };
+    (0..BLOCKS).map(end).collect()
+}
+
 #[test]
 fn the_lock_of_a_killed_process_is_free_when_its_writes_have_landed() {
-    const BLOCKS: u64 = 32;
-    const BLOCK: usize = 1 << 20;
     if let Some(dir) = as_child() {
-        let dir = PathBuf::from(dir);
-        let lock = DirLock::acquire(&dir, || {}).expect("nobody holds it");
-        run_one(move |shard| {
-            let (lock, path) = (lock.clone(), dir.join("data"));
-            async move {
-                shard.hold(&lock).expect("the ring holds it");
-                let how = Open::read().write().create().direct();
-                let file = shard.disk().open(&path, how).await.expect("open");
-                file.allocate(0, BLOCKS * BLOCK as u64).await.expect("allocate");
-                for at in 0..BLOCKS {
-                    let file = file.clone();
-                    let write = async move {
-                        for round in 0u8.. {
-                            let mut block = Buffer::aligned(BLOCK);
-                            block.fill(round);
-                            let position = at * BLOCK as u64;
-                            file.write(block.freeze(), position).await.expect("write");
-                        }
-                    };
-                    shard.spawn(TaskClass::Foreground, "writer", write).detach();
-                }
-                println!("ready");
-                std::future::pending::<()>().await;
-            }
-        });
-        return;
+        return write_for_ever(PathBuf::from(dir));
     }
     let dir = scratch("lock");
     let word = dir.to_str().expect("a name in UTF-8");
     let test = "the_lock_of_a_killed_process_is_free_when_its_writes_have_landed";
-    let mut child = start_child(test, word);
-    until_ready(&mut child);
-    thread::sleep(Duration::from_millis(100)); // so that writes are in flight; any moment will do
-    let mut waited = false;
-    let killed = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(50));
-        child.kill().expect("kill -9");
-        child.wait().expect("it has ended");
-    });
-    let lock = DirLock::acquire(&dir, || waited = true).expect("it is free in the end");
-    assert!(waited, "the child held it");
-    let first = fs::read(dir.join("data")).expect("read");
-    thread::sleep(Duration::from_millis(200));
-    let second = fs::read(dir.join("data")).expect("read");
-    assert!(first == second, "a write landed after the lock was free");
-    killed.join().expect("the child was killed");
-    drop(lock);
+    for _ in 0..3 {
+        let mut child = start_child(test, word);
+        until_ready(&mut child);
+        let mut waited = false;
+        let killed = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            child.kill().expect("kill -9");
+            child.wait().expect("it has ended");
+        });
+        let lock = DirLock::acquire(&dir, || waited = true).expect("it is free in the end");
+        assert!(waited, "the child held it");
+        let first = ends_of_blocks(&dir);
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(first, ends_of_blocks(&dir), "a write landed after the lock was free");
+        killed.join().expect("the child was killed");
+        drop(lock);
+    }
     fs::remove_dir_all(&dir).expect("remove");
 }
 
