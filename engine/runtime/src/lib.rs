@@ -16,7 +16,7 @@
 //! * **Between shards** travel owned messages ([`Mesh`], bounded, with credits), counted read-only
 //!   bytes ([`Lease`]) and read-only values ([`Snapshot`]); nothing else is shared.
 //! * **Two classes of tasks**: foreground first, background at least one poll in eight. A task that
-//!   holds its shard too long is named in the log.
+//!   held its shard too long is named in the log once its poll returns.
 //! * **An idle shard makes no system call**, and a shard never spins.
 //! * **A panic on a shard's thread ends the process.**
 //! * The same handles run on a simulated world under the feature `sim`: virtual clock, honest disk,
