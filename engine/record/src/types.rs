@@ -64,7 +64,7 @@ impl ProducerEpoch {
 }
 
 impl Timestamp {
-    /// "No timestamp": legal in a record, and never found by a lookup.
+    /// "No timestamp": legal in a record, and never found by a lookup of a time since 1970.
     pub const NONE: Timestamp = Timestamp(-1);
 }
 
