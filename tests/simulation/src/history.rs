@@ -96,6 +96,13 @@ impl History {
         operations.len()
     }
 
+    /// Whether somebody has asked for that log to be deleted: nothing else may be asked of it, for
+    /// nobody could tell which of the two came first.
+    pub fn is_doomed(&self, id: LogId) -> bool {
+        let log = self.logs.get(&id);
+        log.is_some_and(|log| matches!(log.operations.borrow().last(), Some(Operation::Delete)))
+    }
+
     /// The operation with that number, and all before it, were acknowledged.
     pub fn acknowledge(&mut self, id: LogId, number: usize) {
         let log = self.logs.get_mut(&id).expect("asked for before it is acknowledged");

@@ -1,6 +1,7 @@
 //! Works on one log of a life: appends, truncates, moves its start, begins leader epochs, and notes
 //! what was asked and what was acknowledged.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use record::{LeaderEpoch, Offset};
@@ -13,6 +14,9 @@ use crate::inspect::{encode, facts};
 use crate::life::{Life, PRODUCERS};
 use crate::violation::{Property, Violation};
 use crate::world::Draw;
+
+/// How long a change of a log waits before the high watermark moves.
+const WATERMARK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Works on one log, alone.
 pub struct Worker {
@@ -31,7 +35,7 @@ pub struct Worker {
 impl Worker {
     /// Until the store stops or the log is deleted.
     pub async fn run(mut self) {
-        while !self.shard.is_shutting_down() && self.store.log(&self.log.id()).is_some() {
+        while !self.shard.is_shutting_down() && !self.is_gone() {
             let watermark_steps = 6..6 + self.life.sizes.watermark_steps;
             match (&self.shard).pick(0..24) {
                 0 => self.truncate().await,
@@ -53,9 +57,17 @@ impl Worker {
 
     /// Notes an operation before the store is asked for it; none if the log is deleted by now.
     fn ask(&mut self, operation: Operation) -> Option<usize> {
-        self.store.log(&self.log.id())?;
+        if self.is_gone() {
+            return None;
+        }
         self.expected.apply(&operation);
         Some(self.life.history.borrow_mut().ask(self.log.id(), operation))
+    }
+
+    /// Deleted, or about to be.
+    fn is_gone(&self) -> bool {
+        let id = self.log.id();
+        self.store.log(&id).is_none() || self.life.history.borrow().is_doomed(id)
     }
 
     fn acknowledge(&self, number: usize, event: Event) {
@@ -94,7 +106,7 @@ impl Worker {
     async fn append_to_log(&self, batch: &Batch) -> Option<Appended> {
         let bytes = encode(batch);
         let stamp = Stamp { leader_epoch: LeaderEpoch(batch.epoch), log_append_time: None };
-        loop {
+        while !self.is_gone() {
             match self.log.append(&bytes, &facts(&bytes), stamp, Purpose::Records) {
                 Ok(appended) => return Some(appended),
                 Err(AppendError::NoRoom(_)) => self.wait_for_room(bytes.len()).await,
@@ -106,6 +118,7 @@ impl Worker {
                 Err(AppendError::Deleted | AppendError::TooLarge { .. }) => return None,
             }
         }
+        None
     }
 
     /// A log whose high watermark stands still would keep the journal full for ever.
@@ -117,6 +130,16 @@ impl Worker {
             .await;
     }
 
+    /// Runs a change, which waits for room in the journal. The watermark moves on meanwhile, up to
+    /// `limit`, as it does by itself where there are replicas: else nothing could settle.
+    async fn with_moving_watermark(&self, limit: i64, change: impl Future<Output = ()>) {
+        let mut change = pin!(change);
+        while self.shard.timeout(WATERMARK_PAUSE, change.as_mut()).await.is_err() {
+            let end = self.log.durable_end_offset().min(Offset(limit));
+            self.log.set_high_watermark(end.max(self.log.high_watermark()));
+        }
+    }
+
     async fn truncate(&mut self) {
         let high_watermark = self.high_watermark();
         let above: Vec<i64> = self.expected.batches.iter().map(|(at, _)| *at).collect();
@@ -126,7 +149,7 @@ impl Worker {
         }
         let to = above[(&self.shard).pick(0..above.len() as u64) as usize];
         if let Some(number) = self.ask(Operation::Truncate(to)) {
-            self.log.truncate(Offset(to)).await;
+            self.with_moving_watermark(to, self.log.truncate(Offset(to))).await;
             self.acknowledge(number, Event::Truncation);
         }
     }
@@ -135,7 +158,8 @@ impl Worker {
         let epoch = self.expected.epochs.last().map_or(0, |(epoch, _)| epoch + 1);
         let at = self.expected.log_end;
         if let Some(number) = self.ask(Operation::EpochStart(epoch, at)) {
-            self.log.start_leader_epoch(LeaderEpoch(epoch)).await;
+            let start = self.log.start_leader_epoch(LeaderEpoch(epoch));
+            self.with_moving_watermark(i64::MAX, start).await;
             self.acknowledge(number, Event::EpochStart);
         }
     }
@@ -147,7 +171,7 @@ impl Worker {
         }
         let to = start + (&self.shard).pick(0..(high_watermark - start) as u64 + 1) as i64;
         if let Some(number) = self.ask(Operation::LogStart(to)) {
-            self.log.move_log_start(Offset(to)).await;
+            self.with_moving_watermark(i64::MAX, self.log.move_log_start(Offset(to))).await;
             self.acknowledge(number, Event::LogStartMove);
         }
     }
