@@ -13,7 +13,6 @@
 
 use std::fmt;
 use std::io;
-
 use std::rc::Rc;
 
 use runtime::{Buffer, Lease, Permit, Socket};

@@ -180,7 +180,7 @@ fn acks_0_is_not_answered_even_if_the_request_is_refused_as_a_whole() {
         request.acks = 0;
         request.transactional_id = Some("a".into());
         client.send(ApiKey::Produce, PRODUCE_VERSION, &request).await;
-        assert_eq!(client.next_frame().await, None, "closed, as Kafka does");
+        assert_eq!(client.next_frame().await, None, "refused, which only a close can tell");
     });
 }
 
