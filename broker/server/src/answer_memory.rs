@@ -1,20 +1,43 @@
 //! What answers may hold, from before they are made until they are sent: a small request may ask
 //! for a large answer, and a peer need not read it.
 
+use protocol::generated::create_topics::CreatableTopic;
+use protocol::generated::list_offsets::ListOffsetsTopic;
+use protocol::generated::metadata::MetadataRequestTopic;
 use protocol::generated::request_body::RequestBody;
+use protocol::{fetch, produce};
 use runtime::{Budget, Permit};
 
 use crate::handlers::{create_topics, metadata};
 use crate::session::IN_FLIGHT_MAX;
 use crate::view::ClusterView;
 
-/// Memory for the answers of one shard's connections to fetches, and as much for all others.
+/// Memory for the answers of one shard's connections to fetches, and as much for all others: an
+/// answer about 100,000 partitions, the most that a request may name, fits.
 const ANSWERS_BYTES: u64 = 64 * 1024 * 1024;
 /// Topics, partitions and the like that one request may name, repeated or not. The largest that a
 /// client has reason to send is a tenth of it.
 const ROWS_MAX: usize = 100_000;
-/// What a row takes while it is handled, and in the answer.
+/// What a row takes while it is handled, and in the answer: its question and its result are up to
+/// 200 bytes each, and where the answer carries words for people, they are the rest.
 const ROW_BYTES: usize = 512;
+/// Names and other text of the client's that an answer may repeat: 33,000 names of the longest
+/// that a topic may have.
+const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Copies of such text that are there at once: of a produce, the handler's and the answer's; its
+/// request's lies in the frame.
+const COPIES_OF_PRODUCE: usize = 2;
+/// Of a fetch, the answer's.
+const COPIES_OF_FETCH: usize = 1;
+/// The request's, which becomes the result's, and the answer's.
+const COPIES_OF_LIST_OFFSETS: usize = 2;
+/// The request's, the result's and the answer's.
+const COPIES_OF_METADATA: usize = 3;
+/// The wish's, two for finding what is named twice, and the result's; of a setting, the wish's, the
+/// topic's, the result's and the answer's.
+const COPIES_OF_CREATE_TOPICS: usize = 4;
+/// The request's, and one for finding what is named twice; then the result's and the answer's.
+const COPIES_OF_DELETE_TOPICS: usize = 2;
 /// Smaller answers are not charged: each connection has room for one.
 const FREE_BYTES: usize = 64 * 1024;
 /// The same for answers to produces, of which a connection may have several that nobody reads.
@@ -28,12 +51,25 @@ pub(crate) struct AnswerMemory {
 
 /// A request names more than one may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooManyRows(pub(crate) usize);
+pub(crate) enum NamesTooMuch {
+    /// So many topics, partitions and the like.
+    Rows(usize),
+    /// So many bytes of names and values.
+    TextBytes(usize),
+}
 
-impl std::fmt::Display for TooManyRows {
+impl std::fmt::Display for NamesTooMuch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let TooManyRows(rows) = self;
-        write!(f, "a request with {rows} topics and partitions: at most {ROWS_MAX} are answered")
+        match self {
+            NamesTooMuch::Rows(rows) => write!(
+                f,
+                "a request with {rows} topics and partitions: at most {ROWS_MAX} are answered"
+            ),
+            NamesTooMuch::TextBytes(bytes) => write!(
+                f,
+                "a request with {bytes} bytes of names: at most {TEXT_BYTES_MAX} are answered"
+            ),
+        }
     }
 }
 
@@ -67,12 +103,15 @@ impl AnswerMemory {
 async fn reserve(lane: &Budget, bytes: usize, free_bytes: usize) -> Reserved {
     // What is larger than all of it has all of it: then it is alone.
     let permit = lane.acquire((bytes as u64).min(lane.limit_bytes())).await;
-    Reserved { permit: permit.expect("no more is asked for than there is"), free_bytes }
+    let permit = permit.expect("no more is asked for than there is");
+    Reserved { permit, size_max_bytes: bytes, free_bytes }
 }
 
 /// Room that is kept for an answer while it is made.
 pub(crate) struct Reserved {
     permit: Permit,
+    /// What the answer takes at most: what the permit is worth, or more than there is in all.
+    size_max_bytes: usize,
     free_bytes: usize,
 }
 
@@ -80,7 +119,11 @@ impl Reserved {
     /// The answer is made, and takes `size_bytes`: what it holds until it is sent, none if that is
     /// little.
     pub(crate) fn settle(self, size_bytes: usize) -> Option<Permit> {
-        let Reserved { mut permit, free_bytes } = self;
+        let Reserved { mut permit, size_max_bytes, free_bytes } = self;
+        assert!(
+            size_bytes <= size_max_bytes,
+            "an answer of {size_bytes} bytes, for which {size_max_bytes} were reserved"
+        );
         permit.shrink_to(size_bytes as u64);
         (size_bytes > free_bytes).then_some(permit)
     }
@@ -98,42 +141,77 @@ impl AnswerSize {
         view: &ClusterView,
         version: i16,
         request: &RequestBody<'_>,
-    ) -> Result<AnswerSize, TooManyRows> {
-        let (rows, bytes) = rows_and_bytes(view, version, request);
+    ) -> Result<AnswerSize, NamesTooMuch> {
+        let Named { rows, text_bytes, copies } = Named::by(request);
         if rows > ROWS_MAX {
-            return Err(TooManyRows(rows));
+            return Err(NamesTooMuch::Rows(rows));
         }
-        Ok(AnswerSize { bytes: rows * ROW_BYTES + bytes })
+        if text_bytes > TEXT_BYTES_MAX {
+            return Err(NamesTooMuch::TextBytes(text_bytes));
+        }
+        let besides = match request {
+            RequestBody::Metadata(request) => metadata::answer_bytes(view, version, request),
+            RequestBody::CreateTopics(request) => create_topics::settings_bytes(version, request),
+            _ => 0,
+        };
+        Ok(AnswerSize { bytes: rows * ROW_BYTES + text_bytes * copies + besides })
     }
 }
 
-/// What a request names, and what its answer has besides.
-fn rows_and_bytes(view: &ClusterView, version: i16, request: &RequestBody<'_>) -> (usize, usize) {
-    match request {
-        RequestBody::Produce(request) => {
-            rows_of(&request.topics, |topic| (1 + topic.partitions.len(), 2 * topic.name.len()))
+/// What a request names, which its answer repeats.
+struct Named {
+    rows: usize,
+    text_bytes: usize,
+    copies: usize,
+}
+
+impl Named {
+    fn by(request: &RequestBody<'_>) -> Named {
+        match request {
+            RequestBody::Produce(request) => {
+                let of = |topic: &produce::Topic<'_>| (topic.partitions.len(), topic.name.len());
+                Named::by_all(COPIES_OF_PRODUCE, request.topics.iter().map(of))
+            }
+            RequestBody::Fetch(request) => {
+                let of = |topic: &fetch::Topic<'_>| (topic.partitions.len(), topic.name.len());
+                Named::by_all(COPIES_OF_FETCH, request.topics.iter().map(of))
+            }
+            RequestBody::ListOffsets(request) => {
+                let of = |topic: &ListOffsetsTopic| (topic.partitions.len(), topic.name.len());
+                Named::by_all(COPIES_OF_LIST_OFFSETS, request.topics.iter().map(of))
+            }
+            RequestBody::Metadata(request) => {
+                let of = |topic: &MetadataRequestTopic| (0, len(&topic.name));
+                Named::by_all(COPIES_OF_METADATA, request.topics.iter().flatten().map(of))
+            }
+            RequestBody::CreateTopics(request) => {
+                let of = |topic: &CreatableTopic| {
+                    let configs = topic.configs.iter();
+                    let text = configs.map(|config| config.name.len() + len(&config.value));
+                    let rows = topic.assignments.len() + topic.configs.len();
+                    (rows, topic.name.len() + text.sum::<usize>())
+                };
+                Named::by_all(COPIES_OF_CREATE_TOPICS, request.topics.iter().map(of))
+            }
+            RequestBody::DeleteTopics(request) => {
+                let topics = request.topics.iter().map(|topic| (0, len(&topic.name)));
+                let names = request.topic_names.iter().map(|name| (0, name.len()));
+                Named::by_all(COPIES_OF_DELETE_TOPICS, topics.chain(names))
+            }
+            RequestBody::ApiVersions(_) | RequestBody::InitProducerId(_) => {
+                Named { rows: 1, text_bytes: 0, copies: 0 }
+            }
         }
-        RequestBody::Fetch(request) => {
-            rows_of(&request.topics, |topic| (1 + topic.partitions.len(), topic.name.len()))
-        }
-        RequestBody::ListOffsets(request) => {
-            rows_of(&request.topics, |topic| (1 + topic.partitions.len(), 2 * topic.name.len()))
-        }
-        RequestBody::Metadata(request) => {
-            let named = request.topics.as_ref().map_or(0, Vec::len);
-            (named, metadata::answer_bytes(view, version, request))
-        }
-        RequestBody::CreateTopics(request) => {
-            let (rows, bytes) = rows_of(&request.topics, |topic| {
-                (1 + topic.assignments.len() + topic.configs.len(), 4 * topic.name.len())
-            });
-            (rows, bytes + create_topics::settings_bytes(version, request))
-        }
-        RequestBody::DeleteTopics(request) => (request.topics.len() + request.topic_names.len(), 0),
-        RequestBody::ApiVersions(_) | RequestBody::InitProducerId(_) => (1, 0),
+    }
+
+    /// By topics, each with its rows besides its own and its text.
+    fn by_all(copies: usize, topics: impl Iterator<Item = (usize, usize)>) -> Named {
+        let (rows, text_bytes) =
+            topics.fold((0, 0), |(rows, bytes), (r, b)| (rows + 1 + r, bytes + b));
+        Named { rows, text_bytes, copies }
     }
 }
 
-fn rows_of<T>(topics: &[T], of: impl Fn(&T) -> (usize, usize)) -> (usize, usize) {
-    topics.iter().map(of).fold((0, 0), |(rows, bytes), (r, b)| (rows + r, bytes + b))
+fn len(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
 }

@@ -21,7 +21,7 @@ use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
 use runtime::sync::Signal;
 use runtime::{Lease, Socket, TaskClass};
 
-use crate::answer_memory::{AnswerSize, Reserved, TooManyRows};
+use crate::answer_memory::{AnswerSize, NamesTooMuch, Reserved};
 use crate::handlers;
 use crate::handlers::produce::{BegunProduce, Outcome};
 use crate::shard::Core;
@@ -37,7 +37,7 @@ enum Closed {
     /// A frame that is no request of ours.
     Decode(DecodeError),
     /// A request that asks for more than one may.
-    Rows(TooManyRows),
+    Names(NamesTooMuch),
     /// An answer that the wire can't carry.
     Encode(EncodeError),
     /// The broker stops, or the peer takes no answers any more.
@@ -49,7 +49,7 @@ impl fmt::Display for Closed {
         match self {
             Closed::Read(e) => e.fmt(f),
             Closed::Decode(e) => e.fmt(f),
-            Closed::Rows(e) => e.fmt(f),
+            Closed::Names(e) => e.fmt(f),
             Closed::Encode(e) => write!(f, "an answer could not be written: {e}"),
             Closed::Quietly => write!(f, "closed"),
         }
@@ -138,7 +138,7 @@ async fn handle(
         }
         Err(e) => return Err(Closed::Decode(e)),
     };
-    let size = AnswerSize::of(&core.view(), header.api_version, &body).map_err(Closed::Rows)?;
+    let size = AnswerSize::of(&core.view(), header.api_version, &body).map_err(Closed::Names)?;
     let body = match body {
         RequestBody::Produce(produce) => {
             let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
@@ -190,8 +190,8 @@ async fn finish_produce(
 fn respond(slot: ResponseSlot, parts: Vec<Part>, reserved: Option<Reserved>) {
     let own = parts.iter().map(|part| match part {
         Part::Memory(bytes) => bytes.len(),
-        // Let go while the peer is slow.
-        Part::Lent(_) | Part::File { .. } => 0,
+        // The log's; and what is lent is let go while the peer is slow.
+        Part::Kept(_) | Part::Lent(_) | Part::File { .. } => 0,
     });
     let size_bytes = own.sum();
     let charge = reserved.and_then(|reserved| reserved.settle(size_bytes));

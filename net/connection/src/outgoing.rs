@@ -216,7 +216,7 @@ fn skip_front(pieces: &mut VecDeque<Piece>, skip: u64) {
 impl From<Part> for Piece {
     fn from(part: Part) -> Piece {
         match part {
-            Part::Memory(bytes) => Piece::Memory(bytes),
+            Part::Memory(bytes) | Part::Kept(bytes) => Piece::Memory(bytes),
             Part::Lent(Lent { bytes, place, lender }) => {
                 Piece::Lent { rest: Some(bytes), skip: 0, place, lender }
             }

@@ -11,6 +11,8 @@ use runtime::{Lease, SharedFile};
 pub enum Part {
     /// Bytes in memory that may be held until they are sent.
     Memory(Lease),
+    /// The same of bytes that their owner keeps all the same: they cost the response nothing.
+    Kept(Lease),
     /// Bytes in memory that somebody needs back: they are let go when the peer is slow.
     Lent(Lent),
     /// Bytes of a file, sent without passing through memory of ours.
@@ -28,7 +30,7 @@ impl Part {
     /// How many bytes it is.
     pub(crate) fn size_bytes(&self) -> u64 {
         match self {
-            Part::Memory(bytes) => bytes.len() as u64,
+            Part::Memory(bytes) | Part::Kept(bytes) => bytes.len() as u64,
             Part::Lent(lent) => lent.place.size_bytes,
             Part::File { len, .. } => *len,
         }

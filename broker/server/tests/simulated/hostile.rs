@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use protocol::generated::create_topics::{CreatableTopic, CreateTopicsRequest};
+use protocol::generated::create_topics::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use protocol::generated::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
-use protocol::generated::fetch::{FetchPartition, FetchResponse};
+use protocol::generated::fetch::{FetchPartition, FetchResponse, FetchTopic};
 use protocol::generated::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
 use protocol::generated::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
-use protocol::{ApiKey, ErrorCode, Uuid};
+use protocol::generated::produce;
+use protocol::{ApiKey, ErrorCode, Message, Uuid};
 use runtime::TaskClass;
 
 use crate::client::{
@@ -195,6 +198,82 @@ fn a_request_with_more_partitions_than_any_cluster_closes_its_connection() {
         client.send(ApiKey::Fetch, FETCH_VERSION, &request).await;
         assert_eq!(client.next_frame().await, None);
         let mut client = peer.connect().await;
+        produce_and_fetch(&peer, &mut client).await;
+    });
+}
+
+/// Asks everything that names topics about `names`, none of which exists. How many answers came.
+async fn ask_about(peer: &Peer, names: &[String]) -> usize {
+    let mut answers = 0;
+    let produce = produce::ProduceRequest {
+        acks: -1,
+        timeout_ms: 1000,
+        topic_data: names.iter().map(|name| topic_to_produce(name)).collect(),
+        ..<_>::default()
+    };
+    answers += ask_once(peer, ApiKey::Produce, PRODUCE_VERSION, &produce).await;
+    let mut fetch = fetch_request("", &[(0, 0)], 0);
+    let topic = one(std::mem::take(&mut fetch.topics));
+    let named = |name: &String| FetchTopic { topic: name.clone(), ..topic.clone() };
+    fetch.topics = names.iter().map(named).collect();
+    answers += ask_once(peer, ApiKey::Fetch, FETCH_VERSION, &fetch).await;
+    let topic = |name: &String| ListOffsetsTopic {
+        name: name.clone(),
+        partitions: vec![ListOffsetsPartition::default()],
+    };
+    let topics = names.iter().map(topic).collect();
+    let offsets = ListOffsetsRequest { replica_id: -1, topics, ..Default::default() };
+    answers += ask_once(peer, ApiKey::ListOffsets, 7, &offsets).await;
+    let topic = |name: &String| MetadataRequestTopic { name: Some(name.clone()), ..<_>::default() };
+    let topics = Some(names.iter().map(topic).collect());
+    let metadata = MetadataRequest { topics, ..Default::default() };
+    answers += ask_once(peer, ApiKey::Metadata, 12, &metadata).await;
+    let topic = |name: &String| DeleteTopicState { name: Some(name.clone()), ..<_>::default() };
+    let topics = names.iter().map(topic).collect();
+    let delete = DeleteTopicsRequest { topics, timeout_ms: 1000, ..Default::default() };
+    answers += ask_once(peer, ApiKey::DeleteTopics, 6, &delete).await;
+    let topic = |name: &String| CreatableTopic { name: name.clone(), ..<_>::default() };
+    let topics = names.iter().map(topic).collect();
+    let create = CreateTopicsRequest { topics, ..Default::default() };
+    answers += ask_once(peer, ApiKey::CreateTopics, 7, &create).await;
+    let topic = |(index, name): (usize, &String)| CreatableTopic {
+        name: format!("new-{index}"),
+        num_partitions: 1,
+        replication_factor: 1,
+        configs: vec![CreatableTopicConfig {
+            name: "leader.replication.throttled.replicas".into(),
+            value: Some(name.clone()),
+        }],
+        ..CreatableTopic::default()
+    };
+    let topics = names.iter().enumerate().map(topic).collect();
+    let create = CreateTopicsRequest { topics, validate_only: true, ..Default::default() };
+    answers + ask_once(peer, ApiKey::CreateTopics, 7, &create).await
+}
+
+fn topic_to_produce(name: &str) -> produce::TopicProduceData {
+    one(produce_request(name, 0, batch(&["x"])).topic_data)
+}
+
+/// How many answers come to a request of its own connection: one, or none if it is closed.
+async fn ask_once(peer: &Peer, api: ApiKey, version: i16, request: &impl Message) -> usize {
+    let mut client = peer.connect().await;
+    client.send(api, version, request).await;
+    usize::from(client.next_frame().await.is_some())
+}
+
+#[test]
+fn names_that_answers_repeat_are_reserved_for_and_bounded() {
+    Cluster::start(12, &[]).run(|peer| async move {
+        let long = |index: usize, length: usize| format!("{index:0>length$}");
+        for (count, length) in [(1, 10), (1, 32_000), (250, 32_000), (20_000, 249)] {
+            let names: Vec<String> = (0..count).map(|index| long(index, length)).collect();
+            assert_eq!(ask_about(&peer, &names).await, 7, "{count} names of {length} bytes");
+        }
+        let names: Vec<String> = (0..300).map(|index| long(index, 32_000)).collect();
+        assert_eq!(ask_about(&peer, &names).await, 0, "more than is repeated");
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
         produce_and_fetch(&peer, &mut client).await;
     });
 }

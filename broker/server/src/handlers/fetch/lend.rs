@@ -24,7 +24,7 @@ pub(super) fn parts(
         ReadPart::File { file, position, len } => Part::File { file, position, len },
         ReadPart::Memory(bytes) => match place_of(&bytes) {
             Some(place) => Part::Lent(Lent { bytes, place, lender: lender.clone() }),
-            None => Part::Memory(bytes),
+            None => Part::Kept(bytes),
         },
     };
     read.iter().map(part).collect()
