@@ -20,14 +20,15 @@ const STEP_SIZE: u64 = 256 * 1024;
 /// Pieces of one step; a send takes no more.
 const STEP_PIECES: usize = 256;
 
-/// What is sent of a file before it is looked whether the peer still takes something.
-const FILE_STEP_SIZE: u64 = 8 * 1024 * 1024;
+/// What is sent of a file before the patience begins anew: as a step is bounded as a whole, a peer
+/// that takes 9 KB a second is not called silent.
+const FILE_STEP_SIZE: u64 = STEP_SIZE;
 
 /// Where to, and how patiently.
 pub(crate) struct Way<'a> {
     pub(crate) shard: &'a Shard,
     pub(crate) socket: &'a Socket,
-    /// How long the peer may take nothing, and a step of a file may last.
+    /// How long the peer may take nothing, or not all of a file's step.
     pub(crate) patience: Duration,
 }
 
@@ -36,7 +37,7 @@ impl Way<'_> {
     async fn patiently(&self, sending: impl Future<Output = io::Result<()>>) -> io::Result<()> {
         let silent = |_| {
             let seconds = self.patience.as_secs();
-            let text = format!("the peer took nothing for {seconds} s");
+            let text = format!("the peer took less than {STEP_SIZE} bytes in {seconds} s");
             io::Error::new(io::ErrorKind::TimedOut, text)
         };
         self.shard.timeout(self.patience, sending).await.map_err(silent)?

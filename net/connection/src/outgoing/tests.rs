@@ -1,11 +1,12 @@
 //! A slow peer gets every byte, and holds none of the lender's memory while it is slow.
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use runtime::sim::{Ended, Options, World};
-use runtime::{Buffer, Shard, TaskClass};
+use runtime::{Buffer, Open, Shard, TaskClass};
 
 use super::*;
 use crate::part::Again;
@@ -89,6 +90,46 @@ fn run(seed: u64) -> (Vec<u8>, u32) {
     let ended = world.run_until(Duration::from_secs(60), || received.borrow().is_some());
     assert_eq!(ended, Ended::Done, "{:#?}", world.log_lines());
     (received.take().expect("the run is done"), library.asked.get())
+}
+
+#[test]
+fn a_peer_that_takes_a_large_file_slowly_is_not_called_silent() {
+    const FILE_BYTES: usize = 8 * 1024 * 1024;
+    let world = World::new(1, Options::default());
+    let (server, client) = (world.node("server"), world.node("client"));
+    let sent_after = Rc::new(Cell::new(None));
+    let sent = sent_after.clone();
+    server.start(vec![()], move |shard, ()| {
+        let sent = sent.clone();
+        async move {
+            let how = Open::read().write().create();
+            let file = shard.disk().open(Path::new("/segment"), how).await.expect("a new file");
+            file.write(Lease::from(vec![7; FILE_BYTES]), 0).await.expect("there is room");
+            let listener = shard.net().listen(([0, 0, 0, 0], 7).into()).expect("a free port");
+            let (socket, _) = listener.accept().await.expect("a client");
+            let mut outgoing = Outgoing::default();
+            let (position, len) = (0, FILE_BYTES as u64);
+            outgoing.push(vec![Part::File { file: file.share(), position, len }]);
+            let way = Way { shard: &shard, socket: &socket, patience: Duration::from_secs(1) };
+            let began = shard.now();
+            outgoing.send(&way).await.expect("a slow client is no error");
+            sent.set(Some(shard.now().since(began)));
+        }
+    });
+    let received = Rc::new(Cell::new(0));
+    let result = received.clone();
+    client.start(vec![()], move |shard, ()| {
+        let (result, server) = (result.clone(), server.clone());
+        async move {
+            shard.sleep(Duration::from_millis(200)).await;
+            result.set(receive_slowly(shard.clone(), server).await.len());
+        }
+    });
+    let ended = world.run_until(Duration::from_secs(60), || received.get() > 0);
+    assert_eq!(ended, Ended::Done, "{:#?}", world.log_lines());
+    assert_eq!(received.get(), FILE_BYTES);
+    let took = sent_after.get().expect("it was sent");
+    assert!(took > Duration::from_secs(2), "{took:?}: the peer was not slow");
 }
 
 #[test]
