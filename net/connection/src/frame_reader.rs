@@ -70,6 +70,11 @@ pub enum ReadError {
         /// What came.
         received: usize,
     },
+    /// The length in front of a frame took too long to come.
+    SlowLength {
+        /// What came of it.
+        received: usize,
+    },
     /// The socket failed.
     Io(io::Error),
 }
@@ -88,6 +93,11 @@ impl fmt::Display for ReadError {
                 f,
                 "a request of {claimed} bytes of which {received} came in time: is the network \
                  slow, or the peer no Kafka client?"
+            ),
+            ReadError::SlowLength { received } => write!(
+                f,
+                "{received} of the {PREFIX_SIZE} bytes of a request's length came in time: is the \
+                 network slow, or the peer no Kafka client?"
             ),
             ReadError::Io(e) => write!(f, "{e}"),
         }
@@ -121,8 +131,11 @@ impl FrameReader {
     /// The next frame. Waits for room in the memory before it takes more of the socket's bytes.
     /// After an error, or when the future is dropped, the connection must be closed.
     pub async fn next(&mut self) -> Result<Frame, ReadError> {
-        while self.pending.len() < PREFIX_SIZE {
+        while self.pending.is_empty() {
             self.receive().await?;
+        }
+        if self.pending.len() < PREFIX_SIZE {
+            self.receive_length().await?;
         }
         let size = self.claimed_size()?;
         let frame = if self.pending.len() >= PREFIX_SIZE + size {
@@ -165,20 +178,32 @@ impl FrameReader {
         }
     }
 
-    /// Waits for bytes where the next frame's length is not known yet.
+    /// Waits for the first bytes of the next frame.
     async fn receive(&mut self) -> Result<(), ReadError> {
         if self.last_size > SMALL_FRAME_SIZE && self.receive_block().await? {
             return Ok(());
         }
         let got = self.socket.recv_pooled().await.map_err(ReadError::Io)?;
         if got.is_empty() {
-            return Err(self.ended());
+            return Err(ReadError::Closed);
         }
-        self.pending = match self.pending.len() {
-            0 => got,
-            _ => Lease::from([&self.pending[..], &got[..]].concat()),
-        };
-        self.block = None;
+        (self.pending, self.block) = (got, None);
+        Ok(())
+    }
+
+    /// Receives what is missing of a length that has begun.
+    async fn receive_length(&mut self) -> Result<(), ReadError> {
+        let watching = self.watched.begins();
+        while self.pending.len() < PREFIX_SIZE {
+            let received = watching.unless_late(self.socket.recv_pooled()).await;
+            let slow = |Late| ReadError::SlowLength { received: self.pending.len() };
+            let got = received.map_err(slow)?.map_err(ReadError::Io)?;
+            if got.is_empty() {
+                return Err(ReadError::Truncated);
+            }
+            self.pending = Lease::from([&self.pending[..], &got[..]].concat());
+            self.block = None;
+        }
         Ok(())
     }
 
@@ -188,26 +213,20 @@ impl FrameReader {
         let two_frames = 2 * (PREFIX_SIZE + self.last_size);
         let size = two_frames.clamp(BULK_SIZE, 4 * BULK_SIZE);
         let Some(charge) = self.limits.memory.try_block(size) else { return Ok(false) };
-        let mut buffer = Buffer::plain(size);
-        let filled = self.pending.len();
-        buffer[..filled].copy_from_slice(&self.pending);
+        let buffer = Buffer::plain(size);
         let watching = self.watched.waits();
-        let (got, mut buffer) = self.socket.recv_unless(buffer, filled, watching.late()).await;
+        let (got, mut buffer) = self.socket.recv_unless(buffer, 0, watching.late()).await;
         drop(watching);
         match got.map_err(ReadError::Io)? {
             None => {
                 self.last_size = 0;
                 return Ok(false);
             }
-            Some(0) => return Err(self.ended()),
-            Some(n) => buffer.truncate(filled + n),
+            Some(0) => return Err(ReadError::Closed),
+            Some(n) => buffer.truncate(n),
         }
         (self.pending, self.block) = (buffer.freeze(), Some(charge));
         Ok(true)
-    }
-
-    fn ended(&self) -> ReadError {
-        if self.pending.is_empty() { ReadError::Closed } else { ReadError::Truncated }
     }
 
     /// Receives a frame whose beginning is pending into memory of its own.
@@ -215,12 +234,13 @@ impl FrameReader {
         let memory = self.limits.memory.clone();
         let mut filled = self.pending.len() - PREFIX_SIZE;
         let first = self.step(filled, size).min(memory.bulk_frame_max()).max(filled);
-        let mut charge = memory.begin(size, first).await;
-        let mut buffer = Buffer::plain(first);
-        buffer[..filled].copy_from_slice(&self.pending[PREFIX_SIZE..]);
-        self.forget_pending();
         let watching = self.watched.begins();
         let slow = |Late, received| ReadError::Slow { claimed: size, received };
+        let begun = watching.unless_late(memory.begin(size, first)).await;
+        let mut charge = begun.map_err(|late| slow(late, filled))?;
+        let mut buffer = Buffer::plain(first);
+        buffer[..filled].copy_from_slice(&self.pending[PREFIX_SIZE..]);
+        (self.pending, self.block) = (Lease::empty(), None);
         while filled < size {
             if filled == buffer.len() {
                 let wanted = self.step(filled, size);

@@ -157,6 +157,47 @@ fn claims_hold_nothing_that_others_need_and_end_after_a_while() {
 }
 
 #[test]
+fn a_length_that_does_not_come_whole_ends_after_a_while_and_silence_does_not() {
+    against_server(7, LARGE_MEMORY, |shard, server, _, came| async move {
+        let silent = connect(&shard, server).await;
+        let mut slow = Vec::new();
+        for sent in 1..4 {
+            let socket = connect(&shard, server).await;
+            socket.send(Lease::from(vec![0; sent])).await.expect("the server reads");
+            slow.push(socket);
+        }
+        let took = until(&shard, || came.borrow().len() == 3).await;
+        assert!((29..40).contains(&took.as_secs()), "{took:?}");
+        let told = |(_, came): &(usize, Result<Vec<u8>, ReadError>)| match came {
+            Err(ReadError::SlowLength { received }) => *received,
+            other => panic!("{other:?}"),
+        };
+        let mut received: Vec<usize> = came.borrow().iter().map(told).collect();
+        received.sort();
+        assert_eq!(received, [1, 2, 3]);
+        silent.send(Lease::from(frame(10, 0))).await.expect("the server reads");
+        until(&shard, || came.borrow().last().is_some_and(|(_, came)| came.is_ok())).await;
+    });
+}
+
+#[test]
+fn a_frame_that_waits_for_room_is_not_waited_for_for_ever() {
+    against_server(8, LARGE_MEMORY, |shard, server, memory, came| async move {
+        let mut taken = Vec::new();
+        while let Some(block) = memory.try_block(65_536) {
+            taken.push(block);
+        }
+        let socket = connect(&shard, server).await;
+        socket.send(Lease::from(&frame(20_000, 0)[..6])).await.expect("the server reads");
+        let took = until(&shard, || !came.borrow().is_empty()).await;
+        assert!((29..40).contains(&took.as_secs()), "{took:?}");
+        let slow =
+            matches!(came.borrow()[0].1, Err(ReadError::Slow { claimed: 20_000, received: 2 }));
+        assert!(slow, "{:?}", came.borrow()[0]);
+    });
+}
+
+#[test]
 fn large_frames_that_come_together_do_not_block_each_other_for_ever() {
     // The memory has room for one of them as a whole.
     against_server(3, u64::from(LARGE_LIMIT), |shard, server, _, came| async move {
