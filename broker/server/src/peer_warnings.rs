@@ -9,7 +9,6 @@ use runtime::{Instant, Level, Shard};
 /// Lines of one minute and shard: enough to see what is wrong, and few enough that nobody fills a
 /// disk with them.
 const LINES_MAX: u32 = 20;
-/// How long a minute is.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What has been said in the minute that runs.

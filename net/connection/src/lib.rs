@@ -20,6 +20,9 @@ mod response_writer;
 mod outgoing;
 mod part;
 
+#[cfg(test)]
+mod polled;
+
 pub use frame_reader::{Frame, FrameLimits, FrameReader, ReadError};
 pub use part::{Again, Lender, Lent, Part, Place};
 pub use request_memory::{Charge, RequestMemory};

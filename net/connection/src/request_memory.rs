@@ -161,16 +161,7 @@ async fn acquire(lane: &Budget, bytes: usize) -> Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
-    /// What a future gives when it is asked once.
-    fn poll<T>(future: impl Future<Output = T>) -> Option<T> {
-        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => Some(value),
-            Poll::Pending => None,
-        }
-    }
+    use crate::polled::poll;
 
     #[test]
     fn small_requests_that_wait_for_the_disk_leave_room_for_those_that_do_not() {

@@ -158,17 +158,7 @@ impl Drop for ResponseSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
-    /// What a future says when it is asked once.
-    fn poll<T>(future: impl Future<Output = T>) -> Option<T> {
-        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => Some(value),
-            Poll::Pending => None,
-        }
-    }
+    use crate::polled::poll;
 
     fn reserve(queue: &ResponseQueue) -> ResponseSlot {
         poll(queue.reserve()).flatten().expect("there is a place")
