@@ -1,5 +1,5 @@
-//! The world: one pinned thread a core, one ring, one executor, and nothing else in the workspace
-//! asks the operating system anything.
+//! The world: one pinned thread a core, one ring, one executor. Nothing else on a shard asks the
+//! operating system anything; the command line's own reading of settings is not on a shard.
 //!
 //! # The contract
 //!

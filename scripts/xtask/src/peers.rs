@@ -5,6 +5,7 @@
 //! target/peers/jars     Apache Kafka's broker and tools, by scripts/peers/pom.xml
 //! target/peers/bin      cargo-deny
 //! kcat                  from the system's packages, 1.7.1 where they have it
+//! python3, javac, mvn   from the system's packages, where they are missing
 //! ```
 //!
 //! A stamp beside each part holds what it was made from, so that a second run has nothing to do.
@@ -20,6 +21,12 @@ use crate::workspace;
 const KCAT: &str = "1.7.1";
 /// The library below Debian 12's kcat: what kcat can do hangs more on this than on its own version.
 const LIBRDKAFKA: &str = "2.0.2";
+/// What the peers are made and run with: a program, and the package that brings it.
+const TOOLS: [(&str, &str, &str); 3] = [
+    ("python3", "python3", "apt-get install python3"),
+    ("javac", "default-jdk-headless", "apt-get install default-jdk-headless"),
+    ("mvn", "maven", "apt-get install maven"),
+];
 const CARGO_DENY_VERSION: &str = "0.20.2";
 const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
@@ -27,6 +34,11 @@ const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugi
 pub fn run() -> Result<(), StepError> {
     let folder = workspace::peers();
     fs::create_dir_all(&folder).map_err(|source| file_error(&folder, source))?;
+    for (program, package, install) in TOOLS {
+        if answer(program, Command::new(program).arg("--version")).is_err() {
+            apt_install(package, None, install)?;
+        }
+    }
     install_kcat()?;
     let pins = workspace::root().join("scripts/peers");
     once("python", &read(&pins.join("requirements.txt"))?, install_python)?;

@@ -46,7 +46,7 @@ const RECOVERY_KILL_ONE_IN: u64 = 4;
 /// 80 under this load, so that some are killed while they write their last segments, and some end
 /// by themselves.
 const STOP_KILL_MS: std::ops::RangeInclusive<u64> = 0..=80;
-/// One cycle in so many has a stop before the kill.
+/// After one kill in so many the broker is stopped, too.
 const STOP_ONE_IN: u64 = 5;
 /// Fewer acknowledged records a producer and cycle mean that the broker was hardly loaded when it
 /// died: the slowest producer, one request in flight on a slow disk, still makes several hundred.
@@ -154,10 +154,10 @@ impl Campaign {
         let mut restart_to_acks = Vec::new();
         for _ in 0..self.cycles {
             stage.play(Duration::from_millis(dice.within(LIFE_MS)))?;
+            stage.kill_and_restart()?;
             if dice.within(1..=STOP_ONE_IN) == 1 {
+                stage.await_acks()?;
                 stage.stop_and_restart(Duration::from_millis(dice.within(STOP_KILL_MS)))?;
-            } else {
-                stage.kill_and_restart()?;
             }
             while dice.within(1..=RECOVERY_KILL_ONE_IN) == 1 {
                 stage.play(Duration::from_millis(dice.within(RECOVERY_KILL_MS)))?;

@@ -149,9 +149,9 @@ pub struct Complaint {
     pub text: String,
 }
 
-/// One end of the broker's process, by the clock of the events.
+/// One end of the broker's process, by a kill or by a stop, by the clock of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kill {
+pub struct Interruption {
     /// When it was killed, or asked to stop.
     pub from_ms: u64,
     /// When it was gone.
@@ -167,8 +167,8 @@ pub struct History {
     pub events: Vec<Event>,
     /// All reads; the first whole one stands for the log.
     pub reads: Vec<Read>,
-    /// When the broker was killed, in order.
-    pub kills: Vec<Kill>,
+    /// When the broker was killed or stopped, in order.
+    pub interruptions: Vec<Interruption>,
     /// What clients could not get over.
     pub complaints: Vec<Complaint>,
 }

@@ -93,6 +93,7 @@ impl Event {
             Event::Append => 2_000,
             Event::CutInSecondRecovery | Event::SettleRound => 500,
             Event::Roll | Event::Recycle => 200,
+            // It takes luck: it is counted, not asked for.
             Event::StartWithoutSpace => 0,
             _ => 10,
         }

@@ -40,7 +40,7 @@ impl fmt::Display for Rot {
         write!(
             f,
             "commit {} in {} is damaged, though all up to {} were synced: restore the shard's \
-             folder from a copy, or remove the broker's data and let its replicas fill it again",
+             folder from a copy; `ringmain log dump` shows what can still be read",
             self.sequence, self.place, self.marked
         )
     }
@@ -103,7 +103,7 @@ impl fmt::Display for ScanError {
             ScanError::Missing { path } => write!(
                 f,
                 "{} is gone, and with it what was acknowledged last: restore the shard's folder \
-                 from a copy, or remove the broker's data and let its replicas fill it again",
+                 from a copy; `ringmain log dump` shows what can still be read",
                 path.display()
             ),
             ScanError::Foreign { path } => write!(
@@ -119,7 +119,7 @@ impl fmt::Display for ScanError {
             ScanError::ManifestBehind { dir, synced, last } => write!(
                 f,
                 "{}: manifest record {synced} was synced, but the manifest ends with {last}: \
-                 restore the folder from a copy, or let the broker's replicas fill it again",
+                 restore the folder from a copy; `ringmain log dump` shows what can be read",
                 dir.display()
             ),
         }

@@ -254,8 +254,8 @@ impl fmt::Display for ReadError {
         match self {
             ReadError::Corrupt { path, position } => write!(
                 f,
-                "{} does not hold at {position} what was written there: take the partition from \
-                 another replica or a backup",
+                "{} does not hold at {position} what was written there: restore the \
+                 partition's folder from a copy; `ringmain log dump` shows what can be read",
                 path.display()
             ),
             ReadError::Io { path, position, error } => write!(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{Campaign, CampaignError};
 use crate::broker::{Broker, Site, Subject};
 use crate::client::{Client, Clients, Notice};
-use crate::history::{Extent, History, Kill, Promise};
+use crate::history::{Extent, History, Interruption, Promise};
 use crate::history_file;
 
 const TOPIC: &str = "crash";
@@ -178,7 +178,7 @@ impl Stage {
     pub(super) fn kill_and_restart(&mut self) -> Result<(), CampaignError> {
         let from_ms = wall_ms();
         self.kill()?;
-        self.history.kills.push(Kill { from_ms, until_ms: wall_ms() });
+        self.history.interruptions.push(Interruption { from_ms, until_ms: wall_ms() });
         self.restart()
     }
 
@@ -193,7 +193,7 @@ impl Stage {
                 return Err(CampaignError::BrokerEnded { status, log: self.last_words() });
             }
         }
-        self.history.kills.push(Kill { from_ms, until_ms: wall_ms() });
+        self.history.interruptions.push(Interruption { from_ms, until_ms: wall_ms() });
         self.restart()
     }
 

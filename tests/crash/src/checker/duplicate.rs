@@ -6,12 +6,12 @@
 
 use super::Violation;
 use super::facts::{Facts, Fate};
-use crate::history::{Kill, Promise};
+use crate::history::{Interruption, Promise};
 
 pub(super) fn check(facts: &Facts<'_>, violations: &mut Vec<Violation>) {
     for (value, places) in &facts.places {
         let retries = match (facts.promise(*value), facts.fates.get(value)) {
-            (Promise::Plain, Some(fate)) => kills_amid(fate, &facts.history.kills),
+            (Promise::Plain, Some(fate)) => interruptions_amid(fate, &facts.history.interruptions),
             _ => 0,
         };
         if places.len() > 1 + retries {
@@ -22,8 +22,8 @@ pub(super) fn check(facts: &Facts<'_>, violations: &mut Vec<Violation>) {
 
 /// The kills that may have cut off an answer about this record: both ends count, since the clock
 /// counts whole milliseconds, and a record that was never acknowledged waits for ever.
-fn kills_amid(fate: &Fate, kills: &[Kill]) -> usize {
+fn interruptions_amid(fate: &Fate, interruptions: &[Interruption]) -> usize {
     let acked_at_ms = fate.acked.map_or(u64::MAX, |ack| ack.at_ms);
-    let amid = |kill: &&Kill| fate.sent_at_ms <= kill.until_ms && kill.from_ms <= acked_at_ms;
-    kills.iter().filter(amid).count()
+    let amid = |at: &&Interruption| fate.sent_at_ms <= at.until_ms && at.from_ms <= acked_at_ms;
+    interruptions.iter().filter(amid).count()
 }

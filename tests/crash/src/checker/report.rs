@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::facts::Facts;
 use super::{Verdict, Violation};
-use crate::history::{Event, History, Kill, Place, Value};
+use crate::history::{Event, History, Interruption, Place, Value};
 
 /// Violations that are printed in full, of each kind: the first few tell the story.
 const SHOWN_PER_KIND: usize = 3;
@@ -18,13 +18,13 @@ pub(super) fn write(verdict: &Verdict, history: &History) -> String {
     let counts = &verdict.counts;
     let mut text = format!(
         "{} sent, {} acknowledged, {} of unknown outcome, {} in the log, {} copies by plain \
-         producers, {} kills: ",
+         producers, {} interruptions: ",
         counts.sent,
         counts.acked,
         counts.unknown,
         counts.read,
         counts.plain_duplicates,
-        history.kills.len()
+        history.interruptions.len()
     );
     if verdict.is_clean() {
         text.push_str("no violation");
@@ -51,7 +51,7 @@ fn describe(text: &mut String, violation: &Violation, facts: &Facts<'_>) {
     push(text, format_args!("{}: {violation}\n", violation.kind()));
     if let Some(value) = violation.value() {
         for event in facts.history.events.iter().filter(|event| event.value == value) {
-            push(text, format_args!("    {}\n", moment(event, &facts.history.kills)));
+            push(text, format_args!("    {}\n", moment(event, &facts.history.interruptions)));
         }
     }
     let mut places = violation.places();
@@ -88,10 +88,13 @@ fn around(text: &mut String, place: Place, facts: &Facts<'_>) {
 }
 
 /// One event, with its distance from the kill before it.
-fn moment(event: &Event, kills: &[Kill]) -> String {
-    let before = kills.iter().rposition(|kill| kill.from_ms <= event.at_ms);
+fn moment(event: &Event, interruptions: &[Interruption]) -> String {
+    let before = interruptions.iter().rposition(|at| at.from_ms <= event.at_ms);
     let when = match before {
-        Some(kill) => format!("{} ms after kill {}", event.at_ms - kills[kill].from_ms, kill + 1),
+        Some(last) => {
+            let after_ms = event.at_ms - interruptions[last].from_ms;
+            format!("{after_ms} ms after interruption {}", last + 1)
+        }
         None => "before the first kill".into(),
     };
     format!("{:?} at {} ms, {when}", event.step, event.at_ms)

@@ -2,8 +2,8 @@
 
 use super::{Floor, Verdict, Violation, check};
 use crate::history::{
-    Bounds, Complaint, Content, Event, Extent, History, Kill, Place, Promise, Read, ReadRecord,
-    Step, Value,
+    Bounds, Complaint, Content, Event, Extent, History, Interruption, Place, Promise, Read,
+    ReadRecord, Step, Value,
 };
 
 const FLOOR: Floor = Floor { acked_by_producer: 3, whole_reads: 2 };
@@ -29,7 +29,7 @@ fn sent_and_acked(history: &mut History, value: Value, offset: i64) {
 /// A kill after all that has happened and before all that will.
 fn kill(history: &mut History) {
     let at_ms = history.events.len() as u64;
-    history.kills.push(Kill { from_ms: at_ms, until_ms: at_ms });
+    history.interruptions.push(Interruption { from_ms: at_ms, until_ms: at_ms });
 }
 
 /// A read of partition 0 that finds `log` from offset 0.
@@ -56,7 +56,8 @@ fn good() -> History {
         sent_and_acked(&mut history, value(PLAIN, counter), counter as i64 * 2 + 1);
     }
     read_all(&mut history, &log());
-    history.kills = [2, 5].map(|at_ms| Kill { from_ms: at_ms, until_ms: at_ms }).to_vec();
+    history.interruptions =
+        [2, 5].map(|at_ms| Interruption { from_ms: at_ms, until_ms: at_ms }).to_vec();
     history
 }
 
@@ -142,10 +143,10 @@ fn a_copy_of_a_plain_producers_record_that_no_kill_explains_is_refused() {
     read_all(&mut history, &log);
     expect(&history, &["duplicate"]);
     // A kill after the acknowledgement makes nobody write again.
-    history.kills.clear();
+    history.interruptions.clear();
     history.events.iter_mut().for_each(|event| event.at_ms += 10);
-    history.kills.push(Kill { from_ms: 100, until_ms: 110 });
-    history.kills.push(Kill { from_ms: 1, until_ms: 9 });
+    history.interruptions.push(Interruption { from_ms: 100, until_ms: 110 });
+    history.interruptions.push(Interruption { from_ms: 1, until_ms: 9 });
     expect(&history, &["duplicate"]);
 }
 
@@ -153,7 +154,7 @@ fn a_copy_of_a_plain_producers_record_that_no_kill_explains_is_refused() {
 fn a_copy_is_explained_by_a_stop_during_which_the_record_was_sent() {
     let mut history = good();
     let mut log = log();
-    history.kills.push(Kill { from_ms: 11, until_ms: 13 });
+    history.interruptions.push(Interruption { from_ms: 11, until_ms: 13 });
     steps(&mut history, value(PLAIN, 3), &[Step::Sent, Step::Unknown, Step::Unknown]);
     steps(&mut history, value(PLAIN, 3), &[Step::Acked { offset: Some(7) }]);
     log.extend([value(PLAIN, 3), value(PLAIN, 3)]);
