@@ -42,6 +42,8 @@ pub(super) struct ManifestFile {
 pub(super) struct Place {
     pub(super) number: u64,
     pub(super) end: u64,
+    /// Up to there stands what a cut has left of a record, or of a step.
+    pub(super) leftover_end: u64,
     pub(super) size_bytes: u64,
     pub(super) previous_crc: u32,
 }
@@ -61,7 +63,9 @@ struct WriteFailed<'a> {
 }
 
 impl ManifestFile {
-    /// Opens a file that was read, and makes durable what was read.
+    /// Opens a file that was read, and makes durable what was read: the records, and that nothing
+    /// stands behind them. What is left of a record that was cut would be whole again if the one
+    /// bad sector of it were mended by a write that is cut in its turn.
     pub(super) async fn reopen(
         shard: &Shard,
         dir: &Path,
@@ -70,6 +74,7 @@ impl ManifestFile {
         let path = dir.join(file_name(place.number));
         let how = Open::read().write().direct();
         let file = shard.disk().open(&path, how).await.map_err(at(&path))?;
+        write_zeros(&file, place.end..place.leftover_end).await.map_err(at(&path))?;
         file.sync_all().await.map_err(at(&path))?;
         shard.disk().sync_dir(dir).await.map_err(at(dir))?;
         Ok(ManifestFile {
@@ -131,16 +136,11 @@ impl ManifestFile {
         let start = self.grown_to;
         let wanted = (self.end + bytes - start).next_multiple_of(config.step_bytes);
         self.file.allocate(start, wanted).await.map_err(at(&self.path))?;
-        let mut position = start;
-        while position < start + wanted {
-            let len = (start + wanted - position).min(ZEROS_BYTES);
-            let zeros = Buffer::aligned(usize::try_from(len).expect("at most a piece")).freeze();
-            if let Err(error) = self.file.write(zeros, position).await {
-                shard.fatal(&WriteFailed { path: &self.path, error });
-            }
-            position += len;
-        }
-        if let Err(error) = self.file.sync_all().await {
+        let zeroed = match write_zeros(&self.file, start..start + wanted).await {
+            Ok(()) => self.file.sync_all().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = zeroed {
             shard.fatal(&WriteFailed { path: &self.path, error });
         }
         self.grown_to = start + wanted;
@@ -203,6 +203,17 @@ impl Record {
     fn length(&self) -> u32 {
         record_length(self.entries.len())
     }
+}
+
+async fn write_zeros(file: &File, range: Range<u64>) -> io::Result<()> {
+    let mut position = range.start;
+    while position < range.end {
+        let len = (range.end - position).min(ZEROS_BYTES);
+        let zeros = Buffer::aligned(usize::try_from(len).expect("at most a piece")).freeze();
+        file.write(zeros, position).await?;
+        position += len;
+    }
+    Ok(())
 }
 
 /// Where to cut entries into records: whole logs, about `target_bytes` each; and what all of them

@@ -98,9 +98,9 @@ impl Reader {
             end += record_size_bytes(header.length);
             previous_crc = own_crc;
         }
-        self.check_end(end, read_back.last_number).await?;
-        read_back.place =
-            Some(Place { number: self.number, end, size_bytes: self.size_bytes, previous_crc });
+        let leftover_end = self.check_end(end, read_back.last_number).await?;
+        let (number, size_bytes) = (self.number, self.size_bytes);
+        read_back.place = Some(Place { number, end, leftover_end, size_bytes, previous_crc });
         Ok(read_back)
     }
 
@@ -141,25 +141,32 @@ impl Reader {
     }
 
     /// A file begins with a whole record, and a record is written when the one before it is
-    /// synced: so anything whole behind the end means that the end is rot.
-    async fn check_end(&mut self, end: u64, last_number: u64) -> Result<(), ManifestError> {
+    /// synced: so anything whole behind the end means that the end is rot. Returns where the last
+    /// block behind the end ends that is not zeros, or can't be read.
+    async fn check_end(&mut self, end: u64, last_number: u64) -> Result<u64, ManifestError> {
         let rot = ManifestError::Rot { path: self.path.clone(), position: end };
         if end == 0 {
             return Err(rot);
         }
-        let mut position = end + BLOCK_BYTES as u64;
+        let (mut position, mut leftover_end) = (end, end);
         while position < self.size_bytes {
-            if let Some(block) = self.bytes(position, BLOCK_BYTES as u64).await?
-                && may_be_header(&block)
-                && let Some((header, _)) = RecordHeader::decode(&block)
+            let block = self.bytes(position, BLOCK_BYTES as u64).await?;
+            if position > end
+                && let Some(block) = &block
+                && may_be_header(block)
+                && let Some((header, _)) = RecordHeader::decode(block)
                 && header.number > last_number
                 && self.is_in_place(&header, position)
             {
                 return Err(rot);
             }
+            let is_blank = block.is_some_and(|block| block.iter().all(|byte| *byte == 0));
             position += BLOCK_BYTES as u64;
+            if !is_blank {
+                leftover_end = position;
+            }
         }
-        Ok(())
+        Ok(leftover_end)
     }
 
     fn is_in_place(&self, header: &RecordHeader, position: u64) -> bool {
