@@ -288,7 +288,7 @@ fn what_was_not_whole_at_a_start_is_never_whole_again() {
     let (path, _) = node.disk().files().into_iter().next().expect("one file");
     let bytes = node.disk().read(&path).expect("that file");
     let headers = (0..bytes.len()).step_by(BLOCK_BYTES);
-    let last = headers.filter_map(|at| format::RecordHeader::decode(&bytes[at..])).last();
+    let last = headers.filter_map(|at| format::RecordHeader::decode(&bytes[at..])).next_back();
     let (header, _) = last.expect("records");
     // The last record has a bad byte at a start, and after it a good one again.
     node.disk().flip(&path, header.position + 88);
