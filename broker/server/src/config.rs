@@ -66,6 +66,8 @@ pub struct Config {
     pub deletes_topics: bool,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// `connections.max.idle.ms`, none for ever.
+    pub connection_idle_max: Option<Duration>,
     /// `socket.request.max.bytes`.
     pub request_size_max: u32,
     /// `fetch.max.bytes`.
@@ -219,6 +221,7 @@ impl Config {
             creates_topics: read.switch("auto.create.topics.enable")?,
             deletes_topics: read.switch("delete.topic.enable")?,
             producer_id_expiration_ms: read.number("producer.id.expiration.ms")?,
+            connection_idle_max: read.idle_max()?,
             request_size_max: read.number("socket.request.max.bytes")?,
             fetch_size_max: read.number("fetch.max.bytes")?,
             topic: TopicConfig::from_checked(&|name| topic_defaults.value(name)),
@@ -296,6 +299,11 @@ impl Reader<'_> {
             return Err(self.refuse("log.dirs", wanted.into()));
         }
         Ok(PathBuf::from(text))
+    }
+
+    fn idle_max(&self) -> Result<Option<Duration>, ConfigError> {
+        let ms: i64 = self.number("connections.max.idle.ms")?;
+        Ok(u64::try_from(ms).ok().map(Duration::from_millis))
     }
 
     fn shards(&self) -> Result<Shards, ConfigError> {

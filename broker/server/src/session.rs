@@ -61,6 +61,7 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     let limits = FrameLimits {
         frame_size_max: core.config.request_size_max,
         memory: core.request_memory.clone(),
+        idle_max: core.config.connection_idle_max,
     };
     let reader = FrameReader::new(socket.clone(), limits);
     let queue = ResponseQueue::new(IN_FLIGHT_MAX);
@@ -68,7 +69,7 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     let writer = core.shard.spawn(TaskClass::Foreground, "responses", writer.run());
     let closed = run(core, reader, &queue, &socket, stop).await;
     match &closed {
-        Closed::Quietly | Closed::Read(ReadError::Closed | ReadError::Io(_)) => {}
+        Closed::Quietly | Closed::Read(ReadError::Closed | ReadError::Idle | ReadError::Io(_)) => {}
         _ => core.warn_of_peer(format_args!("{peer}: connection closed: {closed}")),
     }
     queue.close();

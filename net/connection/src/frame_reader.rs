@@ -14,6 +14,7 @@
 use std::fmt;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use runtime::{Buffer, Lease, Permit, Socket};
 
@@ -39,6 +40,9 @@ pub struct FrameLimits {
     pub frame_size_max: u32,
     /// What frames that are being read or handled on this shard may hold together.
     pub memory: RequestMemory,
+    /// How long nothing may come between two frames, `connections.max.idle.ms`, to the second; for
+    /// ever if it is none.
+    pub idle_max: Option<Duration>,
 }
 
 /// One request as it came, without its length, and what it holds of the budget until it is dropped.
@@ -54,6 +58,8 @@ pub struct Frame {
 pub enum ReadError {
     /// The peer closed the connection, between two frames.
     Closed,
+    /// Nothing came for longer than it may.
+    Idle,
     /// The peer closed the connection inside a frame.
     Truncated,
     /// A negative length, or one above `socket.request.max.bytes`.
@@ -83,6 +89,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Closed => write!(f, "closed by the peer"),
+            ReadError::Idle => write!(f, "idle for connections.max.idle.ms"),
             ReadError::Truncated => write!(f, "closed by the peer inside a request"),
             ReadError::Length { claimed, max } => write!(
                 f,
@@ -183,7 +190,9 @@ impl FrameReader {
         if self.last_size > SMALL_FRAME_SIZE && self.receive_block().await? {
             return Ok(());
         }
-        let got = self.socket.recv_pooled().await.map_err(ReadError::Io)?;
+        let watching = self.watched.idles(self.limits.idle_max);
+        let received = watching.unless_late(self.socket.recv_pooled()).await;
+        let got = received.map_err(|Late| ReadError::Idle)?.map_err(ReadError::Io)?;
         if got.is_empty() {
             return Err(ReadError::Closed);
         }

@@ -63,8 +63,9 @@ impl RequestMemory {
         }))
     }
 
-    /// Ends frames that take too long, and takes receive buffers back from connections that are
-    /// silent, for as long as the shard lives. It runs only while there are some.
+    /// Ends frames that take too long and connections that are idle for long, and takes receive
+    /// buffers back from those that are silent, for as long as the shard lives. It runs only while
+    /// there are some.
     pub async fn watch(&self, shard: &Shard) {
         self.0.watch.run(shard).await;
     }

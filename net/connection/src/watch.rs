@@ -1,8 +1,8 @@
-//! The clock of the readers of one shard: which of them have begun a frame, and which sit on a
-//! receive buffer while nothing comes.
+//! The clock of the readers of one shard: which of them have begun a frame, which sit on a receive
+//! buffer while nothing comes, and which have been idle for long.
 //!
 //! A reader says what it does by setting cells; one task looks once a second, and only while there
-//! is something to look at. So the watch costs a busy connection no timer and no system call.
+//! is a reader to look at. So the watch costs a busy connection no timer and no system call.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -43,6 +43,8 @@ struct State {
     doing: Cell<Doing>,
     ticks: Cell<u64>,
     received: Cell<u64>,
+    /// After how many ticks an idle reader has been so for too long.
+    idle_ticks_max: Cell<u64>,
     told: Signal,
 }
 
@@ -50,7 +52,9 @@ struct State {
 enum Doing {
     #[default]
     Nothing,
-    /// Bytes are awaited with a buffer at hand.
+    /// The next frame is awaited.
+    Idle,
+    /// The same with a buffer at hand.
     Waiting,
     /// A frame has begun and is not whole.
     Frame,
@@ -99,6 +103,7 @@ impl State {
         let ticks = self.ticks.get() + 1;
         self.ticks.set(ticks);
         let late = match self.doing.get() {
+            Doing::Idle => ticks > self.idle_ticks_max.get(),
             Doing::Waiting => ticks >= SILENT_TICKS_MAX,
             Doing::Frame => ticks > FRAME_TICKS_MAX + self.received.get() / BYTES_A_TICK,
             Doing::Nothing | Doing::Late => false,
@@ -118,6 +123,14 @@ impl Watched {
     /// Bytes are awaited with a buffer at hand.
     pub(crate) fn waits(&self) -> Watching<'_> {
         self.does(Doing::Waiting)
+    }
+
+    /// The next frame is awaited, for as long as it takes if `idle_max` is none.
+    pub(crate) fn idles(&self, idle_max: Option<Duration>) -> Watching<'_> {
+        let ticks_max =
+            idle_max.map_or(u64::MAX, |max| max.as_secs() + u64::from(max.subsec_nanos() > 0));
+        self.state.idle_ticks_max.set(ticks_max);
+        self.does(Doing::Idle)
     }
 
     /// A frame has begun.

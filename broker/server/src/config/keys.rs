@@ -181,6 +181,12 @@ pub const BROKER_KEYS: &[Key] = &[
         "86400000",
         "how long an idempotent producer that is silent is remembered",
     ),
+    broker(
+        "connections.max.idle.ms",
+        number(-1, i64::MAX),
+        "600000",
+        "after how long without a request a connection is closed, to the second; -1 for never",
+    ),
     broker("socket.request.max.bytes", number(1024, I32_MAX), "104857600", "the largest request"),
     broker(
         "fetch.max.bytes",

@@ -210,8 +210,8 @@ pub const WITHOUT_EFFECT: &[WithoutEffect] = &[
     ),
     group(
         Later,
-        "connections are limited by a fixed number for each shard, and idle ones stay",
-        &["max.connections", "max.connection.creation.rate", "connections.max.idle.ms"],
+        "connections are limited by a fixed number for each shard",
+        &["max.connections", "max.connection.creation.rate"],
     ),
     group(Later, "there are no quotas", &["quota.*", "client.quota.callback.class"]),
     group(

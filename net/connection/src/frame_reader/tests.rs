@@ -15,6 +15,8 @@ const MEMORY: u64 = 400_000;
 /// The limits of a broker that is told nothing, a tenth of them.
 const LARGE_LIMIT: u32 = 10_000_000;
 const LARGE_MEMORY: u64 = 13_000_000;
+/// Longer than any other wait of these tests.
+const IDLE_MAX: Duration = Duration::from_secs(200);
 
 fn frame(size: usize, salt: usize) -> Vec<u8> {
     let mut bytes = (size as u32).to_be_bytes().to_vec();
@@ -62,7 +64,11 @@ async fn serve_all(shard: Shard, memory: RequestMemory, came: Came) {
     shard.spawn(TaskClass::Background, "watch", watch).detach();
     for number in 0.. {
         let (socket, _) = listener.accept().await.expect("a client");
-        let limits = FrameLimits { frame_size_max: LARGE_LIMIT, memory: memory.clone() };
+        let limits = FrameLimits {
+            frame_size_max: LARGE_LIMIT,
+            memory: memory.clone(),
+            idle_max: Some(IDLE_MAX),
+        };
         let (mut reader, came) = (FrameReader::new(socket, limits), came.clone());
         let serve = async move {
             loop {
@@ -181,6 +187,26 @@ fn a_length_that_does_not_come_whole_ends_after_a_while_and_silence_does_not() {
 }
 
 #[test]
+fn a_connection_that_is_idle_for_long_ends_and_one_that_sends_now_and_then_does_not() {
+    against_server(9, LARGE_MEMORY, |shard, server, _, came| async move {
+        let _silent = connect(&shard, server).await;
+        let sender = connect(&shard, server).await;
+        let began = shard.now();
+        for size in [10, 50_000, 50_000] {
+            sender.send(Lease::from(frame(size, 0))).await.expect("the server reads");
+            shard.sleep(Duration::from_secs(90)).await;
+        }
+        let ended = came.borrow().iter().filter(|(_, came)| came.is_err()).count();
+        assert_eq!((came.borrow().len(), ended), (4, 1), "three frames, and one end");
+        until(&shard, || came.borrow().len() == 5).await;
+        let took = shard.now().since(began).as_secs();
+        assert!((380..390).contains(&took), "{took} s");
+        let idle = came.borrow().iter().filter(|(_, c)| matches!(c, Err(ReadError::Idle))).count();
+        assert_eq!(idle, 2);
+    });
+}
+
+#[test]
 fn a_frame_that_waits_for_room_is_not_waited_for_for_ever() {
     against_server(8, LARGE_MEMORY, |shard, server, memory, came| async move {
         let mut taken = Vec::new();
@@ -270,7 +296,8 @@ async fn read_all(shard: Shard) -> (Vec<Vec<u8>>, ReadError) {
     let listener = shard.net().listen(([0, 0, 0, 0], 7).into()).expect("a free port");
     let (socket, _) = listener.accept().await.expect("a client");
     let memory = RequestMemory::new(MEMORY, LIMIT);
-    let limits = FrameLimits { frame_size_max: LIMIT, memory: memory.clone() };
+    let limits =
+        FrameLimits { frame_size_max: LIMIT, memory: memory.clone(), idle_max: Some(IDLE_MAX) };
     let mut reader = FrameReader::new(socket, limits);
     let mut frames = Vec::new();
     loop {
