@@ -180,8 +180,9 @@ fn partition(index: i32, result: &Result<Appended, Refusal>) -> PartitionRespons
 
 fn acks_of(request: &Request<'_>) -> Result<Acks, Refusal> {
     if request.transactional_id.is_some() {
+        // As InitProducerId says it. A Java client ends on it, where others make it abort first.
         let why = "there are no transactions here yet: leave transactional.id unset";
-        return Err(Refusal::because(ErrorCode::InvalidTxnState, why));
+        return Err(Refusal::because(ErrorCode::UnsupportedVersion, why));
     }
     match request.acks {
         0 => Ok(Acks::None),

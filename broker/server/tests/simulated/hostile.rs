@@ -9,6 +9,7 @@ use protocol::generated::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
 use protocol::generated::fetch::{FetchPartition, FetchResponse, FetchTopic};
+use protocol::generated::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use protocol::generated::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
@@ -184,6 +185,37 @@ fn acks_0_is_not_answered_even_if_the_request_is_refused_as_a_whole() {
         request.transactional_id = Some("a".into());
         client.send(ApiKey::Produce, PRODUCE_VERSION, &request).await;
         assert_eq!(client.next_frame().await, None, "refused, which only a close can tell");
+    });
+}
+
+#[test]
+fn a_transactional_id_is_refused_alike_wherever_it_is_given() {
+    Cluster::start(13, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let unsupported = ErrorCode::UnsupportedVersion.number();
+        let mut request = produce_request("t", 0, batch(&["x"]));
+        request.transactional_id = Some("a".into());
+        let told: produce::ProduceResponse =
+            client.ask(ApiKey::Produce, PRODUCE_VERSION, &request).await;
+        assert_eq!(one(one(told.responses).partition_responses).error_code, unsupported);
+        let request =
+            InitProducerIdRequest { transactional_id: Some("a".into()), ..Default::default() };
+        let told: InitProducerIdResponse = client.ask(ApiKey::InitProducerId, 4, &request).await;
+        assert_eq!(told.error_code, unsupported);
+    });
+}
+
+#[test]
+fn a_connection_is_idle_while_nothing_is_asked_and_not_while_a_fetch_waits() {
+    Cluster::start(14, &["connections.max.idle.ms=5000"]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        client.fetch(&fetch_request("t", &[(0, 0)], 20_000)).await;
+        let began = peer.shard.now();
+        assert_eq!(client.next_frame().await, None);
+        let idle = peer.shard.now().since(began);
+        assert!((5..8).contains(&idle.as_secs()), "{idle:?}");
     });
 }
 
