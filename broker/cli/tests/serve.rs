@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What Kafka ships and this broker does not obey.
-const WITHOUT_EFFECT: [&str; 15] = [
+const WITHOUT_EFFECT: [&str; 16] = [
     "controller.listener.names",
     "controller.quorum.bootstrap.servers",
     "inter.broker.listener.name",
     "log.retention.check.interval.ms",
+    "log.retention.hours",
     "num.io.threads",
     "num.network.threads",
     "num.recovery.threads.per.data.dir",

@@ -17,7 +17,7 @@ use std::time::Duration;
 use metadata::BrokerId;
 use storage::JournalConfig;
 
-use keys::{Key, Kind, Scope, TOPIC_KEYS, other_ways};
+use keys::{Key, Kind, Scope, TOPIC_KEYS, number, other_ways};
 use listener::{ListenAddress, ListenerError, ListenerNames};
 use settings::{Given, Place, Settings};
 use topic::{Source, TopicConfig, TopicDefaults, TopicSetting};
@@ -107,6 +107,7 @@ pub(crate) fn wanted(kind: Kind) -> String {
         Kind::Number { min, max } if min == max => format!("{min} is the only choice"),
         Kind::Number { min, max } if max == i64::MAX => format!("a whole number from {min} on"),
         Kind::Number { min, max } => format!("a whole number from {min} to {max}"),
+        Kind::NumberOr { word, min, max } => format!("{word}, or a number from {min} to {max}"),
         Kind::Fraction => "a number from 0 to 1".into(),
         Kind::Switch => "true or false".into(),
         Kind::Choice([word]) => format!("{word} is the only choice"),
@@ -120,6 +121,7 @@ pub(crate) fn wanted(kind: Kind) -> String {
 pub(crate) fn fits(kind: Kind, value: &str) -> bool {
     match kind {
         Kind::Number { min, max } => value.parse().is_ok_and(|n: i64| (min..=max).contains(&n)),
+        Kind::NumberOr { word, min, max } => value == word || fits(number(min, max), value),
         Kind::Fraction => value.parse().is_ok_and(|n: f64| (0.0..=1.0).contains(&n)),
         Kind::Switch => ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)),
         Kind::Choice(words) => words.contains(&value),
@@ -309,10 +311,7 @@ impl Reader<'_> {
     fn shards(&self) -> Result<Shards, ConfigError> {
         match self.text("ringmain.shards")?.as_str() {
             "auto" => Ok(Shards::Auto),
-            number => match number.parse() {
-                Ok(n @ 1..=1024) => Ok(Shards::Exactly(n)),
-                _ => Err(self.refuse("ringmain.shards", "auto, or a number from 1 to 1024".into())),
-            },
+            number => Ok(Shards::Exactly(number.parse().expect("the table's range is of u16"))),
         }
     }
 

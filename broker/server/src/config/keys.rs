@@ -11,6 +11,15 @@ pub enum Kind {
         /// The largest.
         max: i64,
     },
+    /// This word, or a whole number from `min` to `max`.
+    NumberOr {
+        /// The word.
+        word: &'static str,
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
     /// `true` or `false`.
     Switch,
     /// A number from 0 to 1.
@@ -48,10 +57,26 @@ pub struct Key {
     pub scope: Scope,
     /// One line for people.
     pub doc: &'static str,
+    /// Whether anything follows from it.
+    pub obeyed: Obeyed,
+}
+
+/// Whether a setting does what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obeyed {
+    /// It does.
+    Yes,
+    /// It is stored and told, and nothing else: a warning for the broker's.
+    StoredOnly {
+        /// The value that asks for nothing that is missing.
+        harmless: &'static str,
+        /// The reason, for people.
+        why: &'static str,
+    },
 }
 
 const fn broker(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    Key { name, kind, default, scope: Scope::Broker, doc }
+    Key { name, kind, default, scope: Scope::Broker, doc, obeyed: Obeyed::Yes }
 }
 
 const fn topic(
@@ -61,10 +86,16 @@ const fn topic(
     broker_key: Option<&'static str>,
     doc: &'static str,
 ) -> Key {
-    Key { name, kind, default, scope: Scope::Topic { broker_key }, doc }
+    Key { name, kind, default, scope: Scope::Topic { broker_key }, doc, obeyed: Obeyed::Yes }
 }
 
-const fn number(min: i64, max: i64) -> Kind {
+/// A setting of retention.
+const fn retention(key: Key) -> Key {
+    let why = "nothing is removed, however old or large a log is";
+    Key { obeyed: Obeyed::StoredOnly { harmless: "-1", why }, ..key }
+}
+
+pub(crate) const fn number(min: i64, max: i64) -> Kind {
     Kind::Number { min, max }
 }
 
@@ -72,8 +103,10 @@ const I32_MAX: i64 = i32::MAX as i64;
 const ANY_TIME: Kind = number(0, i64::MAX);
 const COMPACTED: &str = "accepted; of compacted topics";
 const AS_SENT: &str = "batches are kept as they were sent";
+const NOTHING_REMOVED: &str = "stored; nothing is removed yet";
 const ONE_BROKER: &str = "accepted; there is one broker so far";
 const ONE_STORAGE: &str = "nothing is moved to other storage yet";
+const AUTO_OR_COUNT: Kind = Kind::NumberOr { word: "auto", min: 1, max: 1024 };
 const TIMESTAMP_TYPES: Kind = Kind::Choice(&["CreateTime", "LogAppendTime"]);
 
 /// The broker's settings, in the order in which they are described.
@@ -98,7 +131,7 @@ pub const BROKER_KEYS: &[Key] = &[
         "NAME:PROTOCOL,...: which protocol the listeners of a name speak; PLAINTEXT is there",
     ),
     broker("log.dirs", Kind::Text, "data", "the data folder: one, on one device"),
-    broker("ringmain.shards", Kind::Text, "auto", "one shard a core (auto), or how many"),
+    broker("ringmain.shards", AUTO_OR_COUNT, "auto", "one shard a core (auto), or how many"),
     broker(
         "ringmain.journal.file.bytes",
         number(1 << 20, 1 << 30),
@@ -160,8 +193,8 @@ pub const BROKER_KEYS: &[Key] = &[
         "bytes of log to an index entry",
     ),
     broker("log.index.size.max.bytes", number(4096, I32_MAX), "10485760", "the size of an index"),
-    broker("log.retention.ms", number(-1, i64::MAX), "604800000", "stored; nothing is removed yet"),
-    broker("log.retention.bytes", number(-1, i64::MAX), "-1", "stored; nothing is removed yet"),
+    retention(broker("log.retention.ms", number(-1, i64::MAX), "604800000", NOTHING_REMOVED)),
+    retention(broker("log.retention.bytes", number(-1, i64::MAX), "-1", NOTHING_REMOVED)),
     broker("log.message.timestamp.type", TIMESTAMP_TYPES, "CreateTime", "who stamps records"),
     broker(
         "log.message.timestamp.before.max.ms",
@@ -261,20 +294,20 @@ pub const TOPIC_KEYS: &[Key] = &[
         Some("log.message.timestamp.after.max.ms"),
         "how far ahead a producer's timestamp may lie",
     ),
-    topic(
+    retention(topic(
         "retention.ms",
         number(-1, i64::MAX),
         "604800000",
         Some("log.retention.ms"),
-        "stored; nothing is removed yet",
-    ),
-    topic(
+        NOTHING_REMOVED,
+    )),
+    retention(topic(
         "retention.bytes",
         number(-1, i64::MAX),
         "-1",
         Some("log.retention.bytes"),
-        "stored; nothing is removed yet",
-    ),
+        NOTHING_REMOVED,
+    )),
     topic(
         "cleanup.policy",
         Kind::Choice(&["delete"]),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
-use super::keys::{BROKER_KEYS, OTHER_WAYS, broker_key};
+use super::keys::{BROKER_KEYS, OTHER_WAYS, Obeyed, broker_key};
 use super::properties;
 use super::without_effect::{Standing, kafka_broker_settings, without_effect};
 
@@ -120,8 +120,12 @@ impl Settings {
             let wins = |other: &str| self.given.contains_key(other).then(|| other.to_string());
             let before = OTHER_WAYS.iter().take_while(|other| other.name != name);
             let before = before.filter(|other| other.of == way.of).map(|other| other.name);
-            let winner = std::iter::once(way.of).chain(before).find_map(wins)?;
-            return Some(format!("{place}: {name} is not used: {winner} is given, too"));
+            if let Some(winner) = std::iter::once(way.of).chain(before).find_map(wins) {
+                return Some(format!("{place}: {name} is not used: {winner} is given, too"));
+            }
+        }
+        if let Some(why) = not_obeyed(name, &given.value) {
+            return Some(format!("{place}: {name} is not obeyed yet: {why}"));
         }
         let reason = without_effect(name)?;
         let verdict = match reason.standing {
@@ -207,6 +211,15 @@ impl Settings {
             self.set(&key, value, place())?;
         }
         Ok(())
+    }
+}
+
+/// Why a value of a setting that is ours is stored only; nothing if it asks for nothing more.
+fn not_obeyed(name: &str, value: &str) -> Option<&'static str> {
+    let of = OTHER_WAYS.iter().find(|way| way.name == name).map_or(name, |way| way.of);
+    match broker_key(of)?.obeyed {
+        Obeyed::StoredOnly { harmless, why } if value != harmless => Some(why),
+        Obeyed::StoredOnly { .. } | Obeyed::Yes => None,
     }
 }
 
@@ -311,11 +324,25 @@ mod tests {
     }
 
     #[test]
+    fn a_retention_that_would_remove_something_gets_a_warning_by_the_name_that_was_given() {
+        for name in ["ms", "minutes", "hours", "bytes"].map(|unit| format!("log.retention.{unit}"))
+        {
+            let mut settings = Settings::new();
+            settings.set_argument(&format!("{name}=168")).unwrap();
+            let [warning] = &settings.warnings()[..] else { panic!("{:?}", settings.warnings()) };
+            assert!(warning.contains(&format!("{name} is not obeyed yet: nothing")), "{warning}");
+            settings.set_argument(&format!("{name}=-1")).unwrap();
+            assert_eq!(settings.warnings(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
     fn a_way_to_say_a_setting_that_another_way_outdoes_gets_a_warning() {
         let mut settings = Settings::new();
-        settings.set_argument("log.retention.hours=1").unwrap();
+        settings.set_argument("log.roll.hours=1").unwrap();
         assert_eq!(settings.warnings(), Vec::<String>::new());
-        settings.set_argument("log.retention.minutes=1").unwrap();
+        settings.set_argument("log.retention.hours=1").unwrap();
+        settings.set_argument("log.retention.minutes=-1").unwrap();
         let [warning] = &settings.warnings()[..] else { panic!("{:?}", settings.warnings()) };
         let text = "log.retention.hours is not used: log.retention.minutes is given, too";
         assert!(warning.ends_with(text), "{warning}");
