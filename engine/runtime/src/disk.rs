@@ -15,6 +15,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
+
+/// A `syncfs` that runs for longer waits for somebody else's data: it goes on, whoever waits for it
+/// does better without, and until it has ended no other is begun.
+pub const SYNC_FS_LATE_AFTER: Duration = Duration::from_secs(2);
 
 /// What a name in a directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,6 +79,16 @@ impl Driver {
         each!(self, d => d.send_room(fd))
     }
 
+    /// How many files the process may have open.
+    pub(crate) fn open_files_max(&self) -> u32 {
+        match self {
+            Driver::Uring(_) => crate::uring::calls::open_files_max(),
+            // A simulated node never runs out of them by itself: a test says so by a fault.
+            #[cfg(feature = "sim")]
+            Driver::Sim(_) => 1 << 20,
+        }
+    }
+
     /// A new pipe: the end to read from and the end to write to.
     pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {
         each!(self, d => d.pipe())

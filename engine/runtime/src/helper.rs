@@ -4,7 +4,7 @@
 mod sync_thread;
 
 use crate::bell::{Bell, Letter};
-use crate::disk::{DirEntry, EntryKind, FileSystem, FileSystemKind, Space};
+use crate::disk::{DirEntry, EntryKind, FileSystem, FileSystemKind, SYNC_FS_LATE_AFTER, Space};
 use crate::op::{Blocking, Completion, Key, Payload};
 use std::fs::{self, File};
 use std::io;
@@ -21,9 +21,6 @@ use sync_thread::SyncThread;
 /// Magic numbers of `statfs(2)`.
 const EXT4: i64 = 0xef53;
 const XFS: i64 = 0x5846_5342;
-
-/// A `syncfs` that runs for longer waits for somebody else's data.
-const SYNC_FS_LATE_AFTER: Duration = Duration::from_secs(2);
 
 struct Job {
     bell: Arc<Bell>,

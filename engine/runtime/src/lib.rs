@@ -57,6 +57,7 @@ mod snapshot;
 mod start;
 
 mod cpu;
+mod descriptors;
 mod lock;
 mod probe;
 mod shutdown;
@@ -87,7 +88,7 @@ pub use chunk::writer::{ChunkWriter, Reserved};
 pub use cpu::shard_count;
 pub use disk::file::{File, SharedFile};
 pub use disk::open::Open;
-pub use disk::{DirEntry, Disk, EntryKind, FileSystem, FileSystemKind, Space};
+pub use disk::{DirEntry, Disk, EntryKind, FileSystem, FileSystemKind, SYNC_FS_LATE_AFTER, Space};
 pub use lease::Lease;
 pub use lock::DirLock;
 pub use log::Level;

@@ -162,6 +162,11 @@ impl Shard {
         self.core.driver().hold(lock)
     }
 
+    /// How many files and sockets this shard may have open: its part of the process's limit.
+    pub fn open_files_max(&self) -> usize {
+        crate::descriptors::share(self.core.driver().open_files_max(), self.count())
+    }
+
     /// What every living task of this shard has used.
     pub fn tasks(&self) -> Vec<TaskUse> {
         self.core.exec.uses()

@@ -2,6 +2,7 @@
 
 use crate::bell::{Bell, CORES_MAX};
 use crate::cpu;
+use crate::descriptors;
 use crate::driver::Driver;
 use crate::log::{self, Level, write_line};
 use crate::probe::KernelOffer;
@@ -139,6 +140,7 @@ where
     if usize::from(count) > CORES_MAX {
         return Err(StartError::TooMany { shards: count });
     }
+    let open_files = descriptors::raise();
     let offer = KernelOffer::probe();
     let uring = UringConfig {
         entries: config.ring_entries,
@@ -167,7 +169,7 @@ where
         threads.push(thread.map_err(StartError::System)?);
     }
     drop(ready);
-    let outcome = wait_for_rings(started, count, &offer);
+    let outcome = wait_for_rings(started, count, &offer, open_files);
     if outcome.is_ok() {
         shutdown.tell(bells);
         signals.wait_for(threads.len(), &shutdown);
@@ -197,15 +199,17 @@ impl Drop for Hung {
     }
 }
 
-/// Says what the kernel offers, and what every ring has got of it.
-fn announce(offer: &KernelOffer, got: &[Got]) {
+/// Says what the kernel offers, and what every ring has got of it. What rings got differently is
+/// told of the one that got least.
+fn announce(offer: &KernelOffer, got: &[Got], open_files: u32) {
     let yes = |is: bool| if is { "yes" } else { "no" };
     let memory = yes(got.iter().all(|got| got.memory));
     let pooled = yes(got.iter().all(|got| got.pooled_receives));
+    let places = got.iter().map(|got| got.files).min().unwrap_or(0);
     let shards = got.len();
     let line = format_args!(
-        "{offer}; {shards} shards, registered files yes, registered memory {memory}, pooled \
-         receives {pooled}"
+        "{offer}, open files {open_files}; {shards} shards, {places} registered files each, \
+         registered memory {memory}, pooled receives {pooled}"
     );
     write_line(unix_ms(), Level::Info, &"start", &line);
 }
@@ -216,6 +220,7 @@ fn wait_for_rings(
     started: Receiver<Result<Ready, io::Error>>,
     count: u16,
     offer: &KernelOffer,
+    open_files: u32,
 ) -> Result<(), StartError> {
     let (mut go, mut got) = (Vec::new(), Vec::new());
     for _ in 0..count {
@@ -228,7 +233,7 @@ fn wait_for_rings(
             Err(_) => return Err(StartError::Ring(io::ErrorKind::BrokenPipe.into())),
         }
     }
-    announce(offer, &got);
+    announce(offer, &got, open_files);
     for sender in go {
         sender.send(()).expect("a shard that has its ring waits for the word");
     }

@@ -73,6 +73,8 @@ pub(crate) struct UringConfig {
 /// What the kernel has given to a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Got {
+    /// Places for registered files.
+    pub(crate) files: u32,
     /// A table for registered memory.
     pub(crate) memory: bool,
     /// Receives that pick their memory.
@@ -133,7 +135,11 @@ impl Uring {
     }
 
     pub(crate) fn got(&self) -> Got {
-        Got { memory: self.memory.is_in_use(), pooled_receives: self.recv.is_some() }
+        Got {
+            files: self.files.size(),
+            memory: self.memory.is_in_use(),
+            pooled_receives: self.recv.is_some(),
+        }
     }
 
     pub(crate) fn push(&mut self, key: Key, op: Op) {

@@ -26,6 +26,11 @@ impl FileTable {
         Ok(FileTable { free: Vec::new(), fresh: 0, size })
     }
 
+    /// How many places it has.
+    pub(super) fn size(&self) -> u32 {
+        self.size
+    }
+
     /// Registers a descriptor; without a place if the table is full, which is only slower.
     pub(super) fn add(&mut self, submitter: &Submitter<'_>, raw: i32) -> Fd {
         let Some(slot) = self.free.pop().or_else(|| self.take_fresh()) else {
