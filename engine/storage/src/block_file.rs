@@ -14,6 +14,7 @@
 use crate::block::BLOCK_BYTES;
 use crate::file_cache::{Access, FileCache, FileId};
 use crate::segment::FileState;
+use crate::shortage::Shortage;
 use runtime::{Buffer, File, Lease, Open, Shard};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -44,15 +45,12 @@ pub(crate) enum Finish {
 /// Why a file cannot be written now. Nothing was written.
 #[derive(Debug)]
 pub enum PrepareError {
-    /// The file system is full, or a quota is used up. It passes: the call may be repeated.
-    NoSpace {
-        /// The file that wanted to grow.
+    /// Space or descriptors are short. It passes: the call may be repeated.
+    Short {
+        /// The file that wanted to grow or to be opened.
         path: PathBuf,
-    },
-    /// Too many files are open. It passes: clients that connect use the same limit.
-    NoDescriptor {
-        /// The file that was to be opened.
-        path: PathBuf,
+        /// What is short.
+        shortage: Shortage,
     },
     /// The file could not be opened, or no space be taken for it, for a reason that time does not
     /// mend: the shard ends.
@@ -64,21 +62,13 @@ pub enum PrepareError {
     },
 }
 
-/// `ENFILE` and `EMFILE`: the system, or the process, has too many files open.
-const NO_DESCRIPTOR: [i32; 2] = [23, 24];
-
 impl PrepareError {
     /// What an error of the disk at that path means.
     pub(crate) fn at(path: &Path, error: io::Error) -> PrepareError {
         let path = path.to_path_buf();
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                PrepareError::NoSpace { path }
-            }
-            _ if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) => {
-                PrepareError::NoDescriptor { path }
-            }
-            _ => PrepareError::Io { path, error },
+        match Shortage::of(&error) {
+            Some(shortage) => PrepareError::Short { path, shortage },
+            None => PrepareError::Io { path, error },
         }
     }
 }
@@ -438,12 +428,7 @@ impl fmt::Display for WriteFailed<'_> {
 impl fmt::Display for PrepareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PrepareError::NoSpace { path } => {
-                write!(f, "no space for {}: delete records or topics", path.display())
-            }
-            PrepareError::NoDescriptor { path } => {
-                write!(f, "too many files are open for {}: raise `ulimit -n`", path.display())
-            }
+            PrepareError::Short { path, shortage } => f.write_str(&shortage.for_file(path)),
             PrepareError::Io { path, error } => write!(
                 f,
                 "{} cannot be opened or grown: {error}; {}, then start again (nothing that was \

@@ -17,6 +17,7 @@ mod config;
 mod disk_reserve;
 mod error;
 mod layout;
+mod shortage;
 
 mod journal;
 
@@ -74,4 +75,5 @@ pub use segment::read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
 pub use segment::roll::{RollReason, SegmentConfig};
 pub use segment::state::{FileState, SegmentState, Stage};
 pub use segment::timestamp::RecordAtTimestamp;
+pub use shortage::Shortage;
 pub use store::Store;

@@ -15,6 +15,7 @@ pub(crate) use table::{SettledLog, Table, UnknownLog};
 
 use crate::block::{BLOCK_BYTES, padded};
 use crate::journal::ReplayFrom;
+use crate::shortage::Shortage;
 use file::{ManifestFile, Record, SyncWhen};
 use runtime::{Budget, Shard};
 use std::cell::{Cell, Ref, RefCell};
@@ -77,10 +78,12 @@ pub enum ManifestError {
         /// Which log it is about.
         unknown: UnknownLog,
     },
-    /// The file system is full. Nothing was changed.
-    NoSpace {
-        /// The file that wanted to grow.
+    /// Space or descriptors are short. It passes, and nothing was changed.
+    Short {
+        /// The file that wanted to grow or to be made.
         path: PathBuf,
+        /// What is short.
+        shortage: Shortage,
     },
     /// The disk refuses.
     Io {
@@ -192,8 +195,8 @@ impl Manifest {
     ) -> Result<u64, ManifestError> {
         if self.is_compaction_due() {
             match self.compact().await {
-                // On a full disk the old file does: what frees space must go on.
-                Ok(()) | Err(ManifestError::NoSpace { .. }) => {}
+                // The old file does meanwhile: what frees space must go on.
+                Ok(()) | Err(ManifestError::Short { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -297,9 +300,7 @@ impl fmt::Display for ManifestError {
                 path.display(),
                 unknown.log
             ),
-            ManifestError::NoSpace { path } => {
-                write!(f, "no space for {}: delete records or topics", path.display())
-            }
+            ManifestError::Short { path, shortage } => f.write_str(&shortage.for_file(path)),
             ManifestError::Io { path, error } => {
                 write!(f, "{}: {error}; check the disk and the permissions", path.display())
             }

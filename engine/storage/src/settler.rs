@@ -219,7 +219,7 @@ fn oldest_needed(core: &StoreCore, work: &[Work], reflected: &[EntryPlace], sync
     of_round.chain(of_others).min().unwrap_or(u64::MAX).min(synced + 1)
 }
 
-/// Step 4. False if the disk is too full even for that: nothing changed, nothing is let go.
+/// Step 4. False if something is short even for that: nothing changed, nothing is let go.
 async fn record(core: &StoreCore, replay: u64, entries: Vec<ManifestEntry>) -> bool {
     let place = core.journal().replay_place(replay);
     match core.manifest.append(place, entries).await {
@@ -227,7 +227,7 @@ async fn record(core: &StoreCore, replay: u64, entries: Vec<ManifestEntry>) -> b
             core.journal().manifest_synced(number);
             true
         }
-        Err(ManifestError::NoSpace { .. }) => false,
+        Err(ManifestError::Short { .. }) => false,
         Err(error) => core.shard.fatal(&error),
     }
 }

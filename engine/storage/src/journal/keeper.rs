@@ -7,7 +7,7 @@ use runtime::Level;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How long to wait for space before a file is tried again.
+/// How long to wait for space or a descriptor before a file is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) async fn keep(inner: Rc<Inner>) {
@@ -29,17 +29,18 @@ async fn grow(inner: &Rc<Inner>) {
             inner.commits.borrow_mut().ring.add(number, size_bytes, file);
             inner.room.wake_all();
         }
-        Err(e) if e.is_for_space() => {
+        Err(e) => {
+            let Some(shortage) = e.shortage() else {
+                inner.shard.fatal(&format_args!(
+                    "making {}: {}; check the disk, then start again",
+                    e.path.display(),
+                    e.error
+                ))
+            };
             // The ring goes on in the files that it has; only its growth waits.
-            let line = format_args!("no space for {}: free some disk space", e.path.display());
-            inner.shard.log(Level::Warn, line);
+            inner.shard.log(Level::Warn, format_args!("{}", shortage.for_file(&e.path)));
             inner.shard.sleep(RETRY).await;
         }
-        Err(e) => inner.shard.fatal(&format_args!(
-            "making {}: {}; check the disk, then start again",
-            e.path.display(),
-            e.error
-        )),
     }
 }
 

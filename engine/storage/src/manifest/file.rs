@@ -4,6 +4,7 @@ use super::format::{MAGIC, ManifestEntry, RECORD_HEADER_SIZE_BYTES, RecordHeader
 use super::{ManifestConfig, ManifestError, record_size_bytes};
 use crate::block::{BLOCK_BYTES, crc};
 use crate::journal::ReplayFrom;
+use crate::shortage::{Shortage, sync_dir};
 use runtime::{Buffer, File, Open, Shard};
 use std::fmt;
 use std::io;
@@ -101,13 +102,14 @@ impl ManifestFile {
 
     /// Makes a begun file durable and gives it its name: from now on it is the one that counts. An
     /// error leaves it unfinished. One of saving its name ends the shard, whatever it says: nobody
-    /// knows then which file the next start reads, so nothing may be appended to either.
+    /// knows then which file the next start reads, so nothing may be appended to either. A lack of
+    /// descriptors is waited out.
     pub(super) async fn finish(&mut self, shard: &Shard, dir: &Path) -> Result<(), ManifestError> {
         let path = dir.join(file_name(self.number));
         self.file.sync_all().await.map_err(at(&self.path))?;
         shard.disk().rename(&self.path, &path).await.map_err(at(&self.path))?;
         self.path = path;
-        if let Err(error) = shard.disk().sync_dir(dir).await {
+        if let Err(error) = sync_dir(shard, dir).await {
             shard.fatal(&WriteFailed { path: &self.path, error });
         }
         Ok(())
@@ -293,11 +295,9 @@ pub(super) fn may_be_header(block: &[u8]) -> bool {
 /// Makes an error of the disk one about that path.
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> ManifestError {
     let path = path.to_path_buf();
-    |error| match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ManifestError::NoSpace { path }
-        }
-        _ => ManifestError::Io { path, error },
+    |error| match Shortage::of(&error) {
+        Some(shortage) => ManifestError::Short { path, shortage },
+        None => ManifestError::Io { path, error },
     }
 }
 

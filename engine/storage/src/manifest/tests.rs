@@ -315,7 +315,7 @@ fn a_full_disk_is_an_error_that_changes_nothing_and_heals() {
                 let entries = about_one_log(&mut rng, &appended, log_id(1));
                 match manifest.append(replay(1), entries.clone()).await {
                     Ok(_) => appended = manifest.table().clone(),
-                    Err(ManifestError::NoSpace { .. }) => break entries,
+                    Err(ManifestError::Short { .. }) => break entries,
                     Err(error) => panic!("{error}"),
                 }
             };
@@ -418,5 +418,22 @@ fn no_error_of_a_compaction_loses_what_was_appended_before_or_after_it() {
         node.disk().restore(&image);
         let found = run(&world, &node, |shard| async move { open(&shard).await.table().clone() });
         assert_eq!(found, appended, "{name}");
+    }
+}
+
+/// The folder that could not be opened for its sync ended the broker.
+#[test]
+fn a_lack_of_descriptors_puts_a_compaction_off_or_is_waited_out() {
+    const EMFILE: i32 = 24;
+    // The new file, and its folder.
+    for nth in [1, 2] {
+        let world = World::new(6, Options::default());
+        let node = world.node("n");
+        let (disk, fault) = (node.disk(), (Fault::Op(OpKind::Open, EMFILE), nth));
+        let compacts = move |shard| compact_with(shard, disk.clone(), fault, 30);
+        let (failed, appended) = run(&world, &node, compacts);
+        assert_eq!(failed, 0, "open {nth}");
+        let found = run(&world, &node, |shard| async move { open(&shard).await.table().clone() });
+        assert_eq!(found, appended, "open {nth}");
     }
 }

@@ -598,7 +598,7 @@ fn a_full_disk_stops_prepare_and_nothing_else() {
             }
             for _ in 0..3 {
                 let outcome = segment.prepare().await;
-                assert!(matches!(outcome, Err(PrepareError::NoSpace { .. })), "{outcome:?}");
+                assert!(matches!(outcome, Err(PrepareError::Short { .. })), "{outcome:?}");
             }
             assert_eq!(segment.end_offset(), Offset(0));
             disk.set_capacity(1 << 30);

@@ -9,16 +9,12 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use runtime::{FileSystemKind, Level};
+use runtime::{FileSystemKind, Level, SYNC_FS_LATE_AFTER};
 
 use crate::segment::Unsynced;
+use crate::shortage::sync_dir;
 use crate::store::StoreCore;
-
-/// A `syncfs` that takes longer waits for somebody else's data. It goes on, and until it has ended
-/// no other is begun: the system answers that it is busy.
-const SYNC_FS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Returns when everything in `unsynced` is on disk: blocks, sizes, names. A failed sync
 /// ends the shard.
@@ -38,7 +34,11 @@ pub(super) async fn make_durable(core: &StoreCore, unsynced: Vec<Unsynced>) {
     for file in &unsynced {
         sync_file(core, file).await;
     }
-    sync_names(core, &unsynced).await;
+    let folders = folders_of_new(&unsynced);
+    // Folders are opened for their syncs: what the round's files take of the limit on open files
+    // must not be what that waits for.
+    drop(unsynced);
+    sync_names(core, &folders).await;
 }
 
 /// One `syncfs`. False if it failed or took too long, which may be a stranger's doing.
@@ -47,7 +47,7 @@ async fn sync_everything(core: &StoreCore) -> bool {
         return true;
     }
     let sync = core.shard.disk().sync_fs(&core.partitions_dir);
-    match core.shard.timeout(SYNC_FS_DEADLINE, sync).await {
+    match core.shard.timeout(SYNC_FS_LATE_AFTER, sync).await {
         Ok(Ok(())) => return true,
         // It has been said of the one that takes so long.
         Ok(Err(error)) if error.kind() == io::ErrorKind::ResourceBusy => {}
@@ -58,7 +58,7 @@ async fn sync_everything(core: &StoreCore) -> bool {
             Level::Warn,
             format_args!(
                 "syncfs takes more than {} s: syncing file by file until it has ended",
-                SYNC_FS_DEADLINE.as_secs()
+                SYNC_FS_LATE_AFTER.as_secs()
             ),
         ),
     }
@@ -79,14 +79,11 @@ async fn sync_file(core: &StoreCore, unsynced: &Unsynced) {
 }
 
 /// The names of new files, in their folders, and of new folders.
-async fn sync_names(core: &StoreCore, unsynced: &[Unsynced]) {
+async fn sync_names(core: &StoreCore, folders: &BTreeSet<PathBuf>) {
     if cfg!(feature = "known-bad-skip-dir-sync") {
         return;
     }
-    let new = unsynced.iter().filter(|file| file.is_new);
-    let folders: BTreeSet<PathBuf> =
-        new.filter_map(|file| file.path.parent().map(Path::to_path_buf)).collect();
-    for folder in &folders {
+    for folder in folders {
         sync_folder(core, folder).await;
     }
     if !folders.is_empty() {
@@ -94,9 +91,14 @@ async fn sync_names(core: &StoreCore, unsynced: &[Unsynced]) {
     }
 }
 
+fn folders_of_new(unsynced: &[Unsynced]) -> BTreeSet<PathBuf> {
+    let new = unsynced.iter().filter(|file| file.is_new);
+    new.filter_map(|file| file.path.parent().map(Path::to_path_buf)).collect()
+}
+
 /// Makes the names in a folder durable, those that went too.
 pub(super) async fn sync_folder(core: &StoreCore, folder: &Path) {
-    if let Err(error) = core.shard.disk().sync_dir(folder).await {
+    if let Err(error) = sync_dir(&core.shard, folder).await {
         core.shard.fatal(&format_args!(
             "the sync of {} failed: {error}; check the disk, then start again",
             folder.display()

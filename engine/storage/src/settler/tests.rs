@@ -205,6 +205,32 @@ fn a_segment_that_cannot_be_made_waits_for_space_or_ends_the_shard() {
     }
 }
 
+/// A folder that could not be opened for its sync ended the broker, and any client may open
+/// connections until there is no descriptor left.
+#[test]
+fn a_lack_of_descriptors_at_any_open_of_a_round_ends_nothing() {
+    const EMFILE: i32 = 24;
+    for nth in 1..=6 {
+        let world = World::new(5, Options::default());
+        let node = world.node("broker");
+        let disk = node.disk();
+        run(&world, &node, move |shard| {
+            let disk = disk.clone();
+            async move {
+                let store = open(&shard).await;
+                let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("new");
+                shard.sleep(Duration::from_secs(10)).await; // the ring is made
+                append(&log, &mut Rng::new(7), 10_000).await;
+                disk.fail_nth(Fault::Op(OpKind::Open, EMFILE), nth);
+                let first = round(&store.0, u64::MAX, Trim::No).await;
+                let second = round(&store.0, u64::MAX, Trim::No).await;
+                let settled = [first, second].contains(&Round::Settled);
+                assert!(settled, "open {nth}: {first:?}, {second:?}");
+            }
+        });
+    }
+}
+
 #[test]
 fn a_folder_that_cannot_be_removed_is_tried_again() {
     const EIO: i32 = 5;

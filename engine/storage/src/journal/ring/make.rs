@@ -1,6 +1,7 @@
 //! Makes one file of the ring, so that no later write changes a size or touches a fresh extent.
 
 use crate::journal::place::file_name;
+use crate::shortage::Shortage;
 use runtime::{Buffer, File, Open, Shard};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,9 @@ pub(crate) struct MakeError {
 }
 
 impl MakeError {
-    /// Whether more space would help.
-    pub(crate) fn is_for_space(&self) -> bool {
-        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    /// What was short, if it is that.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        Shortage::of(&self.error)
     }
 }
 

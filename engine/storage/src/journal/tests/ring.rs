@@ -259,6 +259,7 @@ fn files_of_another_size_leave_the_ring_when_they_are_unneeded() {
 #[test]
 fn a_file_that_could_not_be_made_leaves_nothing_behind() {
     const ENOSPC: i32 = 28;
+    const EMFILE: i32 = 24;
     const EIO: i32 = 5;
     let steps = [
         (OpKind::Open, 1), // the file
@@ -268,7 +269,9 @@ fn a_file_that_could_not_be_made_leaves_nothing_behind() {
         (OpKind::Open, 2), // the folder
         (OpKind::Sync, 2), // the folder
     ];
-    for (errno, (kind, nth)) in [ENOSPC, EIO].into_iter().flat_map(|e| steps.map(|s| (e, s))) {
+    for (errno, (kind, nth)) in
+        [ENOSPC, EMFILE, EIO].into_iter().flat_map(|e| steps.map(|s| (e, s)))
+    {
         let bed = Bed::new(6);
         let disk = bed.node.disk();
         bed.run_well(move |shard| {
@@ -278,7 +281,7 @@ fn a_file_that_could_not_be_made_leaves_nothing_behind() {
                 disk.fail_nth(Fault::Op(kind, errno), nth);
                 let made = make_file(&shard, dir(), 7, 64 << 10).await;
                 let error = made.err().expect("an error was planned");
-                assert_eq!(error.is_for_space(), errno == ENOSPC, "{kind:?}");
+                assert_eq!(error.shortage().is_some(), errno != EIO, "{kind:?}");
                 assert_eq!(disk.files(), [], "{kind:?}, number {nth}");
                 make_file(&shard, dir(), 7, 64 << 10).await.expect("no other was planned");
                 assert_eq!(disk.files().len(), 1);
