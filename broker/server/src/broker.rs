@@ -15,6 +15,7 @@ use storage::{LogConfig, LogId, Store, StoreConfig, StoreError};
 use crate::config::{Config, Shards};
 use crate::controller::{Advertised, Controller, METADATA_LOG};
 use crate::data_folder::{self, FolderError};
+use crate::descriptors::Descriptors;
 use crate::listener;
 use crate::message::{Reply, Request};
 use crate::owner::append::start_queue;
@@ -203,8 +204,10 @@ async fn prepare_folder(
 async fn open_store(shard: &Shard, config: &Config) -> Result<Store, OpenStoreError> {
     let file_system = data_folder::file_system(shard, &config.data_folder).await;
     let file_system = file_system.map_err(OpenStoreError::Folder)?;
+    let journal = config.journal();
     let store = StoreConfig {
-        journal: config.journal(),
+        open_files_max: Descriptors::of(shard, &journal).store_max,
+        journal,
         disk_reserve_bytes: config.disk_reserve_bytes,
         log: LogConfig { producers: producer_limits(config), ..LogConfig::default() },
         ..StoreConfig::default()

@@ -22,6 +22,7 @@ mod peer_warnings;
 mod session;
 
 mod answer_memory;
+mod descriptors;
 
 mod error_codes;
 mod handlers;

@@ -12,8 +12,6 @@ use runtime::{JoinHandle, Listener, Socket, TaskClass};
 use crate::session;
 use crate::shard::Core;
 
-/// Connections of one shard: each takes about 2 KiB while it is idle.
-const CONNECTIONS_MAX: usize = 20_000;
 /// How long to wait after an accept that failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long responses may take to leave when the broker stops.
@@ -66,9 +64,12 @@ pub(crate) fn serve(core: &Rc<Core>, listener: Listener) {
 
 fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
     let sessions = &core.sessions;
-    if sessions.running.borrow().len() >= CONNECTIONS_MAX {
-        let line = format_args!("{peer} is turned away: {CONNECTIONS_MAX} connections are open");
-        return core.warn_of_peer(line);
+    let max = core.descriptors.connections_max;
+    if sessions.running.borrow().len() >= max {
+        return core.warn_of_peer(format_args!(
+            "{peer} is turned away: {max} connections are open, more are not left to clients; \
+             raise `ulimit -n`, or close some"
+        ));
     }
     let id = sessions.last_id.get() + 1;
     sessions.last_id.set(id);

@@ -15,6 +15,7 @@ use storage::Store;
 use crate::answer_memory::AnswerMemory;
 use crate::config::Config;
 use crate::controller::Controller;
+use crate::descriptors::Descriptors;
 use crate::handlers::init_producer_id::IdSource;
 use crate::listener::Sessions;
 use crate::message::{Reply, Request};
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) purgatory: Purgatory,
     /// This shard's connections.
     pub(crate) sessions: Sessions,
+    /// How many of them there may be.
+    pub(crate) descriptors: Descriptors,
     /// What is said of their peers.
     pub(crate) peer_warnings: PeerWarnings,
     /// What requests that are being read or handled may hold together.
@@ -81,6 +84,7 @@ impl Core {
             owner: Owner::new(shard, &store),
             purgatory: Purgatory::default(),
             sessions: Sessions::default(),
+            descriptors: Descriptors::of(shard, &config.journal()),
             peer_warnings: PeerWarnings::default(),
             request_memory: RequestMemory::new(config.request_bytes, config.request_size_max),
             answer_memory: AnswerMemory::new(),

@@ -3,6 +3,7 @@
 use crate::block::BLOCK_BYTES;
 use crate::journal::{COMMIT_HEADER_BYTES, ENTRY_HEADER_BYTES};
 use crate::manifest::ManifestConfig;
+use crate::open_files::open_files_wanted;
 use crate::producer_state::ProducerLimits;
 use crate::segment::SegmentConfig;
 use std::fmt;
@@ -19,6 +20,8 @@ pub struct StoreConfig {
     pub disk_reserve_bytes: u64,
     /// How many files a settle syncs one by one before it syncs the whole file system instead.
     pub sync_each_max: usize,
+    /// How many files it may have open, of all kinds ([`crate::open_files_wanted`]).
+    pub open_files_max: usize,
     /// What the logs that a start finds follow until they are told otherwise: a replay settles, and
     /// forgets producers, before anybody can tell them.
     pub log: LogConfig,
@@ -35,8 +38,10 @@ pub struct LogConfig {
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
+        let journal = JournalConfig::default();
         StoreConfig {
-            journal: JournalConfig::default(),
+            open_files_max: open_files_wanted(&journal),
+            journal,
             manifest: ManifestConfig::default(),
             disk_reserve_bytes: 0,
             // A syncfs costs about as much as syncing a few files.

@@ -8,10 +8,6 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-/// How many segment files a shard keeps open. A partition takes up to six (three files, each open
-/// for writing and for reading), so 10,000 partitions would want 60,000 where 1,024 is a common
-/// limit of a process; opening again costs some microseconds.
-pub const OPEN_FILES_MAX: usize = 512;
 /// How many sequential readers a shard remembers: 4 KiB of an index each, so 2 MiB.
 pub const CURSORS_MAX: usize = 512;
 
@@ -59,7 +55,7 @@ struct Inner {
 }
 
 impl FileCache {
-    /// A cache of so many open files; [`OPEN_FILES_MAX`] is a good number.
+    /// A cache of so many open files.
     pub fn new(files_max: usize) -> FileCache {
         FileCache(Rc::new(RefCell::new(Inner {
             files: LastUsed::new(files_max),

@@ -17,6 +17,7 @@ mod config;
 mod disk_reserve;
 mod error;
 mod layout;
+mod open_files;
 mod shortage;
 
 mod journal;
@@ -44,7 +45,7 @@ mod testing;
 pub use block_file::{PrepareError, Unsynced};
 pub use config::{ConfigError, JournalConfig, LogConfig, StoreConfig};
 pub use error::{AppendError, CreateError, DeleteError};
-pub use file_cache::{FileCache, OPEN_FILES_MAX};
+pub use file_cache::FileCache;
 pub use journal::error::{NoRoom, OpenError, ReplayError, Rot, ScanError};
 pub use journal::format::{
     AtBlock, COMMIT_HEADER_BYTES, CommitHeader, CommitKind, ENTRY_HEADER_BYTES, EntryHeader,
@@ -66,6 +67,7 @@ pub use manifest::format::{Change, LogEntry, ManifestEntry};
 pub use manifest::read_back::ReadBack;
 pub use manifest::table::{SettledLog, Table, UnknownLog};
 pub use manifest::{Manifest, ManifestConfig, ManifestError};
+pub use open_files::open_files_wanted;
 pub use producer_state::{
     Producer, ProducerBatch, ProducerChanges, ProducerCheck, ProducerLimits, ProducerState,
 };

@@ -23,16 +23,13 @@ use std::time::Duration;
 
 use runtime::{Level, TaskClass};
 
-use crate::journal::EntryPlace;
+use crate::journal::{EntryPlace, Pressure};
 use crate::log::{Log, SettlePlan, Trim};
 use crate::log_id::LogId;
 use crate::manifest::{Change, ManifestEntry, ManifestError};
 use crate::segment::PrepareError;
 use crate::store::{StoreCore, Unreflected};
 
-/// Logs in one round: with three remainders of up to 4 KiB each, the round's record takes at most
-/// 12 MiB.
-const LOGS_MAX: usize = 1024;
 /// About what a round takes of one log, so that a round of few busy logs ends.
 const LOG_SIZE_BYTES_MAX: u64 = 32 << 20;
 /// Logs whose writes are on their way together; one write of 256 KiB at a time moves as much as the
@@ -94,20 +91,20 @@ async fn settle_all(core: &Rc<StoreCore>) {
     while round(core, u64::MAX, Trim::No).await == Round::Settled {}
     let mut rest: Vec<Log> = core.logs();
     while !rest.is_empty() {
-        let some: Vec<Log> = rest.drain(..rest.len().min(LOGS_MAX)).collect();
+        let few = rest.len().min(core.open_files.round_logs_max);
+        let some: Vec<Log> = rest.drain(..few).collect();
         settle(core, &some, &[], Trim::Yes).await;
     }
 }
 
 /// One round over everything that has entries in commits up to `target`.
 pub(crate) async fn round(core: &Rc<StoreCore>, target: u64, trim: Trim) -> Round {
-    let mut logs = Vec::new();
-    let mut tombstones = Vec::new();
     let due = core.unreflected_up_to(target);
     if due.is_empty() {
         return Round::Idle;
     }
-    for (place, what) in due.into_iter().take(LOGS_MAX) {
+    let (mut logs, mut tombstones) = (Vec::new(), Vec::new());
+    for (place, what) in due.into_iter().take(core.open_files.round_logs_max) {
         match what {
             Unreflected::Log(log) => logs.push(log),
             Unreflected::Tombstone(id) => tombstones.push((place, id)),
@@ -138,17 +135,11 @@ async fn settle(
         sync::sync_folder(core, &core.partitions_dir).await;
     }
 
-    let mut entries: Vec<ManifestEntry> =
-        work.iter().flat_map(|w| w.log.settle_entries(&w.plan)).collect();
-    let known = |id: &LogId| core.manifest.table().logs().contains_key(id);
-    let gone = removed.iter().map(|(_, id)| *id).filter(known);
-    entries.extend(gone.map(|log| ManifestEntry { log, change: Change::LogRemoved }));
-
     let mut reflected: Vec<EntryPlace> = work.iter().filter_map(|w| w.plan.reflected()).collect();
     reflected.extend(removed.iter().map(|(place, _)| *place));
     reflected.sort_unstable();
     let replay = oldest_needed(core, &work, &reflected, synced);
-    if !record(core, replay, entries).await {
+    if !record(core, replay, entries_of(core, &work, &removed)).await {
         return Round::Parked;
     }
     for w in &work {
@@ -158,12 +149,27 @@ async fn settle(
         core.unindex_unreflected(*place);
     }
     core.journal().recycle_before(replay);
-    let after = core.journal().pressure();
-    let helped = after.used_bytes < before.used_bytes
-        || after.tail_used_bytes < before.tail_used_bytes
-        || !removed.is_empty()
-        || reflected.iter().any(|place| place.sequence < replay);
+    let given_up = !removed.is_empty() || reflected.iter().any(|place| place.sequence < replay);
+    let helped = given_up || has_more_room(&before, &core.journal().pressure());
     if helped { Round::Settled } else { Round::Parked }
+}
+
+/// What the round's record says: how far its logs settled, and which are gone.
+fn entries_of(
+    core: &StoreCore,
+    work: &[Work],
+    removed: &[(EntryPlace, LogId)],
+) -> Vec<ManifestEntry> {
+    let mut entries: Vec<_> = work.iter().flat_map(|w| w.log.settle_entries(&w.plan)).collect();
+    let table = core.manifest.table();
+    let gone = removed.iter().map(|(_, id)| *id).filter(|id| table.logs().contains_key(id));
+    entries.extend(gone.map(|log| ManifestEntry { log, change: Change::LogRemoved }));
+    entries
+}
+
+/// Whether the journal or the tail got room.
+fn has_more_room(before: &Pressure, after: &Pressure) -> bool {
+    after.used_bytes < before.used_bytes || after.tail_used_bytes < before.tail_used_bytes
 }
 
 /// Step 1: the writes of all logs, a few at a time. Logs that found no space are left out; the

@@ -18,11 +18,12 @@ use runtime::{FileSystemKind, Shard};
 use crate::config::{LogConfig, StoreConfig};
 use crate::disk_reserve::DiskReserve;
 use crate::error::{AppendError, CreateError, DeleteError};
-use crate::file_cache::{FileCache, OPEN_FILES_MAX};
+use crate::file_cache::FileCache;
 use crate::journal::{EntryHeader, EntryKind, EntryPlace, Journal, Purpose};
 use crate::log::Log;
 use crate::log_id::{self, LogId};
 use crate::manifest::Manifest;
+use crate::open_files::OpenFiles;
 
 /// A handle of one shard's storage; all clones are the same store.
 #[derive(Clone)]
@@ -35,6 +36,7 @@ pub(crate) struct StoreCore {
     pub(crate) partitions_dir: PathBuf,
     pub(crate) file_system: FileSystemKind,
     pub(crate) files: FileCache,
+    pub(crate) open_files: OpenFiles,
     pub(crate) manifest: Manifest,
     pub(crate) disk_reserve: DiskReserve,
     journal: Journal,
@@ -156,9 +158,11 @@ impl StoreCore {
         journal: Journal,
         disk_reserve: DiskReserve,
     ) -> Rc<StoreCore> {
+        let open_files = OpenFiles::divide(&config);
         let core = Rc::new(StoreCore {
             shard: shard.clone(),
-            files: FileCache::new(OPEN_FILES_MAX),
+            files: FileCache::new(open_files.cached_max),
+            open_files,
             config,
             partitions_dir,
             file_system,

@@ -46,6 +46,7 @@ pub struct Broker {
     folder: PathBuf,
     port: u16,
     settings: Vec<(String, String)>,
+    open_files_max: Option<u32>,
     child: Child,
 }
 
@@ -59,6 +60,29 @@ impl Broker {
     ///
     /// If it ends or does not open its port in time; its last words are part of the message.
     pub fn start(kind: Kind, name: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_with_limit(kind, name, settings, None)
+    }
+
+    /// As [`Broker::start`], in a process that may have so many files open and cannot change that.
+    ///
+    /// # Panics
+    ///
+    /// As that does.
+    pub fn start_with_open_files(
+        kind: Kind,
+        name: &str,
+        settings: &[(&str, &str)],
+        open_files_max: u32,
+    ) -> Self {
+        Self::start_with_limit(kind, name, settings, Some(open_files_max))
+    }
+
+    fn start_with_limit(
+        kind: Kind,
+        name: &str,
+        settings: &[(&str, &str)],
+        open_files_max: Option<u32>,
+    ) -> Self {
         let folder = workspace::fresh_folder(name);
         let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string()));
         let settings: Vec<_> = settings.collect();
@@ -66,8 +90,8 @@ impl Broker {
         if kind == Kind::Kafka {
             kafka::format(&folder, port, &settings);
         }
-        let child = spawn(kind, &folder, port, &settings);
-        let mut broker = Self { kind, folder, port, settings, child };
+        let child = spawn(kind, &folder, port, &settings, open_files_max);
+        let mut broker = Self { kind, folder, port, settings, open_files_max, child };
         broker.await_port();
         broker
     }
@@ -150,7 +174,8 @@ impl Broker {
     }
 
     fn start_again(&mut self) {
-        self.child = spawn(self.kind, &self.folder, self.port, &self.settings);
+        let Self { kind, folder, port, settings, open_files_max, .. } = &*self;
+        self.child = spawn(*kind, folder, *port, settings, *open_files_max);
         self.await_port();
     }
 
@@ -217,15 +242,38 @@ pub(crate) fn free_port() -> u16 {
     panic!("no port from {FIRST} on is free");
 }
 
-fn spawn(kind: Kind, folder: &Path, port: u16, settings: &[(String, String)]) -> Child {
+fn spawn(
+    kind: Kind,
+    folder: &Path,
+    port: u16,
+    settings: &[(String, String)],
+    open_files_max: Option<u32>,
+) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("log.txt"));
     let log = log.expect("a log can be written into a fresh folder");
     let mut command = match kind {
         Kind::Ringmain => ringmain::command(&data_folder(folder), port, settings),
         Kind::Kafka => kafka::command(folder),
     };
+    if let Some(max) = open_files_max {
+        command = limited(&command, max);
+    }
     let program = command.get_program().to_string_lossy().into_owned();
     let copy = log.try_clone().expect("an open file can be shared");
     let child = command.current_dir(folder).stdout(log).stderr(copy).spawn();
     child.unwrap_or_else(|error| panic!("cannot start {program}: {error}; is it built?"))
+}
+
+/// The same program, by a shell that sets both limits on open files and becomes it.
+fn limited(command: &Command, open_files_max: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit -n {open_files_max} && exec \"$0\" \"$@\""));
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }

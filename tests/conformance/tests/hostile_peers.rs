@@ -17,6 +17,10 @@ const TOPIC: &str = "beside";
 /// `socket.request.max.bytes` of a broker that is told nothing.
 const CLAIM: i32 = 100 * 1024 * 1024;
 const CLAIMS: usize = 200;
+/// What a broker of two shards can just live with.
+const OPEN_FILES_MAX: u32 = 256;
+/// More than that.
+const CROWD: u32 = 400;
 /// What so many sockets and their tasks may take, with a wide margin; one claim is more.
 const MEMORY_MAX_MIB: u64 = 64;
 /// A begun request may take half a minute; the machine may be busy.
@@ -63,6 +67,38 @@ fn claims_of_large_requests_take_no_memory_and_stop_nobody() {
     }
     let taken = broker.resident_mib().saturating_sub(before);
     assert!(taken < MEMORY_MAX_MIB, "{taken} MiB are left");
+    broker.stop();
+    std::fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
+}
+
+/// Clients used to take every descriptor that there was, and the next folder that the storage
+/// opened for its sync ended the broker.
+#[test]
+fn a_crowd_of_connections_leaves_the_storage_its_descriptors() {
+    // Kafka's limit on connections is a setting, and its JVM has hundreds of files open.
+    if Kind::under_test() == Kind::Kafka {
+        return;
+    }
+    let settings = [
+        ("ringmain.shards", "2"),
+        ("ringmain.journal.file.bytes", "2097152"),
+        ("ringmain.journal.files.max", "4"),
+    ];
+    let name = "hostile-crowd";
+    let mut broker = Broker::start_with_open_files(Kind::Ringmain, name, &settings, OPEN_FILES_MAX);
+    let address = broker.address();
+    let folder = workspace::fresh_folder("hostile-crowd-clients");
+    let python = |name: &str, arguments: &[&str]| {
+        Client::python(&folder.join(name), name, arguments).output()
+    };
+    python("create_topic", &[&address, TOPIC, "6"]);
+    let output = python("crowd", &[&address, TOPIC, "6", &CROWD.to_string()]);
+    let output = String::from_utf8(output).expect("crowd.py prints a number");
+    let turned_away: u32 = output.trim().parse().expect("crowd.py prints a number");
+    println!("{turned_away} of {CROWD} connections were turned away");
+    assert!(turned_away > CROWD - OPEN_FILES_MAX / 2, "{turned_away} of {CROWD}");
+    // Whoever comes when the crowd has left is let in again.
+    python("create_topic", &[&address, "afterwards", "6"]);
     broker.stop();
     std::fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
 }

@@ -79,6 +79,7 @@ impl Sizes {
                 disk_reserve_bytes: 4096 * [0, rng.pick(1..64)][rng.pick(0..2) as usize],
                 sync_each_max: rng.pick(0..6) as usize,
                 log: LogConfig::default(),
+                ..StoreConfig::default()
             },
             log: LogConfig { segment, ..LogConfig::default() },
             value_max_bytes: [1_800, 4_000][rng.pick(0..2) as usize],
