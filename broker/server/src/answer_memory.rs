@@ -120,7 +120,8 @@ impl Reserved {
     /// little.
     pub(crate) fn settle(self, size_bytes: usize) -> Option<Permit> {
         let Reserved { mut permit, size_max_bytes, free_bytes } = self;
-        assert!(
+        // What a client sends may not end the broker: in a release a wrong estimate costs memory.
+        debug_assert!(
             size_bytes <= size_max_bytes,
             "an answer of {size_bytes} bytes, for which {size_max_bytes} were reserved"
         );
