@@ -94,7 +94,8 @@ fn live(data: &Path, batches: std::ops::Range<i64>, end: End) {
 async fn life(shard: Shard, data: PathBuf, batches: std::ops::Range<i64>, end: End) {
     let journal = JournalConfig {
         file_bytes: 256 << 10,
-        reserve_bytes: 16 << 10,
+        // With it the first file is as long as the others, and takes all of these batches.
+        reserve_bytes: 64 << 10,
         chunk_bytes: 16 << 10,
         tail_bytes: 1 << 20,
         ..JournalConfig::default()
