@@ -443,13 +443,15 @@ fn a_producer_that_starved_is_refused() {
 }
 
 #[test]
-fn a_report_shows_the_records_around_and_the_kill_before() {
+fn a_report_shows_the_records_around_and_the_interruption_before() {
     let mut history = good();
     let mut log = log();
     log.push(value(IDEMPOTENT, 2));
     read_all(&mut history, &log);
     let report = check(&history, &FLOOR).report(&history);
-    for part in ["duplicate: p0:0:2 stands in the log 2 times", "4 ms after kill 2", ">        6"] {
+    for part in
+        ["duplicate: p0:0:2 stands in the log 2 times", "4 ms after interruption 2", ">        6"]
+    {
         assert!(report.contains(part), "no {part:?} in\n{report}");
     }
 }
