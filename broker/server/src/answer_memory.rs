@@ -84,14 +84,19 @@ impl AnswerMemory {
 
     /// Waits for the room that an answer will need; none if that is little.
     pub(crate) async fn reserve(&self, size: AnswerSize) -> Option<Reserved> {
-        let needed = size.bytes > FREE_BYTES;
-        if needed { Some(reserve(&self.other, size.bytes, FREE_BYTES).await) } else { None }
+        self.reserve_above(FREE_BYTES, size).await
     }
 
     /// The same for a produce.
     pub(crate) async fn reserve_produce(&self, size: AnswerSize) -> Option<Reserved> {
-        let free = FREE_PRODUCE_BYTES;
-        if size.bytes > free { Some(reserve(&self.other, size.bytes, free).await) } else { None }
+        self.reserve_above(FREE_PRODUCE_BYTES, size).await
+    }
+
+    async fn reserve_above(&self, free_bytes: usize, size: AnswerSize) -> Option<Reserved> {
+        if size.bytes <= free_bytes {
+            return None;
+        }
+        Some(reserve(&self.other, size.bytes, free_bytes).await)
     }
 
     /// The same for a fetch, which holds its frame here too: it may wait for long.

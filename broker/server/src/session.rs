@@ -6,11 +6,8 @@
 //! been answered, and nothing is read meanwhile.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 use connection::{
     Charge, Frame, FrameLimits, FrameReader, Part, ReadError, Response, ResponseQueue,
@@ -18,7 +15,7 @@ use connection::{
 };
 use protocol::generated::request_body::RequestBody;
 use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
-use runtime::sync::Signal;
+use runtime::sync::{Signal, first};
 use runtime::{Lease, Socket, TaskClass};
 
 use crate::answer_memory::{AnswerSize, NamesTooMuch, Reserved};
@@ -101,15 +98,8 @@ async fn next_frame(
     reader: &mut FrameReader,
     stop: &Signal,
 ) -> Option<Result<Frame, ReadError>> {
-    let mut next = pin!(reader.next());
-    let mut stopped = pin!(stop.wait_until(|| core.stopping.get().then_some(())));
-    poll_fn(|cx| {
-        if stopped.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        next.as_mut().poll(cx).map(Some)
-    })
-    .await
+    let stopped = stop.wait_until(|| core.stopping.get().then_some(None));
+    first(stopped, async { Some(reader.next().await) }).await
 }
 
 async fn handle(

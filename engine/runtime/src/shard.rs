@@ -8,13 +8,13 @@ use crate::disk::Disk;
 use crate::lock::DirLock;
 use crate::log::Level;
 use crate::net::Net;
+use crate::sync::first;
 use crate::task::{JoinHandle, TaskClass, TaskUse};
 use crate::time::Instant;
 use crate::timer::Sleep;
 use std::fmt::{self, Display};
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -105,15 +105,12 @@ impl Shard {
     /// The future's result, or `Elapsed` after `d`; then the future is dropped, which cancels its
     /// operations. After a receive was cancelled the connection must be closed.
     pub async fn timeout<T>(&self, d: Duration, f: impl Future<Output = T>) -> Result<T, Elapsed> {
-        let mut f = pin!(f);
-        let mut end = pin!(Sleep::new(&self.core, self.now() + d));
-        poll_fn(|cx| {
-            if let Poll::Ready(value) = f.as_mut().poll(cx) {
-                return Poll::Ready(Ok(value));
-            }
-            end.as_mut().poll(cx).map(|()| Err(Elapsed))
-        })
-        .await
+        let end = Sleep::new(&self.core, self.now() + d);
+        let over = async {
+            end.await;
+            Err(Elapsed)
+        };
+        first(async { Ok(f.await) }, over).await
     }
 
     /// Entropy of the operating system; in the simulator, of the seed.

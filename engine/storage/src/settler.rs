@@ -15,12 +15,10 @@
 mod removal;
 mod sync;
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
+use runtime::sync::first;
 use runtime::{Level, TaskClass};
 
 use crate::journal::{EntryPlace, Pressure};
@@ -77,13 +75,10 @@ async fn run(core: &Rc<StoreCore>) {
 /// Waits for pressure, a deleted log, or the end.
 async fn wait_for_work(core: &Rc<StoreCore>) {
     let wanted = core.settle_wanted.wait_until(|| core.is_settling_due().then_some(()));
-    let pressed = core.journal().wait_pressure();
-    let (mut wanted, mut pressed) = (pin!(wanted), pin!(pressed));
-    poll_fn(|cx| {
-        let due = wanted.as_mut().poll(cx).is_ready() || pressed.as_mut().poll(cx).is_ready();
-        if due { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    let pressed = async {
+        core.journal().wait_pressure().await;
+    };
+    first(wanted, pressed).await;
 }
 
 /// The last rounds of a store that stops: whatever may settle does, and files are trimmed.

@@ -6,14 +6,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use runtime::Shard;
-use runtime::sync::{Event, Signal};
+use runtime::sync::{Event, Signal, first};
 
 /// How often the watch looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -171,14 +168,11 @@ impl Watching<'_> {
 
     /// What `future` gives, unless it takes too long.
     pub(crate) async fn unless_late<T>(&self, future: impl Future<Output = T>) -> Result<T, Late> {
-        let (mut future, mut late) = (pin!(future), pin!(self.late()));
-        poll_fn(|cx| {
-            if let Poll::Ready(value) = future.as_mut().poll(cx) {
-                return Poll::Ready(Ok(value));
-            }
-            late.as_mut().poll(cx).map(|()| Err(Late))
-        })
-        .await
+        let late = async {
+            self.late().await;
+            Err(Late)
+        };
+        first(async { Ok(future.await) }, late).await
     }
 }
 

@@ -3,14 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 use metadata::{Applied, LogPosition, MetadataEntry, MetadataImage, MetadataRecord, Refused};
 use record::{BatchBuilder, BatchView, LeaderEpoch, Record, Timestamp};
-use runtime::sync::{Queue, Sender, Signal, oneshot};
+use runtime::sync::{Queue, Sender, Signal, first, oneshot};
 use runtime::{Shard, TaskClass};
 use storage::{AppendError, Log, NoRoom, Purpose, Stamp, Store};
 
@@ -165,13 +162,11 @@ impl Core {
         };
         let proposed = self.proposed.wait_until(look);
         let Some(waits) = waits else { return proposed.await };
-        let room = self.store.room(waits.size, Purpose::Metadata);
-        let (mut proposed, mut room) = (pin!(proposed), pin!(room));
-        poll_fn(|cx| match proposed.as_mut().poll(cx) {
-            Poll::Ready(purpose) => Poll::Ready(purpose),
-            Poll::Pending => room.as_mut().poll(cx).map(|()| Some(Purpose::Metadata)),
-        })
-        .await
+        let room = async {
+            self.store.room(waits.size, Purpose::Metadata).await;
+            Some(Purpose::Metadata)
+        };
+        first(proposed, room).await
     }
 
     fn queue(&self, purpose: Purpose) -> &Queue<Proposal> {

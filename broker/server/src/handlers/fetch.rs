@@ -13,7 +13,6 @@ mod lend;
 mod repeated;
 
 use std::collections::BTreeSet;
-use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +23,7 @@ use protocol::fetch::{self, Request};
 use protocol::response::Answered;
 use protocol::{EncodeError, ErrorCode};
 use record::{LeaderEpoch, Offset};
+use runtime::sync::first;
 use runtime::{Instant, Lane, Lease, ShardId, Socket};
 use storage::AtLeast;
 
@@ -158,12 +158,8 @@ async fn until(core: &Core, deadline: Instant, enough: impl Future<Output = ()>,
     if soon.is_ok() || left <= PEER_UNSEEN_MAX {
         return;
     }
-    let mut ended = pin!(peer.peer_ended());
-    let enough_or_ended = poll_fn(|cx| {
-        let enough = enough.as_mut().poll(cx);
-        if enough.is_ready() { enough } else { ended.as_mut().poll(cx) }
-    });
     let left = deadline.since(core.shard.now());
+    let enough_or_ended = first(enough, peer.peer_ended());
     let _enough_or_late = core.shard.timeout(left, enough_or_ended).await;
 }
 
