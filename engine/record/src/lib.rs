@@ -9,7 +9,6 @@ mod builder;
 mod compression;
 mod crc;
 mod error;
-mod lookup;
 mod produced;
 mod records;
 mod split;
@@ -24,7 +23,6 @@ pub use batch::{BatchFacts, BatchView, HEADER_SIZE_BYTES, MAGIC, ProducerFacts, 
 pub use builder::{BatchBuilder, Record};
 pub use compression::Compression;
 pub use error::{BatchError, BuildError, ErrorClass, RecordFault, RecordsError};
-pub use lookup::{TimestampAndOffset, offset_for_timestamp};
 pub use produced::{ProducedLimits, validate_produced};
 pub use records::{
     Header, Headers, HeadersIter, ReadLimits, RecordView, Records, RecordsIter, records,
