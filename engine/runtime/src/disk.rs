@@ -88,7 +88,7 @@ impl Disk {
         let path = c_string(path)?;
         let op = Op::Open { path: path.get().as_ptr(), flags: how.flags() };
         let outcome = self.run(op, Keep::Path(path)).await;
-        let raw = check(outcome.results[0])?;
+        let raw = check(outcome.result)?;
         Ok(File::adopt(&self.core, raw as i32))
     }
 
@@ -132,7 +132,7 @@ impl Disk {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
         let op = Op::Open { path: path.get().as_ptr(), flags };
         let outcome = self.run(op, Keep::Path(path)).await;
-        let directory = File::adopt(&self.core, check(outcome.results[0])? as i32);
+        let directory = File::adopt(&self.core, check(outcome.result)? as i32);
         directory.sync(SyncKind::All).await
     }
 
@@ -179,12 +179,12 @@ impl Disk {
     }
 
     async fn done(&self, op: Op, keep: Keep) -> io::Result<()> {
-        check(self.run(op, keep).await.results[0]).map(|_| ())
+        check(self.run(op, keep).await.result).map(|_| ())
     }
 
     async fn blocking(&self, what: Blocking) -> io::Result<Payload> {
         let outcome = self.run(Op::Blocking(what), Keep::Nothing).await;
-        check(outcome.results[0])?;
+        check(outcome.result)?;
         Ok(outcome.payload)
     }
 }

@@ -39,7 +39,7 @@ impl Net {
         let op = Op::Connect { fd, peer: peer.as_ptr() };
         let keep = Keep::Peer(peer);
         let outcome = self.core.submit(op, keep, Holder::Socket(socket.clone())).await;
-        check(outcome.results[0])?;
+        check(outcome.result)?;
         Ok(socket)
     }
 }
@@ -62,7 +62,7 @@ impl Listener {
         let peer = Parked::new(PeerAddr::unknown());
         let op = Op::Accept { fd: *fd, peer: peer.as_ptr() };
         let outcome = core.submit(op, Keep::Peer(peer), Holder::Listener(self.clone())).await;
-        let raw = check(outcome.results[0])?;
+        let raw = check(outcome.result)?;
         let fd = core.driver().adopt(raw as i32);
         let socket = Socket::new(core, fd);
         match outcome.keep {

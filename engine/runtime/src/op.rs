@@ -1,11 +1,10 @@
 //! The vocabulary between a shard and the world: operations that own nothing; their completions.
 //!
-//! A driver is handed an [`Op`] with a [`Key`] and answers with [`Completion`]s under that key: one
-//! for every operation, two for [`Op::WriteSync`] (the write's, then the sync's) and none for
-//! [`Op::Cancel`] and for anything pushed under [`Key::NOBODY`]. Results are Linux's: a count or a
-//! descriptor if not negative, else `-errno`. The pointers in an operation stay valid until its
-//! last completion, because the ring's slot owns what they point to (`ring.rs`). Nothing else may
-//! be assumed about the order of completions, except that a `WriteSync`'s two come in order.
+//! A driver is handed an [`Op`] with a [`Key`] and answers with one [`Completion`] under that key,
+//! but with none for [`Op::Cancel`] and for anything pushed under [`Key::NOBODY`]. Results are
+//! Linux's: a count or a descriptor if not negative, else `-errno`. The pointers in an operation
+//! stay valid until its completion, because the ring's slot owns what they point to (`ring.rs`).
+//! Nothing may be assumed about the order of completions.
 
 use crate::disk::{DirEntry, FileSystem, Space};
 use crate::lease::Lease;
@@ -148,8 +147,8 @@ pub(crate) enum Op {
         position: u64,
         fixed: Option<u16>,
     },
-    /// A write linked to a sync of the file's data; the sync is `-ECANCELED` if the write is short.
-    WriteSync {
+    /// A write that is durable once it completes (`RWF_DSYNC`), with what reading it back needs.
+    WriteDurable {
         fd: Fd,
         memory: *const u8,
         len: u32,
@@ -225,7 +224,7 @@ pub(crate) enum Payload {
     FileSystem(FileSystem),
 }
 
-/// The end (or, for `WriteSync`, the half) of an operation.
+/// The end of an operation.
 #[derive(Debug)]
 pub(crate) struct Completion {
     pub(crate) key: Key,

@@ -4,7 +4,7 @@
 //! into what its slot's [`Keep`] owns, the slot is released only after the operation's last
 //! completion, and nothing in a `Keep` moves its memory when it moves itself. A future that is
 //! dropped early leaves its slot an orphan and asks for cancellation; the slot is then released by
-//! the last completion, whatever its result. The [`Holder`] keeps the handle alive just as long, so
+//! the completion, whatever its result. The [`Holder`] keeps the handle alive just as long, so
 //! that a descriptor is never closed, nor its place in the ring's table used again, under an
 //! operation that names it.
 
@@ -25,7 +25,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// What a slot keeps alive until the last completion, and gives back then.
+/// What a slot keeps alive until the completion, and gives back then.
 #[expect(dead_code, reason = "many are only kept, never looked at")]
 pub(crate) enum Keep {
     Nothing,
@@ -52,20 +52,19 @@ pub(crate) enum Holder {
 /// How an operation ended.
 pub(crate) struct Outcome {
     /// The result of each completion, in order; the second is 0 for an operation that has one.
-    pub(crate) results: [i32; 2],
+    pub(crate) result: i32,
     pub(crate) payload: Payload,
     pub(crate) keep: Keep,
 }
 
 struct Slot {
     generation: u32,
-    /// Completions still to come. A free slot has none and no operation.
-    left: u8,
-    expected: u8,
+    /// Whether its completion is still to come. A free slot has none and no operation.
+    is_pending: bool,
     orphan: bool,
     /// Whether a result that is not negative is a descriptor, which an orphan must close.
     brings_fd: bool,
-    results: [i32; 2],
+    result: i32,
     payload: Payload,
     waker: Option<Waker>,
     keep: Keep,
@@ -100,7 +99,6 @@ impl Ring {
 
     /// Hands an operation to the driver.
     pub(crate) fn start(&self, op: Op, keep: Keep, holder: Holder) -> Key {
-        let expected = if matches!(op, Op::WriteSync { .. }) { 2 } else { 1 };
         let brings_fd = matches!(op, Op::Accept { .. } | Op::Open { .. });
         let mut slots = self.slots.borrow_mut();
         let index = self.free.borrow_mut().pop().unwrap_or_else(|| {
@@ -109,8 +107,7 @@ impl Ring {
         });
         let slot = &mut slots[index as usize];
         *slot = Slot {
-            left: expected,
-            expected,
+            is_pending: true,
             brings_fd,
             keep,
             holder,
@@ -151,19 +148,14 @@ impl Ring {
         let mut slots = self.slots.borrow_mut();
         let slot = &mut slots[index as usize];
         assert!(
-            slot.generation == generation && slot.left > 0,
-            "a completion for {generation}:{index}, but the slot is at {} with {} to come",
+            slot.generation == generation && slot.is_pending,
+            "a completion for {generation}:{index}, but the slot is at {} and waits: {}",
             slot.generation,
-            slot.left
+            slot.is_pending
         );
-        slot.results[usize::from(slot.expected - slot.left)] = result;
-        slot.left -= 1;
-        if !matches!(payload, Payload::None) {
-            slot.payload = payload;
-        }
-        if slot.left > 0 {
-            return None;
-        }
+        slot.is_pending = false;
+        slot.result = result;
+        slot.payload = payload;
         if !slot.orphan {
             let waker = slot.waker.take();
             drop(slots);
@@ -180,7 +172,7 @@ impl Ring {
         let generation = slot.generation.wrapping_add(1) & 0x7fff_ffff;
         let old = std::mem::replace(slot, Slot { generation, ..Slot::vacant() });
         self.free.borrow_mut().push(index);
-        let fd = (old.brings_fd && old.results[0] >= 0).then_some(old.results[0]);
+        let fd = (old.brings_fd && old.result >= 0).then_some(old.result);
         (fd, old.keep, old.holder, old.payload)
     }
 
@@ -196,18 +188,18 @@ impl Ring {
         let mut slots = self.slots.borrow_mut();
         let index = key.0 as u32;
         let slot = &mut slots[index as usize];
-        if slot.left > 0 {
+        if slot.is_pending {
             match &mut slot.waker {
                 Some(old) => old.clone_from(waker),
                 none => *none = Some(waker.clone()),
             }
             return Poll::Pending;
         }
-        let results = slot.results;
+        let result = slot.result;
         let (_, keep, holder, payload) = self.release(&mut slots, index);
         drop(slots);
         drop(holder);
-        Poll::Ready(Outcome { results, payload, keep })
+        Poll::Ready(Outcome { result, payload, keep })
     }
 
     /// The ticket is gone: cancel, or drop what came. Returns a descriptor that came for nobody.
@@ -215,7 +207,7 @@ impl Ring {
         let mut slots = self.slots.borrow_mut();
         let index = key.0 as u32;
         let slot = slots.get_mut(index as usize)?;
-        if slot.left > 0 {
+        if slot.is_pending {
             slot.orphan = true;
             slot.waker = None;
             drop(slots);
@@ -232,11 +224,10 @@ impl Slot {
     fn vacant() -> Slot {
         Slot {
             generation: 0,
-            left: 0,
-            expected: 0,
+            is_pending: false,
             orphan: false,
             brings_fd: false,
-            results: [0; 2],
+            result: 0,
             payload: Payload::None,
             waker: None,
             keep: Keep::Nothing,

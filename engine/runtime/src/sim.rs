@@ -150,9 +150,9 @@ pub struct SyncPoint {
 /// Where a sync stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SyncMoment {
-    /// A `write_then_sync` was submitted: its write is in flight.
+    /// A durable write was submitted: its bytes are in flight.
     WriteSubmitted,
-    /// The sync was submitted (by `write_then_sync`: its write has completed).
+    /// The sync was submitted (by a durable write: its bytes have arrived).
     Submitted,
     /// The sync has completed; the task that asked for it does not know yet.
     Completed,

@@ -1,4 +1,4 @@
-//! The io_uring driver: one ring a shard, every operation a submission on it.
+//! The io_uring driver: one ring a shard, every operation one submission on it.
 //!
 //! `SINGLE_ISSUER | DEFER_TASKRUN | TASKRUN_FLAG`: completions run when this thread asks for them,
 //! and the ring says when it is worth asking. Files are registered always, memory if the limit on
@@ -94,9 +94,6 @@ pub(crate) struct Uring {
     entropy: Vec<u64>,
     truncates: bool,
     wire_armed: bool,
-    /// Entries since the last submission, and which of them are the second half of a linked pair.
-    queued: u32,
-    seconds: Vec<u32>,
     /// Since when the kernel takes nothing and has nothing for us.
     short_since: Option<Instant>,
 }
@@ -127,8 +124,6 @@ impl Uring {
             entropy: Vec::new(),
             truncates,
             wire_armed: false,
-            queued: 0,
-            seconds: Vec::new(),
             short_since: None,
             ring,
         })
@@ -149,15 +144,6 @@ impl Uring {
                 let what = crate::op::Blocking::Truncate { raw: fd.raw, len };
                 helper::run(&self.bell, key, what);
             }
-            Op::WriteSync { fd, memory, len, position, fixed } => {
-                self.make_room(2); // the pair must not be split over two submissions
-                let write = Op::Write { fd, memory, len, position, fixed };
-                let write = entry::of(write).flags(squeue::Flags::IO_LINK);
-                self.put(write.user_data(key.0));
-                self.seconds.push(self.queued);
-                let kind = crate::op::SyncKind::Data;
-                self.put(entry::of(Op::Sync { fd, kind }).user_data(key.0));
-            }
             Op::RecvPooled { fd } => {
                 let Some(pool) = &self.recv else {
                     // A kernel that has no such memory always answers that it has run out.
@@ -166,18 +152,18 @@ impl Uring {
                     return;
                 };
                 let entry = entry::on(fd, pool.recv());
-                self.make_room(1);
+                self.make_room();
                 self.put(entry.user_data(key.0));
             }
             Op::Close { fd, .. } => {
                 // No operation that names the table's place is in flight or queued: their slots
                 // would keep the handle open.
                 self.files.remove(&self.ring.submitter(), fd);
-                self.make_room(1);
+                self.make_room();
                 self.put(entry::of(op).user_data(key.0));
             }
             op => {
-                self.make_room(1);
+                self.make_room();
                 self.put(entry::of(op).user_data(key.0));
             }
         }
@@ -253,7 +239,7 @@ impl Uring {
         let ring = bell.ring.load(Ordering::SeqCst);
         let message = opcode::MsgRingData::new(types::Fd(ring), 0, POKE, None).build();
         let failed = POKE_FAILED | u64::from(bell.core);
-        self.make_room(1);
+        self.make_room();
         self.put(message.flags(squeue::Flags::SKIP_SUCCESS).user_data(failed));
     }
 
@@ -289,11 +275,11 @@ impl Uring {
         calls::exit_now(crate::start::FATAL_EXIT)
     }
 
-    /// Submits until so many entries fit.
-    fn make_room(&mut self, entries: usize) {
+    /// Submits until an entry fits.
+    fn make_room(&mut self) {
         loop {
             let queue = self.ring.submission();
-            if queue.capacity() - queue.len() >= entries {
+            if !queue.is_full() {
                 return;
             }
             drop(queue);
@@ -306,16 +292,15 @@ impl Uring {
     }
 
     fn put(&mut self, entry: squeue::Entry) {
-        // SAFETY: what the entry points to is kept by the operation's slot until its last
+        // SAFETY: what the entry points to is kept by the operation's slot until its
         // completion (`ring.rs`), or the entry points to nothing.
         unsafe { self.ring.submission().push(&entry) }.expect("`make_room` was called before");
-        self.queued += 1;
     }
 
     /// Keeps a poll of the bell's eventfd in the ring, for threads that have no ring themselves.
     fn arm_wire(&mut self) {
         if let (false, Some(wire)) = (self.wire_armed, self.bell.wire()) {
-            self.make_room(1);
+            self.make_room();
             let poll = opcode::PollAdd::new(types::Fd(wire), libc::POLLIN as u32).build();
             self.put(poll.user_data(WIRE));
             self.wire_armed = true;
@@ -328,11 +313,6 @@ impl Uring {
         let wait = wait.map(|until| until.map(|at| at.since(calls::monotonic())));
         let entries = self.ring.submission().len() as u32;
         let entered = self.call_enter(entries, wait);
-        let left = self.ring.submission().len() as u32;
-        if account(self.queued, left, &mut self.seconds).is_err() {
-            self.fatal(&"the kernel had no memory for a whole write and sync; add memory");
-        }
-        self.queued = left;
         let Err(e) = entered else {
             self.short_since = None;
             return;
@@ -409,27 +389,6 @@ impl Uring {
         }
     }
 }
-
-/// The kernel took all but the last `left` of the queued entries. `seconds` are the places of the
-/// second halves of linked pairs; they become their places among those that are left.
-///
-/// An error if a pair was split: its sync would no longer follow its write.
-fn account(queued: u32, left: u32, seconds: &mut Vec<u32>) -> Result<(), SplitPair> {
-    let taken = queued - left;
-    if left > 0 && seconds.contains(&taken) {
-        return Err(SplitPair);
-    }
-    seconds.retain_mut(|at| {
-        let stays = *at >= taken;
-        *at = at.saturating_sub(taken);
-        stays
-    });
-    Ok(())
-}
-
-/// Of a linked pair only the first half was taken.
-#[derive(Debug, PartialEq, Eq)]
-struct SplitPair;
 
 impl Drop for Uring {
     fn drop(&mut self) {

@@ -80,14 +80,14 @@ async fn append(shard: &Shard, log: Log, file: &File, other: &File, n: u64) {
     let (bytes, position) = (encode(n), n * BLOCK as u64);
     match log {
         Log::Right | Log::Pipelined | Log::NameNotSynced => {
-            file.write_then_sync(bytes, position).await
+            file.write_durably(bytes, position).await
         }
-        Log::RewritesInPlace if n == 0 => file.write_then_sync(bytes, position).await,
+        Log::RewritesInPlace if n == 0 => file.write_durably(bytes, position).await,
         Log::RewritesInPlace => {
             let mut both = Buffer::aligned(2 * BLOCK);
             both[..BLOCK].copy_from_slice(&encode(n - 1));
             both[BLOCK..].copy_from_slice(&bytes);
-            file.write_then_sync(both.freeze(), position - BLOCK as u64).await
+            file.write_durably(both.freeze(), position - BLOCK as u64).await
         }
         Log::AckBeforeSync => file.write(bytes, position).await,
         Log::SyncFs => match file.write(bytes, position).await {

@@ -229,7 +229,7 @@ fn a_graceful_stop_lets_the_tasks_finish() {
     node.start(vec![(); 2], |shard, ()| async move {
         shard.shutdown_requested().await;
         let file = open_new(&shard, &format!("/{}", shard.id().0)).await;
-        file.write_then_sync(block(1), 0).await.expect("no fault was planned");
+        file.write_durably(block(1), 0).await.expect("no fault was planned");
         shard.disk().sync_dir(Path::new("/")).await.expect("no fault was planned");
         shard.log(Level::Info, format_args!("stopped"));
     });
@@ -428,7 +428,7 @@ fn planned_faults_reach_the_operation_and_no_other() {
         let file = open_new(&shard, "/log").await;
         let mut results = Vec::new();
         for at in 0..6 {
-            results.push(file.write_then_sync(block(1), at * 4096).await.is_ok());
+            results.push(file.write_durably(block(1), at * 4096).await.is_ok());
         }
         assert_eq!(results, [true, false, true, false, false, true]);
         let (first, buf) = file.read(Buffer::aligned(4096), 0).await;
@@ -627,7 +627,7 @@ fn a_lost_write_and_a_misdirected_one_claim_success() {
         let file = open_new(&shard, "/log").await;
         for value in 1..=6 {
             let position = u64::from(value - 1) * 4096;
-            file.write_then_sync(block(value), position).await.expect("that is what they claim");
+            file.write_durably(block(value), position).await.expect("that is what they claim");
         }
     });
     run_to_the_end(&world, &[&node]);
@@ -723,7 +723,7 @@ fn sync_points_of_a_run(cut_at: Option<u64>) -> u64 {
             shard.disk().sync_dir(Path::new("/")).await.expect("no fault");
             for value in 1..=3 {
                 let position = u64::from(value - 1) * 4096;
-                file.write_then_sync(block(value), position).await.expect("no fault");
+                file.write_durably(block(value), position).await.expect("no fault");
                 count.set(value);
             }
         }

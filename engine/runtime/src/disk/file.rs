@@ -61,14 +61,14 @@ impl File {
             fixed: bytes.fixed_in(self.0.core.number),
         };
         let outcome = self.submit(op, Keep::Lease(bytes)).await;
-        written(outcome.results[0], len)
+        written(outcome.result, len)
     }
 
-    /// Writes all of `bytes` at `position` and makes them durable: a write linked to `fdatasync`.
-    /// Several may be in flight. After an error nothing is known about the file: stop.
-    pub async fn write_then_sync(&self, bytes: Lease, position: u64) -> io::Result<()> {
+    /// Writes all of `bytes` at `position` and makes them durable, in one operation. Several may be
+    /// in flight. After an error nothing is known about the file: stop.
+    pub async fn write_durably(&self, bytes: Lease, position: u64) -> io::Result<()> {
         let len = bytes.len();
-        let op = Op::WriteSync {
+        let op = Op::WriteDurable {
             fd: self.0.fd,
             memory: bytes.as_ptr(),
             len: io_len(len),
@@ -76,8 +76,7 @@ impl File {
             fixed: bytes.fixed_in(self.0.core.number),
         };
         let outcome = self.submit(op, Keep::Lease(bytes)).await;
-        written(outcome.results[0], len)?;
-        check(outcome.results[1]).map(|_| ())
+        written(outcome.result, len)
     }
 
     /// Makes durable what was written before, and what reading it back needs.
@@ -111,7 +110,7 @@ impl File {
         let stat = Parked::new(unsafe { std::mem::zeroed::<libc::statx>() });
         let op = Op::Stat { fd: self.0.fd, into: stat.as_ptr() };
         let outcome = self.submit(op, Keep::Stat(stat)).await;
-        check(outcome.results[0])?;
+        check(outcome.result)?;
         match outcome.keep {
             Keep::Stat(stat) => Ok(stat.get().stx_size),
             _ => unreachable!("the slot was given a stat"),
@@ -132,7 +131,7 @@ impl File {
     }
 
     async fn done(&self, op: Op) -> io::Result<()> {
-        check(self.submit(op, Keep::Nothing).await.results[0]).map(|_| ())
+        check(self.submit(op, Keep::Nothing).await.result).map(|_| ())
     }
 
     fn submit(&self, op: Op, keep: Keep) -> crate::ring::Ticket {
@@ -185,7 +184,7 @@ pub(super) async fn read_into(
         };
         let outcome = core.submit(op, Keep::Buffer(buf), holder()).await;
         buf = outcome.keep.buffer();
-        match check(outcome.results[0]) {
+        match check(outcome.result) {
             Ok(0) => break,
             Ok(n) => got += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

@@ -37,7 +37,7 @@ pub(super) async fn send_file(
             len: step,
         };
         let keep = Keep::Splice(pipe.clone(), Some(file.clone()));
-        let held = check(socket.submit(op, keep).await.results[0])?;
+        let held = check(socket.submit(op, keep).await.result)?;
         if held == 0 {
             core.pipes.give_back(pipe);
             let text = format!("the file ends {} bytes before what was to be sent", len - done);
@@ -61,7 +61,7 @@ async fn empty_into(socket: &Socket, pipe: &Rc<Pipe>, held: usize) -> io::Result
         let to = Fd::plain(socket.stream().fd.raw);
         let op = Op::Splice { from: pipe.read, position: None, to, len: left as u32 };
         let outcome = socket.submit(op, Keep::Splice(pipe.clone(), None)).await;
-        match check(outcome.results[0]) {
+        match check(outcome.result) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => left -= n,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,

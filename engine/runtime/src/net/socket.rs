@@ -36,7 +36,7 @@ impl Socket {
     /// bytes may be lost.
     pub async fn recv_pooled(&self) -> io::Result<Lease> {
         let outcome = self.submit(Op::RecvPooled { fd: self.0.fd }, Keep::Nothing).await;
-        match (check(outcome.results[0]), outcome.payload) {
+        match (check(outcome.result), outcome.payload) {
             (Ok(0), _) => Ok(Lease::empty()),
             (Ok(n), Payload::Bytes(bytes)) => {
                 assert_eq!(n, bytes.len(), "the driver's count and its bytes");
@@ -57,7 +57,7 @@ impl Socket {
         let len = room.len().min(1 << 30) as u32;
         let op = Op::Recv { fd: self.0.fd, memory: room.as_mut_ptr(), len };
         let outcome = self.submit(op, Keep::Buffer(buf)).await;
-        (check(outcome.results[0]), outcome.keep.buffer())
+        (check(outcome.result), outcome.keep.buffer())
     }
 
     /// As [`Socket::recv`], but gives up when `stop` is ready before anything came: none then, and
@@ -87,7 +87,7 @@ impl Socket {
             Poll::Pending
         })
         .await;
-        let result = match check(outcome.results[0]) {
+        let result = match check(outcome.result) {
             Err(e) if stopped && e.raw_os_error() == Some(libc::ECANCELED) => Ok(None),
             result => result.map(Some),
         };
@@ -102,7 +102,7 @@ impl Socket {
             let op = Op::Send { fd: self.0.fd, memory: rest.as_ptr(), len };
             let outcome = self.submit(op, Keep::Lease(rest)).await;
             rest = outcome.keep.lease();
-            let n = sent(outcome.results[0])?;
+            let n = sent(outcome.result)?;
             rest = rest.slice(n..rest.len());
         }
         Ok(())
@@ -116,7 +116,7 @@ impl Socket {
             let message = Message::step(parts, done);
             let op = Op::SendMsg { fd: self.0.fd, message: Message::header(&message) };
             let outcome = self.submit(op, Keep::Message(message)).await;
-            let n = sent(outcome.results[0])?;
+            let n = sent(outcome.result)?;
             let step = outcome.keep.message().get().len();
             assert!(n <= step, "{n} bytes of a step of {step} sent");
             done += n;
@@ -130,7 +130,7 @@ impl Socket {
         let message = Message::step(parts, 0);
         let op = Op::TrySendMsg { fd: self.0.fd, message: Message::header(&message) };
         let outcome = self.submit(op, Keep::Message(message)).await;
-        match sent(outcome.results[0]) {
+        match sent(outcome.result) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,
         }
@@ -139,7 +139,7 @@ impl Socket {
     /// Returns when the socket takes bytes again, or is broken.
     pub async fn writable(&self) -> io::Result<()> {
         let op = Op::PollWritable { fd: self.0.fd };
-        check(self.submit(op, Keep::Nothing).await.results[0]).map(|_| ())
+        check(self.submit(op, Keep::Nothing).await.result).map(|_| ())
     }
 
     /// Returns when the peer sends no more, or the socket is broken: nobody may want any more what

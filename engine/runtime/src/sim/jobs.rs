@@ -24,13 +24,14 @@ pub(crate) struct Job {
     work: Work,
 }
 
+/// `written` is what the durable write has to tell that the sync is a part of.
 enum Work {
     Open { path: PathBuf, flags: i32 },
     Stat { inode: u64, into: *mut libc::statx },
     Read { inode: u64, memory: *mut u8, len: usize, position: u64 },
     Splice { inode: u64, pipe: u64, position: u64, len: usize },
     Write { write: Write, then_sync: Option<(u64, PathBuf)> },
-    Sync { sync: Sync, path: PathBuf },
+    Sync { sync: Sync, path: PathBuf, written: i32 },
     Allocate { inode: u64, range: Range<u64> },
     Truncate { inode: u64, len: u64 },
     MakeDir(PathBuf),
@@ -129,7 +130,7 @@ impl State {
                 let write = self.begin_write(caller, fd, memory, len, position);
                 Work::Write { write, then_sync: None }
             }
-            Op::WriteSync { fd, memory, len, position, .. } => {
+            Op::WriteDurable { fd, memory, len, position, .. } => {
                 let (inode, _, path) = files.file(fd);
                 let write = self.begin_write(caller, fd, memory, len, position);
                 notice = self.sync_point(caller.shard.node, SyncMoment::WriteSubmitted, &path);
@@ -139,7 +140,7 @@ impl State {
                 let (inode, _, path) = files.file(fd);
                 let sync = files.disk_mut().begin_sync(inode, kind);
                 notice = self.sync_point(caller.shard.node, SyncMoment::Submitted, &path);
-                Work::Sync { sync, path }
+                Work::Sync { sync, path, written: 0 }
             }
             Op::Allocate { fd, position, len } => {
                 Work::Allocate { inode: files.file(fd).0, range: position..position + len }
@@ -151,7 +152,7 @@ impl State {
             Op::Blocking(Blocking::SyncFs(_)) => {
                 let sync = files.disk_mut().begin_sync_fs();
                 notice = self.sync_point(caller.shard.node, SyncMoment::Submitted, Path::new("/"));
-                Work::Sync { sync, path: "/".into() }
+                Work::Sync { sync, path: "/".into(), written: 0 }
             }
             Op::Blocking(other) => Work::Blocking(other),
             Op::Close { fd, .. } => {
@@ -262,16 +263,18 @@ impl State {
         let result = match work {
             Work::Write { write, then_sync } => {
                 let (result, how) = self.finish_write(node, write);
-                self.complete(caller, number(result));
-                if asker == Asker::Lives
-                    && let Some((inode, path)) = then_sync
-                {
-                    notices.extend(self.linked_sync(caller, inode, path, how));
+                match (result, then_sync) {
+                    (Ok(len), Some((inode, path)))
+                        if asker == Asker::Lives && how == Landed::Whole =>
+                    {
+                        notices.extend(self.sync_of_write(caller, inode, path, len as i32));
+                        None
+                    }
+                    _ => Some(result.map(|len| len as i32)),
                 }
-                None
             }
-            Work::Sync { sync, path } => {
-                let result = self.finish_sync(node, sync);
+            Work::Sync { sync, path, written } => {
+                let result = self.finish_sync(node, sync).map(|()| written);
                 if result.is_ok() {
                     notices.extend(self.sync_point(node, SyncMoment::Completed, &path));
                 }
@@ -319,14 +322,14 @@ impl State {
         }
     }
 
-    fn finish_sync(&mut self, node: usize, sync: Sync) -> Result<i32, i32> {
+    fn finish_sync(&mut self, node: usize, sync: Sync) -> Result<(), i32> {
         let files = &mut self.machines[node].files;
         let fails = files.fails(Fault::Sync).then_some(libc::EIO);
         let planned = files.planned_error(OpKind::Sync);
         let owed = files.disk_mut().take_error(&sync).then_some(libc::EIO);
         let Some(error) = planned.or(fails).or(owed) else {
             files.disk_mut().end_sync(sync);
-            return Ok(0);
+            return Ok(());
         };
         // The error may be a stranger's: nothing is saved then, and nothing lost.
         if !sync.is_of_everything() || self.rng.chance(3, 4) {
@@ -335,22 +338,18 @@ impl State {
         Err(error)
     }
 
-    /// The sync that is linked to a write: it begins now, or never.
-    fn linked_sync(
+    /// The second half of a durable write.
+    fn sync_of_write(
         &mut self,
         caller: Caller,
         inode: u64,
         path: PathBuf,
-        how: Landed,
+        written: i32,
     ) -> Option<Notice> {
         let node = caller.shard.node;
-        if how == Landed::InPart {
-            self.complete(caller, -libc::ECANCELED);
-            return None;
-        }
         let sync = self.machines[node].files.disk_mut().begin_sync(inode, SyncKind::Data);
         let notice = self.sync_point(node, SyncMoment::Submitted, &path);
-        self.start_job(Job { caller, work: Work::Sync { sync, path } });
+        self.start_job(Job { caller, work: Work::Sync { sync, path, written } });
         notice
     }
 
@@ -506,12 +505,7 @@ impl State {
             self.complete(caller, -libc::ECANCELED);
             let node = job.caller.shard.node;
             match job.work {
-                Work::Write { write, then_sync } => {
-                    self.abandon_write(node, &write);
-                    if then_sync.is_some() {
-                        self.complete(caller, -libc::ECANCELED);
-                    }
-                }
+                Work::Write { write, .. } => self.abandon_write(node, &write),
                 Work::Sync { sync, .. } => self.machines[node].files.disk_mut().cancel_sync(sync),
                 _ => {}
             }

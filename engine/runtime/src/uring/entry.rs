@@ -95,6 +95,14 @@ fn file(op: Op) -> squeue::Entry {
         Op::Write { fd, memory, len, position, fixed: Some(index) } => {
             on(fd, |fd| opcode::WriteFixed::new(fd, memory, len, index).offset(position).build())
         }
+        Op::WriteDurable { fd, memory, len, position, fixed: None } => on(fd, |fd| {
+            let write = opcode::Write::new(fd, memory, len).offset(position);
+            write.rw_flags(libc::RWF_DSYNC).build()
+        }),
+        Op::WriteDurable { fd, memory, len, position, fixed: Some(index) } => on(fd, |fd| {
+            let write = opcode::WriteFixed::new(fd, memory, len, index).offset(position);
+            write.rw_flags(libc::RWF_DSYNC).build()
+        }),
         Op::Sync { fd, kind } => on(fd, |fd| {
             let flags = match kind {
                 SyncKind::Data => types::FsyncFlags::DATASYNC,

@@ -9,29 +9,6 @@ fn ring() -> (Uring, Arc<Bell>) {
     (Uring::new(ShardId(0), &bell, config).expect("a ring"), bell)
 }
 
-/// Queued, left, the places of second halves; and these afterwards, or none for a split pair.
-type Row = (u32, u32, &'static [u32], Option<&'static [u32]>);
-
-#[test]
-fn what_the_kernel_took_is_accounted_and_a_split_pair_is_found() {
-    let table: [Row; 9] = [
-        (0, 0, &[], Some(&[])),
-        (5, 0, &[1, 4], Some(&[])),
-        (5, 5, &[1, 4], Some(&[1, 4])),
-        (5, 3, &[1, 4], Some(&[2])),
-        (5, 4, &[1, 4], None),
-        (5, 1, &[1, 4], None),
-        (5, 2, &[1, 4], Some(&[1])),
-        (2, 1, &[1], None),
-        (3, 1, &[1], Some(&[])),
-    ];
-    for (queued, left, seconds, expected) in table {
-        let mut after = seconds.to_vec();
-        let got = account(queued, left, &mut after).is_ok().then_some(&after[..]);
-        assert_eq!(got, expected, "{queued} queued, {left} left, {seconds:?}");
-    }
-}
-
 #[test]
 fn a_shard_that_the_kernel_has_no_memory_for_sleeps_instead_of_spinning() {
     let (mut ring, bell) = ring();

@@ -106,7 +106,7 @@ pub async fn a_dropped_synced_write_keeps_its_memory_to_the_end(shard: Shard, se
     let mut chunk = pool.take(0).expect("room");
     let lease = chunk.append_with(1 << 20, |b| b.fill(0x5a));
     drop(chunk);
-    start(pin!(file.write_then_sync(lease, 0))).await;
+    start(pin!(file.write_durably(lease, 0))).await;
     assert_eq!(pool.used_bytes(), 1 << 20, "the ring has it");
     drop(file);
     settle(&shard, 0).await;
@@ -131,7 +131,7 @@ pub async fn tasks_left_at_the_end_are_dropped_with_their_operations(shard: Shar
                     let _client = client;
                     let _never = server.recv(Buffer::plain(100), 0).await;
                 });
-                file.write_then_sync(Lease::from(vec![1; 5000]), 0).await.expect("write");
+                file.write_durably(Lease::from(vec![1; 5000]), 0).await.expect("write");
                 other.sleep(Duration::from_secs(3600)).await;
                 drop(nested);
                 pending::<()>().await;

@@ -21,7 +21,7 @@ pub async fn what_is_written_is_read_back(shard: Shard, seat: Seat) {
     for how in [Open::read().write().create(), Open::read().write().create().direct()] {
         let file = disk.open(&path, how).await.expect("open");
         file.write(aligned(8192, 1), 0).await.expect("write");
-        file.write_then_sync(aligned(4096, 2), 8192).await.expect("write and sync");
+        file.write_durably(aligned(4096, 2), 8192).await.expect("write and sync");
         let (got, buf) = file.read(Buffer::aligned(12288), 0).await;
         assert_eq!(got.expect("read"), 12288);
         assert_eq!(&buf[..8192], &pattern(8192, 1));
@@ -115,7 +115,7 @@ pub async fn many_synced_writes_are_in_flight_at_once(shard: Shard, seat: Seat) 
         .map(|i| {
             let file = file.clone();
             shard.spawn(TaskClass::Foreground, "commit", async move {
-                file.write_then_sync(aligned(4096, i), u64::from(i) * 4096).await
+                file.write_durably(aligned(4096, i), u64::from(i) * 4096).await
             })
         })
         .collect();
@@ -140,7 +140,7 @@ pub async fn registered_memory_is_written_like_any_other(shard: Shard, seat: Sea
         let mut chunk = pool.take(0).expect("room");
         chunk.append_with(4096, |b| b.copy_from_slice(&pattern(4096, round)));
         let lease = chunk.append_with(8192, |b| b.copy_from_slice(&pattern(8192, round + 1)));
-        file.write_then_sync(lease, 0).await.expect("write and sync");
+        file.write_durably(lease, 0).await.expect("write and sync");
         file.write(chunk.lease(0..12288), 8192).await.expect("write");
         let (got, buf) = file.read(Buffer::aligned(20480), 0).await;
         assert_eq!(got.expect("read"), 20480);

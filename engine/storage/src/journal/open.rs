@@ -91,7 +91,7 @@ async fn write_opening(dir: &Path, commits: &mut Commits) -> Result<(), OpenErro
     let opening = commits.submit().expect("the opening was closed a moment ago");
     let path = file_path(dir, commits.replay_place(opening.sequence).file);
     #[cfg(not(feature = "known-bad-serve-before-recovery-sync"))]
-    let written = opening.file.write_then_sync(opening.bytes, opening.position).await;
+    let written = opening.file.write_durably(opening.bytes, opening.position).await;
     #[cfg(feature = "known-bad-serve-before-recovery-sync")]
     let written = opening.file.write(opening.bytes, opening.position).await;
     written.map_err(failed("writing the opening of a generation to", &path))?;

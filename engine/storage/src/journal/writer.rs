@@ -84,7 +84,7 @@ impl Inner {
         let Submission { sequence, file, position, bytes } = submission;
         #[cfg(feature = "known-bad-ack-before-sync")]
         self.acknowledge(sequence);
-        if let Err(error) = file.write_then_sync(bytes, position).await {
+        if let Err(error) = file.write_durably(bytes, position).await {
             self.shard.fatal(&WriteFailed { sequence, error });
         }
         #[cfg(not(feature = "known-bad-ack-before-sync"))]

@@ -155,7 +155,7 @@ impl ManifestFile {
         let (position, len) = (self.end, bytes.len() as u64);
         assert!(position + len <= self.grown_to, "no room was made for {len} bytes");
         let outcome = match when {
-            SyncWhen::EachRecord => self.file.write_then_sync(bytes.freeze(), position).await,
+            SyncWhen::EachRecord => self.file.write_durably(bytes.freeze(), position).await,
             SyncWhen::Later => self.file.write(bytes.freeze(), position).await,
         };
         if let Err(error) = outcome {
