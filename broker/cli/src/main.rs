@@ -8,7 +8,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use command_line::{Command, CommandLine, LogCommand};
+use mimalloc::MiMalloc;
 use runtime::Instant;
+
+/// Without huge pages: with them an idle broker holds five times the memory.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let began = Instant::of_process();

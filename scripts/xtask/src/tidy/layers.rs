@@ -11,7 +11,7 @@ const PAGE: &str = "docs/architecture.md";
 const OUTSIDE: &str = "xtask";
 
 /// Every third-party crate, and the only crates that may name it: those that do.
-const CONFINED: [(&str, &[&str]); 11] = [
+const CONFINED: [(&str, &[&str]); 12] = [
     ("io-uring", &["runtime"]),
     ("core_affinity", &["runtime"]),
     ("libc", &["runtime"]),
@@ -21,6 +21,7 @@ const CONFINED: [(&str, &[&str]); 11] = [
     ("snap", &["record"]),
     ("zstd", &["record"]),
     ("clap", &["cli", "bench", "xtask"]),
+    ("mimalloc", &["cli"]),
     ("serde", &["metadata", "bench", "xtask"]),
     // Metadata records, schemas, answers to operators, tests.
     ("serde_json", &["metadata", "protocol", "cli", "bench", "xtask", "conformance"]),
