@@ -13,7 +13,6 @@
 
 use crate::block::BLOCK_BYTES;
 use crate::file_cache::{Access, FileCache, FileId};
-use crate::segment::FileState;
 use crate::shortage::Shortage;
 use runtime::{Buffer, File, Lease, Open, Shard};
 use std::cell::{Cell, RefCell};
@@ -29,6 +28,28 @@ const PIECE_BYTES: usize = 256 << 10;
 /// that ten thousand small logs do not take gigabytes.
 const STEP_MIN_BYTES: u64 = 64 << 10;
 const STEP_MAX_BYTES: u64 = 16 << 20;
+
+/// What the manifest knows of a file.
+#[derive(Clone)]
+pub struct FileState {
+    /// How many bytes of it are on the disk: whole blocks while its segment is active, all of it
+    /// once that is sealed.
+    pub size_bytes: u64,
+    /// What follows them, less than a block, and nothing once the segment is sealed.
+    pub remainder: Lease,
+}
+
+impl FileState {
+    /// A file without bytes.
+    pub fn empty() -> FileState {
+        FileState { size_bytes: 0, remainder: Lease::empty() }
+    }
+
+    /// All of the file: on the disk and in the remainder.
+    pub fn total_bytes(&self) -> u64 {
+        self.size_bytes + self.remainder.len() as u64
+    }
+}
 
 /// How a write ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! Commits are acknowledged in their order: when `synced()` says n, everything up to n survives.
 //! A write or sync that fails or is short ends the process.
 
+pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod place;
 pub(crate) mod purpose;
@@ -26,6 +27,7 @@ pub(crate) mod format;
 mod tests;
 
 pub(crate) use commits::Appended;
+pub(crate) use config::JournalConfig;
 pub(crate) use error::{NoRoom, OpenError, ReplayError, Rot, ScanError};
 pub(crate) use format::{COMMIT_HEADER_BYTES, ENTRY_HEADER_BYTES, EntryHeader, EntryKind};
 pub(crate) use place::{EntryPlace, ReplayFrom};
@@ -33,7 +35,6 @@ pub(crate) use purpose::Purpose;
 pub(crate) use replay::{JournalEntry, Replay};
 pub(crate) use scan::Scanned;
 
-use crate::config::JournalConfig;
 use commits::Commits;
 use runtime::sync::Signal;
 use runtime::{Instant, JoinHandle, Shard};

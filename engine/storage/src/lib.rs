@@ -42,10 +42,11 @@ pub mod inspect;
 #[cfg(test)]
 mod testing;
 
-pub use block_file::{PrepareError, Unsynced};
-pub use config::{ConfigError, JournalConfig, LogConfig, StoreConfig};
+pub use block_file::{FileState, PrepareError, Unsynced};
+pub use config::{LogConfig, StoreConfig};
 pub use error::{AppendError, CreateError, DeleteError};
 pub use file_cache::FileCache;
+pub use journal::config::{ConfigError, JournalConfig};
 pub use journal::error::{NoRoom, OpenError, ReplayError, Rot, ScanError};
 pub use journal::format::{
     AtBlock, COMMIT_HEADER_BYTES, CommitHeader, CommitKind, ENTRY_HEADER_BYTES, EntryHeader,
@@ -75,7 +76,7 @@ pub use recovery::StoreError;
 pub use segment::Segment;
 pub use segment::read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
 pub use segment::roll::{RollReason, SegmentConfig};
-pub use segment::state::{FileState, SegmentState, Stage};
+pub use segment::state::{SegmentState, Stage};
 pub use segment::timestamp::RecordAtTimestamp;
 pub use shortage::Shortage;
 pub use store::Store;

@@ -1,6 +1,6 @@
 //! How one shard's storage divides the files that it may have open.
 
-use crate::config::{JournalConfig, StoreConfig};
+use crate::journal::JournalConfig;
 
 /// What is open beside segments and the journal's ring: the manifest, its successor and the ring's
 /// next file while they are made, retired files, folders that are synced, probes of the disk.
@@ -31,8 +31,8 @@ pub(crate) struct OpenFiles {
 impl OpenFiles {
     /// A quarter of what the journal leaves is for reading, the rest for settling. Where that is
     /// too little for either, both go on with little, and wait for each other.
-    pub(crate) fn divide(config: &StoreConfig) -> OpenFiles {
-        let rest = config.open_files_max.saturating_sub(of_journal(&config.journal));
+    pub(crate) fn divide(open_files_max: usize, journal: &JournalConfig) -> OpenFiles {
+        let rest = open_files_max.saturating_sub(of_journal(journal));
         let cached_max = (rest / 4).clamp(CACHED_MIN, CACHED_MAX);
         let round_logs_max = rest.saturating_sub(cached_max) / FILES_OF_LOG;
         let round_logs_max = round_logs_max.clamp(ROUND_LOGS_MIN, ROUND_LOGS_MAX);
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn divided(open_files_max: usize) -> OpenFiles {
-        OpenFiles::divide(&StoreConfig { open_files_max, ..StoreConfig::default() })
+        OpenFiles::divide(open_files_max, &JournalConfig::default())
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) mod timestamp;
 pub(crate) use crate::block_file::{PrepareError, Unsynced};
 pub(crate) use read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
 pub(crate) use roll::SegmentConfig;
-pub(crate) use state::{FileState, SegmentState, Stage};
+pub(crate) use state::{SegmentState, Stage};
 pub(crate) use timestamp::{RecordAtTimestamp, TimestampTarget, find_record};
 
 use crate::block_file::{BlockFile, Finish};

@@ -158,7 +158,7 @@ impl StoreCore {
         journal: Journal,
         disk_reserve: DiskReserve,
     ) -> Rc<StoreCore> {
-        let open_files = OpenFiles::divide(&config);
+        let open_files = OpenFiles::divide(config.open_files_max, &config.journal);
         let core = Rc::new(StoreCore {
             shard: shard.clone(),
             files: FileCache::new(open_files.cached_max),

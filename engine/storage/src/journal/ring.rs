@@ -10,12 +10,12 @@ mod make;
 pub(super) use make::make_file;
 
 use super::chain::Chain;
+use super::config::JournalConfig;
 use super::error::NoRoom;
 use super::place::{Place, ReplayFrom};
 use super::purpose::Purpose;
 use super::scan::ScannedFile;
 use crate::block::{BLOCK_BYTES, padded};
-use crate::config::JournalConfig;
 use runtime::File;
 use std::collections::VecDeque;
 

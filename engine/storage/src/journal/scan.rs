@@ -1,13 +1,13 @@
 //! Recovery's first pass over the journal: reads every file, decides, writes nothing.
 
 use super::chain::{Chain, CommitFound, EntriesFound, FileFound, follow};
+use super::config::JournalConfig;
 use super::error::{Rot, ScanError, file_path};
 use super::format::{
     AtBlock, COMMIT_HEADER_BYTES, CommitHeader, entries_are_whole, read_entries, read_header,
 };
 use super::place::{Place, ReplayFrom, file_number};
 use crate::block::BLOCK_BYTES;
-use crate::config::JournalConfig;
 use crate::log_id::LogId;
 use runtime::{Buffer, File, Open, Shard};
 use std::io;

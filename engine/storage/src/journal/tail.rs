@@ -1,9 +1,9 @@
 //! The tail: memory that appended bytes are laid into once, written from, and served from.
 
+use super::config::JournalConfig;
 use super::error::NoRoom;
 use super::purpose::Purpose;
 use crate::block::{BLOCK_BYTES, padded};
-use crate::config::JournalConfig;
 use runtime::{ChunkPool, ChunkWriter, Shard};
 use std::cell::RefCell;
 use std::rc::Rc;

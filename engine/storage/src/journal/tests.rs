@@ -6,7 +6,7 @@ mod power;
 mod ring;
 
 use super::*;
-use crate::config::JournalConfig;
+use crate::journal::JournalConfig;
 use crate::log_id::LogId;
 use runtime::sim::{Ended, Node, Options, World};
 use std::path::Path;

@@ -1,11 +1,12 @@
 //! The manifest over power cuts at every sync, compared with what its appends promised.
 
 use super::*;
+use crate::block_file::FileState;
 use crate::journal::EntryPlace;
 use crate::leader_epochs::{EpochStart, LeaderEpochs};
 use crate::log_id::LogId;
 use crate::producer_state::{Producer, ProducerBatch};
-use crate::segment::{FileState, SegmentState};
+use crate::segment::SegmentState;
 use crate::testing::{run, run_until};
 use record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use runtime::Lease;

@@ -1,6 +1,7 @@
 //! What the manifest keeps of one segment: all that a start needs in order to go on writing it.
 
 use crate::block::BLOCK_BYTES;
+use crate::block_file::FileState;
 use crate::fields::Fields;
 use record::{Offset, Timestamp};
 use runtime::Lease;
@@ -17,16 +18,6 @@ pub enum Stage {
     Active,
     /// It has its final size, and nothing in it changes any more.
     Sealed,
-}
-
-/// One of a segment's three files.
-#[derive(Clone)]
-pub struct FileState {
-    /// How many bytes of it are on the disk: whole blocks while it is active, all of it once it is
-    /// sealed.
-    pub size_bytes: u64,
-    /// What follows them, less than a block, and nothing once it is sealed.
-    pub remainder: Lease,
 }
 
 /// One segment: the body of the manifest's entry kind 2.
@@ -61,16 +52,6 @@ pub struct SegmentState {
 }
 
 impl FileState {
-    /// A file without bytes.
-    pub fn empty() -> FileState {
-        FileState { size_bytes: 0, remainder: Lease::empty() }
-    }
-
-    /// All of the file: on the disk and in the remainder.
-    pub fn total_bytes(&self) -> u64 {
-        self.size_bytes + self.remainder.len() as u64
-    }
-
     fn encode(&self, out: &mut Vec<u8>) {
         let length = u32::try_from(self.remainder.len()).expect("less than a block");
         out.extend(self.size_bytes.to_le_bytes());

@@ -1,7 +1,8 @@
 //! The manifest's bytes, held still by a golden file and damaged in every place.
 
 use super::*;
-use crate::segment::{FileState, Stage};
+use crate::block_file::FileState;
+use crate::segment::Stage;
 use runtime::Lease;
 
 const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/manifest-record.bin");
