@@ -1,5 +1,6 @@
 //! The closed list of APIs: one handler each.
 
+pub(crate) mod answer_size;
 pub(crate) mod api_versions;
 pub(crate) mod init_producer_id;
 pub(crate) mod metadata;

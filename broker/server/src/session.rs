@@ -18,8 +18,9 @@ use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
 use runtime::sync::{Signal, first};
 use runtime::{Lease, Socket, TaskClass};
 
-use crate::answer_memory::{AnswerSize, NamesTooMuch, Reserved};
+use crate::answer_memory::Reserved;
 use crate::handlers;
+use crate::handlers::answer_size::{NamesTooMuch, answer_size_max};
 use crate::handlers::produce::{BegunProduce, Outcome};
 use crate::shard::Core;
 
@@ -129,7 +130,7 @@ async fn handle(
         }
         Err(e) => return Err(Closed::Decode(e)),
     };
-    let size = AnswerSize::of(&core.view(), header.api_version, &body).map_err(Closed::Names)?;
+    let size = answer_size_max(&core.view(), header.api_version, &body).map_err(Closed::Names)?;
     let body = match body {
         RequestBody::Produce(produce) => {
             let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
