@@ -241,7 +241,7 @@ impl Log {
 
     /// A new epoch begins at the end of the log. Durable on return.
     pub async fn start_leader_epoch(&self, epoch: LeaderEpoch) {
-        self.change(|state, _| {
+        self.change(Purpose::Control, |state, _| {
             state.epochs.start(epoch, state.end_offset);
             (Change::EpochStart(epoch, state.end_offset), None)
         })
@@ -253,7 +253,7 @@ impl Log {
     /// # Panics
     /// Below the high watermark: that never happens to a log whose leader kept the rules.
     pub async fn truncate(&self, to: Offset) {
-        self.change(|state, now| {
+        self.change(Purpose::FreesJournal, |state, now| {
             let dropped = state.truncate(to, now);
             (Change::Truncation(state.end_offset), dropped)
         })
@@ -265,7 +265,7 @@ impl Log {
     /// # Panics
     /// Above the high watermark.
     pub async fn move_log_start(&self, to: Offset) {
-        self.change(|state, _| {
+        self.change(Purpose::Control, |state, _| {
             assert!(to <= state.high_watermark, "start {to} above {}", state.high_watermark);
             state.move_start(to);
             (Change::LogStart(state.log_start_offset), None)
@@ -277,11 +277,12 @@ impl Log {
     /// that the change and its entry are one step. `change` also names the first batch it dropped.
     async fn change(
         &self,
+        purpose: Purpose,
         change: impl FnOnce(&mut LogState, Timestamp) -> (Change, Option<EntryPlace>),
     ) {
         let store = self.store();
         let journal = store.journal();
-        journal.room(0, Purpose::FreesSpace).await;
+        journal.room(0, purpose).await;
         if self.0.deleted.get() {
             return;
         }
@@ -295,7 +296,7 @@ impl Log {
                 Change::Created => unreachable!("the store writes creations"),
             };
             let laid = journal
-                .append(entry, 0, Purpose::FreesSpace, |_| {})
+                .append(entry, 0, purpose, |_| {})
                 .expect("room for it was there a moment ago");
             let needs = dropped.unwrap_or(laid.place);
             state.controls.push_back(Control { place: laid.place, needs, change });

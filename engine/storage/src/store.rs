@@ -109,10 +109,10 @@ impl Store {
     /// Deletes a log: its tombstone is durable on return, its folder goes in the background.
     pub async fn delete_log(&self, id: &LogId) -> Result<(), DeleteError> {
         let log = self.log(id).ok_or(DeleteError::Unknown(*id))?;
-        self.0.journal.room(0, Purpose::FreesSpace).await;
+        self.0.journal.room(0, Purpose::FreesJournal).await;
         let laid = self
             .0
-            .append_control(EntryKind::Tombstone, *id, &[], Purpose::FreesSpace)
+            .append_control(EntryKind::Tombstone, *id, &[], Purpose::FreesJournal)
             .map_err(DeleteError::Append)?;
         self.0.logs.borrow_mut().remove(id);
         log.refuse_appends();
@@ -213,7 +213,7 @@ impl StoreCore {
         }
         match purpose {
             Purpose::Records => self.disk_reserve.check(),
-            Purpose::Metadata | Purpose::FreesSpace => Ok(()),
+            Purpose::Metadata | Purpose::Control | Purpose::FreesJournal => Ok(()),
         }
     }
 

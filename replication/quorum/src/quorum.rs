@@ -135,7 +135,7 @@ fn purpose_of(record: &MetadataRecord) -> Purpose {
         }
         MetadataRecord::BrokerRegistered { .. }
         | MetadataRecord::TopicRemoved { .. }
-        | MetadataRecord::TopicForgotten { .. } => Purpose::FreesSpace,
+        | MetadataRecord::TopicForgotten { .. } => Purpose::FreesJournal,
     }
 }
 
@@ -156,7 +156,7 @@ impl Core {
     /// What the next batch is for; none when there will be no more.
     async fn next(&self, waits: Option<&NoRoomFor>) -> Option<Purpose> {
         let look = || match (self.freeing.is_empty(), self.taking.is_empty() || waits.is_some()) {
-            (false, _) => Some(Some(Purpose::FreesSpace)),
+            (false, _) => Some(Some(Purpose::FreesJournal)),
             (true, false) => Some(Some(Purpose::Metadata)),
             (true, true) => self.stopping.get().then_some(None),
         };
@@ -171,8 +171,8 @@ impl Core {
 
     fn queue(&self, purpose: Purpose) -> &Queue<Proposal> {
         match purpose {
-            Purpose::FreesSpace => &self.freeing,
-            Purpose::Records | Purpose::Metadata => &self.taking,
+            Purpose::FreesJournal => &self.freeing,
+            Purpose::Records | Purpose::Metadata | Purpose::Control => &self.taking,
         }
     }
 
@@ -206,7 +206,7 @@ impl Core {
                     return Ok(());
                 }
             }
-            if purpose != Purpose::FreesSpace {
+            if purpose != Purpose::FreesJournal {
                 let proposals = placed.into_iter().map(|(_, proposal)| proposal).collect();
                 return Err(NoRoomFor { proposals, size: bytes.len() });
             }
@@ -231,8 +231,8 @@ impl Core {
 
 fn batch_size_max(purpose: Purpose) -> usize {
     match purpose {
-        Purpose::FreesSpace => FREEING_BATCH_SIZE,
-        Purpose::Records | Purpose::Metadata => BATCH_SIZE,
+        Purpose::FreesJournal => FREEING_BATCH_SIZE,
+        Purpose::Records | Purpose::Metadata | Purpose::Control => BATCH_SIZE,
     }
 }
 

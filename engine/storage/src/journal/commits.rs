@@ -137,7 +137,8 @@ impl Commits {
         if self.stopping {
             return Err(NoRoom::Stopping);
         }
-        if purpose != Purpose::FreesSpace && self.tail.is_over_limit() {
+        let has_reserve = matches!(purpose, Purpose::Control | Purpose::FreesJournal);
+        if !has_reserve && self.tail.is_over_limit() {
             return Err(NoRoom::Tail);
         }
         let len = ENTRY_HEADER_BYTES + payload_len;
@@ -181,14 +182,14 @@ impl Commits {
     }
 
     /// A commit without entries, closed at once. False if there is no room for it.
-    pub(super) fn add_empty(&mut self, kind: CommitKind) -> bool {
+    pub(super) fn add_empty(&mut self, kind: CommitKind, purpose: Purpose) -> bool {
         self.close();
         let room = match kind {
             // The reserve for openings is for openings.
             CommitKind::Opening => self.ring.has_place(COMMIT_HEADER_BYTES),
-            _ => self.ring.fit(0, COMMIT_HEADER_BYTES, Purpose::FreesSpace).is_ok(),
+            _ => self.ring.fit(0, COMMIT_HEADER_BYTES, purpose).is_ok(),
         };
-        if !room || self.begin(kind, 0, Purpose::FreesSpace).is_err() {
+        if !room || self.begin(kind, 0, purpose).is_err() {
             return false;
         }
         self.close();

@@ -3,6 +3,7 @@
 use super::commits::{Commits, Identity};
 use super::error::{OpenError, file_path};
 use super::format::{COMMIT_HEADER_BYTES, CommitKind};
+use super::purpose::Purpose;
 use super::replay::Replay;
 use super::ring::{NextLink, Ring, make_file};
 use super::scan::Scanned;
@@ -86,7 +87,7 @@ async fn save(shard: &Shard, dir: &Path, ring: &Ring) -> Result<(), OpenError> {
 }
 
 async fn write_opening(dir: &Path, commits: &mut Commits) -> Result<(), OpenError> {
-    let was_added = commits.add_empty(CommitKind::Opening);
+    let was_added = commits.add_empty(CommitKind::Opening, Purpose::FreesJournal);
     assert!(was_added, "an empty tail and a ring with a place take an opening");
     let opening = commits.submit().expect("the opening was closed a moment ago");
     let path = file_path(dir, commits.replay_place(opening.sequence).file);

@@ -5,17 +5,23 @@
 /// for metadata that takes space.
 ///
 /// ```text
-///                   below the disk's reserve     journal or tail down to its reserve
-/// Records           refused                      waits
-/// Metadata          taken                        waits
-/// FreesSpace        taken                        taken
+///                   below the disk's reserve     of the reserve of journal and tail it has
+/// Records           refused                      nothing
+/// Metadata          taken                        nothing
+/// Control           taken                        half
+/// FreesJournal      taken                        all
 /// ```
+///
+/// A batch above a high watermark that stands still holds its journal file until it is truncated or
+/// its log is deleted, however many other logs move their starts meanwhile: hence the last half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A client's records.
     Records,
     /// Metadata and new logs. It is for the layer above to refuse what would take space.
     Metadata,
-    /// Truncations, log start moves, tombstones, and the small metadata records that lead to them.
-    FreesSpace,
+    /// Log start moves, which give up what is on the disk, and leader epochs.
+    Control,
+    /// Truncations, tombstones, and the small metadata records that lead to them.
+    FreesJournal,
 }

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 /// Bytes that not even what frees space may use: a start needs a block for its opening, and one for
 /// the mark behind it, before anything can settle. This is enough for two starts.
-const OPENING_RESERVE_BYTES: u64 = 4 * BLOCK_BYTES as u64;
+pub(super) const OPENING_RESERVE_BYTES: u64 = 4 * BLOCK_BYTES as u64;
 
 /// One file of the ring.
 #[derive(Clone)]
@@ -136,7 +136,8 @@ impl Ring {
             Purpose::Records | Purpose::Metadata => {
                 OPENING_RESERVE_BYTES + self.reserve_bytes + self.excess_bytes()
             }
-            Purpose::FreesSpace => OPENING_RESERVE_BYTES,
+            Purpose::Control => OPENING_RESERVE_BYTES + self.reserve_bytes / 2,
+            Purpose::FreesJournal => OPENING_RESERVE_BYTES,
         };
         let len = padded(len) as u64;
         let left = if len <= remaining {

@@ -67,7 +67,8 @@ impl Tail {
     fn has_room(&self, len: usize, purpose: Purpose) -> bool {
         let limit = match purpose {
             Purpose::Records | Purpose::Metadata => self.limit_bytes,
-            Purpose::FreesSpace => self.limit_bytes + self.reserve_bytes,
+            Purpose::Control => self.limit_bytes + self.reserve_bytes / 2,
+            Purpose::FreesJournal => self.limit_bytes + self.reserve_bytes,
         };
         let charge = len.max(self.chunk_bytes) as u64;
         self.used_bytes().saturating_add(charge) <= limit
@@ -89,7 +90,8 @@ impl Tail {
         let chunk = padded(len).max(self.chunk_bytes) as u64;
         match purpose {
             Purpose::Records | Purpose::Metadata => chunk + self.reserve_bytes,
-            Purpose::FreesSpace => chunk,
+            Purpose::Control => chunk + self.reserve_bytes / 2,
+            Purpose::FreesJournal => chunk,
         }
     }
 

@@ -109,7 +109,11 @@ fn append(journal: &Journal, id: i64, len: usize) -> Result<Appended, NoRoom> {
 
 fn append_small(journal: &Journal, id: i64, kind: EntryKind) -> Result<Appended, NoRoom> {
     let entry = EntryHeader { kind, ..batch(id) };
-    journal.append(entry, 0, Purpose::FreesSpace, |_| {})
+    let purpose = match kind {
+        EntryKind::LogStart => Purpose::Control,
+        _ => Purpose::FreesJournal,
+    };
+    journal.append(entry, 0, purpose, |_| {})
 }
 
 /// Appends one entry and waits until it is synced.

@@ -2,6 +2,7 @@
 
 use super::commits::{Submission, Waiting};
 use super::format::CommitKind;
+use super::purpose::Purpose;
 use super::{Inner, keeper};
 use runtime::TaskClass;
 use std::fmt;
@@ -47,7 +48,8 @@ async fn mark_when_idle(inner: Rc<Inner>) {
         inner.shard.sleep_until(due).await;
         let still_due = inner.last_sync.get() + inner.config.mark_delay <= inner.shard.now();
         if still_due && wanted().is_some() {
-            let was_added = inner.commits.borrow_mut().add_empty(CommitKind::Mark);
+            let was_added =
+                inner.commits.borrow_mut().add_empty(CommitKind::Mark, Purpose::Control);
             if was_added {
                 inner.begun();
             } else {
@@ -120,7 +122,7 @@ impl Inner {
         self.wait_quiet().await;
         let was_added = {
             let mut commits = self.commits.borrow_mut();
-            !commits.ends_with_mark() && commits.add_empty(CommitKind::Mark)
+            !commits.ends_with_mark() && commits.add_empty(CommitKind::Mark, Purpose::FreesJournal)
         };
         if was_added {
             self.wake_lane();

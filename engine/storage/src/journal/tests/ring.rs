@@ -1,7 +1,8 @@
 //! The ring: wrapping, growing, filling up, and its two reserves.
 
 use super::*;
-use crate::journal::ring::make_file;
+use crate::block::BLOCK_BYTES;
+use crate::journal::ring::{OPENING_RESERVE_BYTES, make_file};
 use runtime::sim::{Fault, OpKind};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -115,6 +116,40 @@ fn a_full_ring_grows_then_refuses_records_but_takes_what_frees_space() {
         journal.stop().await;
     });
     assert_eq!(ring_files(&bed), 4);
+}
+
+#[test]
+fn however_many_starts_move_half_of_the_reserve_is_left_for_what_frees_the_journal() {
+    let bed = Bed::new(6);
+    bed.run_well(|shard| async move {
+        let (journal, _) = open(&shard, &tiny(), None).await;
+        let room = |purpose| {
+            let (shard, journal) = (shard.clone(), journal.clone());
+            async move {
+                shard.timeout(Duration::from_secs(1), journal.room(0, purpose)).await.is_ok()
+            }
+        };
+        while room(Purpose::Records).await {
+            append_synced(&journal, 1, 0).await;
+        }
+        // Each is a commit of its own, and the idle journal follows it with a mark.
+        while room(Purpose::Control).await {
+            let place = append_small(&journal, 2, EntryKind::LogStart).expect("room").place;
+            journal.wait_synced(place.sequence).await;
+        }
+        shard.sleep(10 * tiny().mark_delay).await;
+        let half = tiny().reserve_bytes / 2;
+        let pressure = journal.pressure();
+        let left = pressure.capacity_bytes - pressure.used_bytes;
+        assert_eq!(left, OPENING_RESERVE_BYTES + half);
+        for _ in 0..half / BLOCK_BYTES as u64 {
+            let place = append_small(&journal, 3, EntryKind::Truncation).expect("the half").place;
+            journal.wait_synced(place.sequence).await;
+        }
+        let over = append_small(&journal, 3, EntryKind::Truncation).map(|_| ());
+        assert_eq!(over, Err(NoRoom::Journal));
+        journal.stop().await;
+    });
 }
 
 #[test]
