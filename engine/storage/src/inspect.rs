@@ -1,7 +1,7 @@
 //! Reads what the shards wrote from plain bytes, for tools: no I/O, nothing is trusted, nothing is
 //! changed.
 //!
-//! A tool takes a file apart with [`journal::commit_at`] and [`manifest::record_at`], block by
+//! A tool takes a file apart with [`journal::commit_at`] and [`crate::RecordHeader::at`], block by
 //! block, and asks [`journal::judge`] for the verdict that recovery would reach on all files of a
 //! journal.
 

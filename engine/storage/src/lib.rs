@@ -63,7 +63,7 @@ pub use log::read::LogReadError;
 pub use log::replay::Misfit;
 pub use log::{Appended, Log, Stamp};
 pub use log_id::LogId;
-pub use manifest::format::RecordHeader;
+pub use manifest::format::{AtRecord, RecordHeader};
 pub use manifest::format::{Change, LogEntry, ManifestEntry};
 pub use manifest::read_back::ReadBack;
 pub use manifest::table::{SettledLog, Table, UnknownLog};

@@ -69,6 +69,13 @@ pub enum ManifestError {
         /// Where in it.
         position: u64,
     },
+    /// A newer version of the broker wrote this.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        version: u16,
+    },
     /// The record says what contradicts the records before it.
     Contradiction {
         /// The file.
@@ -291,6 +298,11 @@ impl fmt::Display for ManifestError {
                 f,
                 "{} is damaged at {position}: restore this broker's data from a replica or a \
                  backup",
+                path.display()
+            ),
+            ManifestError::Newer { path, version } => write!(
+                f,
+                "{} has format {version}: start the version of the broker that wrote it",
                 path.display()
             ),
             ManifestError::Contradiction { path, position, unknown } => write!(

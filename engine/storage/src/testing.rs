@@ -1,9 +1,11 @@
 //! Runs a piece of storage on a simulated machine, and builds batches to put into it.
 
+use crate::block::{BLOCK_BYTES, crc};
 use record::{BatchBuilder, LeaderEpoch, Offset, Record, Timestamp};
-use runtime::Shard;
 use runtime::sim::{Ended, Node, Rng, World};
+use runtime::{Buffer, Open, Shard};
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,6 +43,18 @@ pub(crate) fn run_until<T: 'static, Fut: Future<Output = T> + 'static>(
     let ended = world.run_until(LIMIT, || stop() || !node.is_running());
     assert_eq!(ended, Ended::Done, "{:?}", world.log_lines());
     answer.take()
+}
+
+/// Makes the journal's or manifest's header that stands there one of format 2.
+pub(crate) async fn make_newer(shard: &Shard, path: &Path, position: u64) {
+    let how = Open::read().write().direct();
+    let file = shard.disk().open(path, how).await.expect("that file");
+    let (read, mut block) = file.read(Buffer::aligned(BLOCK_BYTES), position).await;
+    assert_eq!(read.expect("readable"), BLOCK_BYTES);
+    block[8] = 2;
+    let own_crc = crc(&block[..92]);
+    block[92..96].copy_from_slice(&own_crc.to_le_bytes());
+    file.write_durably(block.freeze(), position).await.expect("written");
 }
 
 /// A batch of `count` records of `value_bytes` random bytes each, at `timestamp` and the

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use runtime::sim::DiskImage;
-use storage::inspect::manifest::{AtRecord, record_at, record_entries, record_size_bytes};
+use storage::inspect::manifest::{record_entries, record_size_bytes};
 use storage::inspect::{BLOCK_BYTES, manifest_file_number};
-use storage::{Change, LogId, ManifestEntry, Stage};
+use storage::{AtRecord, Change, LogId, ManifestEntry, RecordHeader, Stage};
 
 /// The newest manifest of one shard, as far as it was read.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ impl ManifestTable {
         let path = self.dir.join(format!("manifest-{:020}.rm", self.file));
         let mut records = Vec::new();
         while let Some(block) = image.read_at(&path, self.position, BLOCK_BYTES) {
-            let AtRecord::Header { header, .. } = record_at(&block) else { break };
+            let AtRecord::Header { header, .. } = RecordHeader::at(&block) else { break };
             let fits = header.file == self.file && header.position == self.position;
             let size_bytes = record_size_bytes(&header);
             let whole = image.read_at(&path, self.position, size_bytes as usize);

@@ -213,7 +213,7 @@ fn walk(
                 position += size;
                 continue;
             }
-            AtBlock::Newer { version } => {
+            AtBlock::Newer { version, .. } => {
                 end_gap(&mut gap, position, &mut visit)?;
                 visit(position, Found::Newer { version })?;
                 position += BLOCK_BYTES as u64;

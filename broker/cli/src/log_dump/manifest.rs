@@ -5,9 +5,11 @@ use super::report::{Line, Report, Stop};
 use super::text;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use storage::inspect::manifest::{AtRecord, record_at, record_entries, record_size_bytes};
+use storage::inspect::manifest::{record_entries, record_size_bytes};
 use storage::inspect::{BLOCK_BYTES, manifest_file_number};
-use storage::{Change, FileState, ManifestEntry, RecordHeader, SegmentState, Stage, Table};
+use storage::{
+    AtRecord, Change, FileState, ManifestEntry, RecordHeader, SegmentState, Stage, Table,
+};
 
 /// A header is in the first bytes of a block.
 const HEADER_BYTES: u64 = 96;
@@ -78,8 +80,8 @@ pub(super) fn walk(
 ) -> Result<ManifestEnd, Stop> {
     let (mut position, mut previous_crc, mut last) = (0, 0, None::<RecordHeader>);
     let newer = loop {
-        match record_at(file.at(position, HEADER_BYTES).map_err(Stop::Read)?) {
-            AtRecord::Newer { version } => break Some(version),
+        match RecordHeader::at(file.at(position, HEADER_BYTES).map_err(Stop::Read)?) {
+            AtRecord::Newer { version, .. } => break Some(version),
             AtRecord::NoHeader => break None,
             AtRecord::Header { header, crc } => {
                 let fits = is_in_place(&header, number, position)
@@ -119,7 +121,7 @@ fn follows(
     let Some(first) = file.first_nonzero(end)? else { return Ok(Follows::Zeros) };
     let mut position = first / BLOCK_BYTES as u64 * BLOCK_BYTES as u64;
     while position < file.size_bytes() {
-        if let AtRecord::Header { header, .. } = record_at(file.at(position, HEADER_BYTES)?)
+        if let AtRecord::Header { header, .. } = RecordHeader::at(file.at(position, HEADER_BYTES)?)
             && position > end
             && header.number > last.number
             && is_in_place(&header, number, position)

@@ -1,11 +1,11 @@
 //! What tools read, on the golden files and on damaged copies of them.
 
 use super::journal::{JournalFile, Wholeness, commit_at, commit_entries, judge};
-use super::manifest::{AtRecord, record_at, record_entries, record_size_bytes};
+use super::manifest::{record_entries, record_size_bytes};
 use super::*;
-use crate::AtBlock;
 use crate::block::crc;
 use crate::layout::{Layout, LayoutFault};
+use crate::{AtBlock, AtRecord, RecordHeader};
 
 const COMMIT: &[u8] = include_bytes!("../../tests/golden/journal-commit.bin");
 const RECORD: &[u8] = include_bytes!("../../tests/golden/manifest-record.bin");
@@ -37,19 +37,22 @@ fn the_golden_commit_is_read_and_every_damaged_one_is_noticed() {
 
 #[test]
 fn the_golden_record_is_read_and_every_damaged_one_is_noticed() {
-    let AtRecord::Header { header, .. } = record_at(RECORD) else { panic!("no header") };
+    let AtRecord::Header { header, .. } = RecordHeader::at(RECORD) else { panic!("no header") };
     assert_eq!((header.number, header.file, record_size_bytes(&header)), (12, 2, 4096));
     assert_eq!(record_entries(&header, RECORD).map(|entries| entries.len()), Some(8));
     for bit in 0..RECORD.len() * 8 {
         let mut bytes = RECORD.to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        if let AtRecord::Header { header, .. } = record_at(&bytes) {
+        if let AtRecord::Header { header, .. } = RecordHeader::at(&bytes) {
             assert_eq!(record_entries(&header, &bytes), None, "bit {bit}");
         }
     }
     let mut newer = RECORD.to_vec();
     newer[8] = 3;
-    assert_eq!(record_at(&sealed(newer, 92)), AtRecord::Newer { version: 3 });
+    assert_eq!(
+        RecordHeader::at(&sealed(newer, 92)),
+        AtRecord::Newer { version: 3, place: header.place() }
+    );
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub const ENTRY_HEADER_BYTES: usize = 40;
 
 const MAGIC: [u8; 8] = *b"RMJOURNL";
 const FORMAT_VERSION: u16 = 1;
+const JOURNAL_ID_AT: usize = 72;
 const CRC_AT: usize = 92;
 
 /// What a commit is for.
@@ -90,10 +91,13 @@ pub enum AtBlock {
     NoHeader,
     /// A header in every respect; its entries may still be damaged.
     Header(ReadHeader),
-    /// A header whose format only a newer version knows.
+    /// A header whose format only a newer version knows, but for what no version may move: magic,
+    /// version, journal id and CRC.
     Newer {
         /// The version that it states.
         version: u16,
+        /// Whose commit it is.
+        journal_id: u64,
     },
 }
 
@@ -154,7 +158,8 @@ pub(crate) fn read_header(bytes: &[u8]) -> AtBlock {
     }
     let version = u16::from_le_bytes([front[8], front[9]]);
     if version > FORMAT_VERSION {
-        return AtBlock::Newer { version };
+        let id = front[JOURNAL_ID_AT..].first_chunk().expect("a whole header");
+        return AtBlock::Newer { version, journal_id: u64::from_le_bytes(*id) };
     }
     decode(front).map_or(AtBlock::NoHeader, AtBlock::Header)
 }

@@ -80,7 +80,11 @@ pub(super) async fn scan(
     let mut memory = Buffer::aligned(0);
     for file in &files {
         let read = read_whole(file, memory).await;
-        found.push(find_commits(&read, shard.id().0, file.number, journal_id));
+        let commits = find_commits(&read, shard.id().0, file.number, journal_id);
+        found.push(commits.map_err(|version| {
+            let path = file_path(dir, file.number);
+            ScanError::Newer { path, version }
+        })?);
         memory = read.bytes;
     }
     let chain = follow(&found, replay_from)
@@ -138,7 +142,9 @@ async fn journal_id(
         let first = read_piece(&file.file, 0, BLOCK_BYTES.min(file.size_bytes as usize)).await;
         match first.map_or(AtBlock::NoHeader, |block| read_header(&block)) {
             AtBlock::NoHeader => {}
-            AtBlock::Newer { version } => return Err(ScanError::Newer { path: path(), version }),
+            AtBlock::Newer { version, .. } => {
+                return Err(ScanError::Newer { path: path(), version });
+            }
             AtBlock::Header(read) => {
                 let theirs = is_in_place(&read.header, shard.id().0, file.number, 0);
                 if !theirs || id.is_some_and(|id| id != read.header.journal_id) {
@@ -225,13 +231,25 @@ async fn read_piece(file: &File, position: u64, len: usize) -> io::Result<Buffer
     if result? == len { Ok(buffer) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// Every whole header of this journal that stands in its own place.
-fn find_commits(read: &FileRead, shard: u16, number: u32, journal_id: Option<u64>) -> FileFound {
+/// Every whole header of this journal that stands in its own place. An error is the format of a
+/// commit of this journal that a newer version of the broker has written.
+fn find_commits(
+    read: &FileRead,
+    shard: u16,
+    number: u32,
+    journal_id: Option<u64>,
+) -> Result<FileFound, u16> {
     let bytes = &read.bytes;
     let size_bytes = bytes.len() as u64;
     let mut found = FileFound::new(number, size_bytes);
     for position in (0..bytes.len()).step_by(BLOCK_BYTES) {
-        let AtBlock::Header(at) = read_header(&bytes[position..]) else { continue };
+        let at = match read_header(&bytes[position..]) {
+            AtBlock::Header(at) => at,
+            AtBlock::Newer { version, journal_id: id } if Some(id) == journal_id => {
+                return Err(version);
+            }
+            AtBlock::Newer { .. } | AtBlock::NoHeader => continue,
+        };
         let header = at.header;
         let ours = Some(header.journal_id) == journal_id
             && is_in_place(&header, shard, number, position as u64)
@@ -249,7 +267,7 @@ fn find_commits(read: &FileRead, shard: u16, number: u32, journal_id: Option<u64
         let entries = if entries.is_some() { EntriesFound::Whole } else { EntriesFound::Torn };
         found.commits.push(CommitFound { header, crc: at.crc, entries });
     }
-    found
+    Ok(found)
 }
 
 fn is_in_place(header: &CommitHeader, shard: u16, file: u32, position: u64) -> bool {

@@ -60,6 +60,39 @@ pub struct RecordHeader {
     pub entries_crc: u32,
 }
 
+/// What stands at a place where a record could stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtRecord {
+    /// Zeros, the middle of a record, or damage.
+    NoHeader,
+    /// A header in every respect; its entries may still be damaged.
+    Header {
+        /// What it says.
+        header: RecordHeader,
+        /// Its own CRC, which the next record carries.
+        crc: u32,
+    },
+    /// A header whose format only a newer version knows, but for what no version may move: magic,
+    /// version, place and CRC.
+    Newer {
+        /// The version that it states.
+        version: u16,
+        /// Where it stands.
+        place: RecordPlace,
+    },
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// Whose manifest it is.
+    pub shard: u16,
+    /// The number in the file's name.
+    pub file: u64,
+    /// Bytes from the file's start.
+    pub position: u64,
+}
+
 /// One statement about one log. A later one about the same thing replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestEntry {
@@ -136,19 +169,32 @@ impl RecordHeader {
         u32::from_le_bytes(*field)
     }
 
-    /// Reads a header and its CRC; None if the bytes are not a whole one of this version.
-    pub fn decode(bytes: &[u8]) -> Option<(RecordHeader, u32)> {
+    /// Reads what stands at the front of `bytes`: 96 of them suffice.
+    pub fn at(bytes: &[u8]) -> AtRecord {
+        RecordHeader::read(bytes).unwrap_or(AtRecord::NoHeader)
+    }
+
+    fn read(bytes: &[u8]) -> Option<AtRecord> {
         let bytes = bytes.first_chunk::<RECORD_HEADER_SIZE_BYTES>()?;
-        let mut reader = Fields::new(bytes);
-        if reader.array()? != MAGIC || reader.u16()? != FORMAT_VERSION {
+        let (covered, stored) = bytes.split_last_chunk()?;
+        let own_crc = u32::from_le_bytes(*stored);
+        if !covered.starts_with(&MAGIC) || crc(covered) != own_crc {
             return None;
         }
+        let mut reader = Fields::new(&covered[MAGIC.len()..]);
+        let version = reader.u16()?;
+        let (shard, entry_count, number) = (reader.u16()?, reader.u32()?, reader.u64()?);
+        let (file, position) = (reader.u64()?, reader.u64()?);
+        if version > FORMAT_VERSION {
+            let place = RecordPlace { shard, file, position };
+            return Some(AtRecord::Newer { version, place });
+        }
         let header = RecordHeader {
-            shard: reader.u16()?,
-            entry_count: reader.u32()?,
-            number: reader.u64()?,
-            file: reader.u64()?,
-            position: reader.u64()?,
+            shard,
+            entry_count,
+            number,
+            file,
+            position,
             length: reader.u32()?,
             previous_crc: reader.u32()?,
             replay: ReplayFrom {
@@ -162,10 +208,14 @@ impl RecordHeader {
                 reader.u32()?
             },
         };
-        let stored = reader.u32()?;
-        let is_whole = stored == crc(&bytes[..RECORD_HEADER_SIZE_BYTES - 4])
+        let is_sound = version == FORMAT_VERSION
             && usize::try_from(header.length).ok()? >= RECORD_HEADER_SIZE_BYTES;
-        is_whole.then_some((header, stored))
+        is_sound.then_some(AtRecord::Header { header, crc: own_crc })
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> RecordPlace {
+        RecordPlace { shard: self.shard, file: self.file, position: self.position }
     }
 }
 

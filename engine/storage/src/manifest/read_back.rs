@@ -2,7 +2,8 @@
 
 use super::file::{Place, at, file_name, file_number, may_be_header};
 use super::format::{
-    ENTRY_HEADER_SIZE_BYTES, ManifestEntry, RECORD_HEADER_SIZE_BYTES, RecordHeader,
+    AtRecord, ENTRY_HEADER_SIZE_BYTES, ManifestEntry, RECORD_HEADER_SIZE_BYTES, RecordHeader,
+    RecordPlace,
 };
 use super::table::Table;
 use super::{ManifestError, record_size_bytes};
@@ -115,11 +116,18 @@ impl Reader {
             return Ok(None);
         }
         let Some(block) = self.bytes(position, BLOCK_BYTES as u64).await? else { return Ok(None) };
-        let Some((header, own_crc)) = RecordHeader::decode(&block) else { return Ok(None) };
+        let (header, own_crc) = match RecordHeader::at(&block) {
+            AtRecord::Header { header, crc } => (header, crc),
+            AtRecord::Newer { version, place } => {
+                self.refuse_newer(version, place, position)?;
+                return Ok(None);
+            }
+            AtRecord::NoHeader => return Ok(None),
+        };
         // The first record of a file may have any number above 0; from there on there is no gap.
         let is_next = header.number > 0 && (position == 0 || header.number == last_number + 1);
         let fits = is_next
-            && self.is_in_place(&header, position)
+            && header.place() == self.place(position)
             && header.previous_crc == previous_crc
             && record_size_bytes(header.length) <= self.size_bytes - position;
         if !fits {
@@ -154,11 +162,19 @@ impl Reader {
             if position > end
                 && let Some(block) = &block
                 && may_be_header(block)
-                && let Some((header, _)) = RecordHeader::decode(block)
-                && header.number > last_number
-                && self.is_in_place(&header, position)
             {
-                return Err(rot);
+                match RecordHeader::at(block) {
+                    AtRecord::Header { header, .. }
+                        if header.number > last_number
+                            && header.place() == self.place(position) =>
+                    {
+                        return Err(rot);
+                    }
+                    AtRecord::Newer { version, place } => {
+                        self.refuse_newer(version, place, position)?;
+                    }
+                    AtRecord::Header { .. } | AtRecord::NoHeader => {}
+                }
             }
             let is_blank = block.is_some_and(|block| block.iter().all(|byte| *byte == 0));
             position += BLOCK_BYTES as u64;
@@ -169,8 +185,21 @@ impl Reader {
         Ok(leftover_end)
     }
 
-    fn is_in_place(&self, header: &RecordHeader, position: u64) -> bool {
-        (header.shard, header.file, header.position) == (self.shard_id, self.number, position)
+    /// What a newer version has written in this place, this one must not write over.
+    fn refuse_newer(
+        &self,
+        version: u16,
+        place: RecordPlace,
+        position: u64,
+    ) -> Result<(), ManifestError> {
+        if place != self.place(position) {
+            return Ok(());
+        }
+        Err(ManifestError::Newer { path: self.path.clone(), version })
+    }
+
+    fn place(&self, position: u64) -> RecordPlace {
+        RecordPlace { shard: self.shard_id, file: self.number, position }
     }
 
     /// Whole blocks of the file, which holds them; none if the disk cannot read them. A write that

@@ -7,7 +7,7 @@ use crate::leader_epochs::{EpochStart, LeaderEpochs};
 use crate::log_id::LogId;
 use crate::producer_state::{Producer, ProducerBatch};
 use crate::segment::SegmentState;
-use crate::testing::{run, run_until};
+use crate::testing::{make_newer, run, run_until};
 use record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use runtime::Lease;
 use runtime::sim::{DiskImage, Fault, OpKind, Options, Rng, SimDisk, World};
@@ -90,6 +90,13 @@ async fn open(shard: &Shard) -> Manifest {
     let dir = Path::new(DIR);
     let read_back = Manifest::read(shard, dir).await.expect("readable");
     Manifest::open(shard, dir, TINY, read_back).await.expect("openable")
+}
+
+fn header_at(block: &[u8]) -> Option<format::RecordHeader> {
+    match format::RecordHeader::at(block) {
+        format::AtRecord::Header { header, .. } => Some(header),
+        _ => None,
+    }
 }
 
 async fn make_dir(shard: &Shard) {
@@ -252,8 +259,8 @@ fn rot_before_the_last_record_is_named_and_at_the_end_reads_as_torn() {
     let bytes = node.disk().read(&path).expect("that file");
     let headers: Vec<(u64, u64)> = (0..bytes.len())
         .step_by(BLOCK_BYTES)
-        .filter_map(|at| format::RecordHeader::decode(&bytes[at..]))
-        .map(|(header, _)| (header.position, header.number))
+        .filter_map(|at| header_at(&bytes[at..]))
+        .map(|header| (header.position, header.number))
         .collect();
     assert!(headers.len() > 6, "{headers:?}");
     let image = node.disk().image();
@@ -275,6 +282,45 @@ fn rot_before_the_last_record_is_named_and_at_the_end_reads_as_torn() {
 }
 
 #[test]
+fn a_record_that_a_newer_version_wrote_refuses_the_start_wherever_it_stands() {
+    let world = World::new(13, Options::default());
+    let node = world.node("n");
+    let promise = Rc::new(RefCell::new(Promise::default()));
+    run(&world, &node, move |shard| {
+        let promise = promise.clone();
+        async move {
+            make_dir(&shard).await;
+            work(shard, 2, 8, promise).await;
+        }
+    });
+    let (path, _) = node.disk().files().into_iter().next().expect("one file");
+    let bytes = node.disk().read(&path).expect("that file");
+    let headers = (0..bytes.len()).step_by(BLOCK_BYTES).filter_map(|at| header_at(&bytes[at..]));
+    let positions: Vec<u64> = headers.map(|header| header.position).collect();
+    assert!(positions.len() > 6, "{positions:?}");
+    let image = node.disk().image();
+    for (position, damaged) in
+        positions.iter().map(|at| (*at, None)).chain([(positions[3], Some(positions[2]))])
+    {
+        node.disk().restore(&image);
+        if let Some(before) = damaged {
+            // Behind what this version takes for the end.
+            node.disk().flip(&path, before + 88);
+        }
+        let path = path.clone();
+        let outcome = run(&world, &node, move |shard| {
+            let path = path.clone();
+            async move {
+                make_newer(&shard, &path, position).await;
+                Manifest::read(&shard, Path::new(DIR)).await
+            }
+        });
+        let is_refused = matches!(outcome, Err(ManifestError::Newer { version: 2, .. }));
+        assert!(is_refused, "{outcome:?} at {position}");
+    }
+}
+
+#[test]
 fn what_was_not_whole_at_a_start_is_never_whole_again() {
     let world = World::new(12, Options::default());
     let node = world.node("n");
@@ -289,8 +335,8 @@ fn what_was_not_whole_at_a_start_is_never_whole_again() {
     let (path, _) = node.disk().files().into_iter().next().expect("one file");
     let bytes = node.disk().read(&path).expect("that file");
     let headers = (0..bytes.len()).step_by(BLOCK_BYTES);
-    let last = headers.filter_map(|at| format::RecordHeader::decode(&bytes[at..])).next_back();
-    let (header, _) = last.expect("records");
+    let last = headers.filter_map(|at| header_at(&bytes[at..])).next_back();
+    let header = last.expect("records");
     // The last record has a bad byte at a start, and after it a good one again.
     node.disk().flip(&path, header.position + 88);
     let opened = run(&world, &node, |shard| async move { open(&shard).await.last_number() });

@@ -1,6 +1,7 @@
 //! What the scan makes of damage: torn tails, ghosts, rot, strangers, and cuts while it is made.
 
 use super::*;
+use crate::testing::make_newer;
 use runtime::sim::Rng;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -125,6 +126,19 @@ fn each_start_is_a_generation_and_scanning_twice_gives_the_same() {
             let (journal, entries) = open_and_replay(&shard, &unmarked(), None).await;
             assert_eq!(ids(&entries), (0..generation as i64).collect::<Vec<_>>());
             append_synced(&journal, generation as i64, 10).await;
+        });
+    }
+}
+
+#[test]
+fn a_commit_that_a_newer_version_wrote_refuses_the_start_wherever_it_stands() {
+    for block in 0..9 {
+        let bed = Bed::new(11);
+        write(&bed, 8, 4);
+        bed.run_well(move |shard| async move {
+            make_newer(&shard, &file(), block * 4096).await;
+            let error = refusal(&shard, None, 0).await;
+            assert!(matches!(&error, ScanError::Newer { version: 2, .. }), "{error} at {block}");
         });
     }
 }

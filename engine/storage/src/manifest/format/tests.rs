@@ -101,7 +101,7 @@ fn a_record_is_the_golden_bytes() {
 
 #[test]
 fn the_golden_bytes_are_read_back() {
-    let (header, _) = RecordHeader::decode(GOLDEN).expect("a whole header");
+    let AtRecord::Header { header, .. } = RecordHeader::at(GOLDEN) else { panic!("a header") };
     let mut rest = &GOLDEN[RECORD_HEADER_SIZE_BYTES..];
     assert_eq!(header, sample_header(rest));
     for expected in sample_entries() {
@@ -117,9 +117,10 @@ fn a_header_with_any_bit_changed_is_none() {
     for bit in 0..RECORD_HEADER_SIZE_BYTES * 8 {
         let mut bytes = GOLDEN[..RECORD_HEADER_SIZE_BYTES].to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(RecordHeader::decode(&bytes), None, "bit {bit}");
+        assert_eq!(RecordHeader::at(&bytes), AtRecord::NoHeader, "bit {bit}");
     }
-    assert_eq!(RecordHeader::decode(&GOLDEN[..RECORD_HEADER_SIZE_BYTES - 1]), None);
+    let cut = &GOLDEN[..RECORD_HEADER_SIZE_BYTES - 1];
+    assert_eq!(RecordHeader::at(cut), AtRecord::NoHeader);
 }
 
 #[test]
