@@ -42,6 +42,19 @@ pub mod inspect;
 #[cfg(test)]
 mod testing;
 
+#[cfg(all(
+    not(debug_assertions),
+    any(
+        feature = "known-bad-ack-before-sync",
+        feature = "known-bad-recycle-before-flush",
+        feature = "known-bad-serve-before-recovery-sync",
+        feature = "known-bad-skip-syncfs",
+        feature = "known-bad-skip-dir-sync",
+        feature = "known-bad-forget-producer-state",
+    )
+))]
+compile_error!("a known-bad build is there to be caught by a test: never build it with --release");
+
 pub use block_file::{FileState, PrepareError, Unsynced};
 pub use config::{LogConfig, StoreConfig};
 pub use error::{AppendError, CreateError, DeleteError};

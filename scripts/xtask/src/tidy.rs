@@ -22,9 +22,10 @@ use tree::{Finding, Tree};
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 /// Every rule, in the order in which its findings are printed.
-const RULES: [Rule; 27] = [
+const RULES: [Rule; 28] = [
     ("the crates' edges point down in the table of docs/architecture.md", layers::edges),
     ("third-party crates stay where they belong", layers::third_party),
+    ("crates use what the page says", layers::named_edges),
     ("known-bad features are never on by default", layers::known_bad_features),
     ("member manifests take versions and lints from the workspace", manifests::members),
     ("every third-party crate has its reason, and somebody who uses it", manifests::reasons),

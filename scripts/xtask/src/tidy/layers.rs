@@ -1,10 +1,10 @@
-//! Rules about who may use whom, read from the table in docs/architecture.md and every Cargo.toml.
+//! Rules about who may use whom, read from docs/architecture.md and every Cargo.toml.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::{Finding, Package, Tree};
 
-/// The page whose fenced block is the law.
+/// The page that is the law: a fenced block with the levels, and a table with the column `may use`.
 const PAGE: &str = "docs/architecture.md";
 
 /// The one crate that may be missing from the table: it may use no other crate of the project.
@@ -58,6 +58,32 @@ pub fn edges(tree: &Tree) -> Vec<Finding> {
                 );
                 findings.push(finding(&package.name, &message));
             }
+        }
+    }
+    findings
+}
+
+/// An edge between two crates is one that the page names: who adds one changes the page, where a
+/// reviewer sees it.
+pub fn named_edges(tree: &Tree) -> Vec<Finding> {
+    let Some(page) = tree.file(PAGE) else { return Vec::new() };
+    let allowed = allowed(&page.text);
+    let mut findings = Vec::new();
+    for package in tree.packages().iter().filter(|package| package.name != OUTSIDE) {
+        let ours = package.dependencies.iter().filter(|needed| needed.path.is_some());
+        let used: BTreeSet<&str> = ours.map(|needed| needed.name.as_str()).collect();
+        let Some(named) = allowed.get(package.name.as_str()) else {
+            findings.push(finding(&package.name, "the table has no row that says what it may use"));
+            continue;
+        };
+        for name in used.difference(named) {
+            let message = format!("it uses {name}: {PAGE} does not say that it may");
+            findings.push(finding(&package.name, &message));
+        }
+        for name in named.difference(&used) {
+            let message =
+                format!("{} may use {name} and does not; take its name out", package.name);
+            findings.push(page.finding(0, message));
         }
     }
     findings
@@ -147,6 +173,23 @@ fn levels(page: &str) -> BTreeMap<&str, u32> {
     levels
 }
 
+/// What each crate may use: rows `| a, b | c, d |` of the table whose second column is `may use`,
+/// with `–` for nothing.
+fn allowed(page: &str) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut allowed = BTreeMap::new();
+    let rows = page.lines().skip_while(|line| !line.contains("| may use |")).skip(2);
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let mut cells = row.split('|').skip(1).map(listed);
+        let (Some(crates), Some(used)) = (cells.next(), cells.next()) else { continue };
+        allowed.extend(crates.iter().map(|name| (*name, used.clone())));
+    }
+    allowed
+}
+
+fn listed(cell: &str) -> BTreeSet<&str> {
+    cell.split(',').map(str::trim).filter(|name| !matches!(*name, "" | "–")).collect()
+}
+
 /// The names in a line of the table; what stands in parentheses is for people.
 fn crate_names(line: &str) -> impl Iterator<Item = &str> {
     let outside = line.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest));
@@ -159,7 +202,7 @@ fn finding(place: &str, message: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONFINED, edges, known_bad_features, third_party};
+    use super::{CONFINED, edges, known_bad_features, named_edges, third_party};
     use crate::tidy::tree::Tree;
 
     const TABLE: &str = "# Layers\n```\n2  cli (the binary) · bench\n\
@@ -221,6 +264,25 @@ mod tests {
     }
 
     #[test]
+    fn an_edge_that_the_page_does_not_name_and_a_name_without_an_edge_are_found() {
+        const ROWS: &str = "| crate | may use | may never know |\n| --- | --- | --- |\n\
+                            | record, runtime, protocol | – | time |\n\
+                            | storage | runtime, record | topics |\n\nbehind | it | all |\n";
+        let found = |needs: &[&str], name| {
+            let packages = house(&[package(name, needs, "{}")]);
+            let findings = named_edges(&tree(ROWS, &packages));
+            findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&["@record", "@runtime"], "storage"), Vec::<String>::new());
+        let more = found(&["@record", "@runtime", "@protocol"], "storage");
+        assert!(more.len() == 1 && more[0].contains("it uses protocol"), "{more:?}");
+        let less = found(&["@record"], "storage");
+        assert!(less.len() == 1 && less[0].contains("may use runtime and does not"), "{less:?}");
+        let rowless = found(&[], "server");
+        assert!(rowless.len() == 1 && rowless[0].contains("no row"), "{rowless:?}");
+    }
+
+    #[test]
     fn a_confined_crate_elsewhere_is_found() {
         let packages = lawful(&[package("server", &["libc", "snap", "unheard-of"], "{}")]);
         let findings = third_party(&tree("", &packages));
@@ -234,7 +296,7 @@ mod tests {
         let without_cli: Vec<_> =
             lawful(&[]).into_iter().filter(|json| !json.contains("\"cli\"")).collect();
         let findings = third_party(&tree("", &without_cli));
-        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert_eq!(findings.len(), 3, "{findings:?}");
         assert!(findings[0].message.contains("cli does not use clap"), "{findings:?}");
     }
 

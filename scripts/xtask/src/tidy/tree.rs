@@ -9,8 +9,10 @@ use serde::Deserialize;
 use super::rust_code;
 use crate::steps::{StepError, answer, cargo};
 
-/// Folders that hold no part of the project: build output, a broker's records, caches.
-const SKIPPED_FOLDERS: [&str; 5] = ["target", ".git", "data", "__pycache__", "node_modules"];
+/// Folders that hold no part of the project, wherever they are: build output, caches.
+const SKIPPED_FOLDERS: [&str; 4] = ["target", ".git", "__pycache__", "node_modules"];
+/// The records of a broker that was started in the root.
+const RECORDS_FOLDER: &str = "data/";
 
 /// A place that breaks a rule.
 #[derive(Debug, PartialEq, Eq)]
@@ -207,8 +209,9 @@ impl Tree {
             }
             let relative = format!("{prefix}{name}");
             if path.is_dir() {
-                if !SKIPPED_FOLDERS.contains(&name.as_str()) {
-                    self.walk(&path, &format!("{relative}/"))?;
+                let inner = format!("{relative}/");
+                if !SKIPPED_FOLDERS.contains(&name.as_str()) && inner != RECORDS_FOLDER {
+                    self.walk(&path, &inner)?;
                 }
                 continue;
             }
