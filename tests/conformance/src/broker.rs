@@ -1,19 +1,14 @@
-//! A broker as a process: started on a free port with a folder of its own, stopped, started again.
+//! A broker of a test: started on a free port with a folder of its own, stopped, started again.
 
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::{kafka, ringmain, wait, workspace};
+use launch::{LaunchError, Process, Program, STOP_DEADLINE, Site, environment, usage};
 
-/// A JVM on a busy machine of two cores needs a while; a sound broker comes far below it.
-const START_DEADLINE: Duration = Duration::from_secs(90);
-/// How Linux counts processor time for programs, on every machine.
-const TICK_MS: u64 = 10;
-const STOP_DEADLINE: Duration = Duration::from_secs(60);
+use crate::{wait, workspace};
 
 /// Which program is under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +32,28 @@ impl Kind {
             Ok(other) => panic!("RINGMAIN_ORACLE={other}: only `kafka` is known"),
         }
     }
+
+    fn program(self) -> Program {
+        /// Built once, for all tests of a test program.
+        static RINGMAIN: OnceLock<PathBuf> = OnceLock::new();
+        match self {
+            Self::Ringmain => {
+                let binary = RINGMAIN.get_or_init(|| sound(environment::ringmain()));
+                Program::Ringmain { binary: binary.clone() }
+            }
+            Self::Kafka => Program::Kafka { jars: workspace::kafka_jars() },
+        }
+    }
 }
 
 /// A running broker. When it is dropped its process is killed; its folder stays if a test failed.
 #[derive(Debug)]
 pub struct Broker {
-    kind: Kind,
-    folder: PathBuf,
-    port: u16,
+    program: Program,
+    site: Site,
     settings: Vec<(String, String)>,
     open_files_max: Option<u32>,
-    child: Child,
+    process: Process,
 }
 
 impl Broker {
@@ -83,27 +89,24 @@ impl Broker {
         settings: &[(&str, &str)],
         open_files_max: Option<u32>,
     ) -> Self {
-        let folder = workspace::fresh_folder(name);
+        let program = kind.program();
+        let site = sound(Site::new(workspace::fresh_folder(name)));
         let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string()));
         let settings: Vec<_> = settings.collect();
-        let port = free_port();
-        if kind == Kind::Kafka {
-            kafka::format(&folder, port, &settings);
-        }
-        let child = spawn(kind, &folder, port, &settings, open_files_max);
-        let mut broker = Self { kind, folder, port, settings, open_files_max, child };
+        let process = spawn(&program, &site, &settings, open_files_max);
+        let mut broker = Self { program, site, settings, open_files_max, process };
         broker.await_port();
         broker
     }
 
     /// `host:port` for clients.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.site.address().to_string()
     }
 
     /// The folder that holds the broker's records.
     pub fn data_folder(&self) -> PathBuf {
-        data_folder(&self.folder)
+        self.site.data_folder()
     }
 
     /// The processor time that all threads of the broker have taken, in steps of 10 ms.
@@ -112,13 +115,7 @@ impl Broker {
     ///
     /// If it has ended.
     pub fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        let stat = stat.expect("a running process has its line");
-        // The name in parentheses may hold anything; user and system time are fields 14 and 15.
-        let (_, fields) = stat.rsplit_once(')').expect("the name stands in parentheses");
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks = ticks.map(|field| field.parse::<u64>().expect("a count of ticks")).sum::<u64>();
-        Duration::from_millis(ticks * TICK_MS)
+        sound(usage::processor_time(self.process.id()))
     }
 
     /// The memory that the broker has now, in MiB.
@@ -127,12 +124,7 @@ impl Broker {
     ///
     /// If it has ended.
     pub fn resident_mib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.expect("a running process has its page");
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let resident = resident.expect("a process that has not ended has memory");
-        let kib = resident.trim().trim_end_matches("kB").trim();
-        kib.parse::<u64>().expect("a count of KiB") / 1024
+        sound(usage::resident_bytes(self.process.id())) >> 20
     }
 
     /// Stops the broker in good order and starts it again on the same folder and port.
@@ -143,11 +135,10 @@ impl Broker {
 
     /// Kills the broker by SIGKILL and starts it again on the same folder and port.
     pub fn kill_and_restart(&mut self) {
-        self.child.kill().expect("our own child can be killed");
-        self.child.wait().expect("our own child can be waited for");
+        sound(self.process.kill());
         // The kernel closes the sockets of a ring after the process has ended: until then the old
         // listener would be taken for the new one.
-        let address = self.socket_address();
+        let address = self.site.address();
         wait::until("the end of the killed broker's listener", STOP_DEADLINE, || {
             TcpStream::connect(address).is_err().then_some(())
         });
@@ -160,120 +151,57 @@ impl Broker {
     ///
     /// If it does not end in good order and in time.
     pub fn stop(&mut self) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM: no process {id}");
-        let child = &mut self.child;
-        let status = wait::until("the broker's end after SIGTERM", STOP_DEADLINE, || {
-            child.try_wait().expect("our own child can be waited for")
-        });
-        // A JVM that ends by SIGTERM in good order says 128 + 15.
-        let expected = if self.kind == Kind::Kafka { 143 } else { 0 };
-        let found = status.code();
-        assert!(found == Some(expected), "stopped with {status}\n{}", self.last_words());
+        let ended = sound(self.process.stop(STOP_DEADLINE));
+        let stopped_well = ended.is_some_and(|status| self.program.stopped_well(status));
+        assert!(stopped_well, "stopped with {ended:?}\n{}", self.site.last_words());
     }
 
     fn start_again(&mut self) {
-        let Self { kind, folder, port, settings, open_files_max, .. } = &*self;
-        self.child = spawn(*kind, folder, *port, settings, *open_files_max);
+        self.process = spawn(&self.program, &self.site, &self.settings, self.open_files_max);
         self.await_port();
     }
 
     fn await_port(&mut self) {
-        let address = self.socket_address();
-        let child = &mut self.child;
-        let started: Result<(), ExitStatus> =
-            wait::until("the broker's open port", START_DEADLINE, || {
-                if let Some(status) = child.try_wait().expect("our own child can be waited for") {
-                    return Some(Err(status));
-                }
-                TcpStream::connect(address).is_ok().then_some(Ok(()))
-            });
-        if let Err(status) = started {
-            panic!("the broker ended at its start with {status}\n{}", self.last_words());
-        }
-    }
-
-    fn socket_address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
-    }
-
-    /// The end of what the broker wrote to its standard output and error.
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.folder.join("log.txt")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        let started = self.process.await_port(&self.site);
+        started.unwrap_or_else(|error| panic!("{error}\n{}", self.site.last_words()));
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
         // It may have ended already; then there is nothing to kill, and nobody to tell.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        drop(self.process.kill());
         if std::thread::panicking() {
-            eprintln!("the broker's folder is kept: {}", self.folder.display());
+            eprintln!("the broker's folder is kept: {}", self.site.folder().display());
         } else {
-            drop(fs::remove_dir_all(&self.folder));
+            drop(std::fs::remove_dir_all(self.site.folder()));
         }
     }
-}
-
-/// Where the records of the broker that lives in `folder` are.
-pub(crate) fn data_folder(folder: &Path) -> PathBuf {
-    folder.join("data")
-}
-
-/// A port that nobody listens on, another one each time.
-///
-/// It lies below those that Linux gives to clients, so that no client takes it while a broker is
-/// restarted.
-pub(crate) fn free_port() -> u16 {
-    const FIRST: u32 = 20_000;
-    const COUNT: u32 = 12_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..COUNT {
-        let step = std::process::id() % COUNT * 64 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = u16::try_from(FIRST + step % COUNT).expect("32,000 fits");
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port from {FIRST} on is free");
 }
 
 fn spawn(
-    kind: Kind,
-    folder: &Path,
-    port: u16,
+    program: &Program,
+    site: &Site,
     settings: &[(String, String)],
     open_files_max: Option<u32>,
-) -> Child {
-    let log = File::options().create(true).append(true).open(folder.join("log.txt"));
-    let log = log.expect("a log can be written into a fresh folder");
-    let mut command = match kind {
-        Kind::Ringmain => ringmain::command(&data_folder(folder), port, settings),
-        Kind::Kafka => kafka::command(folder),
+) -> Process {
+    let command = program.command(site, settings);
+    let command = command.unwrap_or_else(|error| panic!("{error}\n{}", site.last_words()));
+    let command = match open_files_max {
+        Some(max) => limited(&command, max),
+        None => command,
     };
-    if let Some(max) = open_files_max {
-        command = limited(&command, max);
-    }
-    let program = command.get_program().to_string_lossy().into_owned();
-    let copy = log.try_clone().expect("an open file can be shared");
-    let child = command.current_dir(folder).stdout(log).stderr(copy).spawn();
-    child.unwrap_or_else(|error| panic!("cannot start {program}: {error}; is it built?"))
+    sound(Process::start(command, site))
 }
 
 /// The same program, by a shell that sets both limits on open files and becomes it.
 fn limited(command: &Command, open_files_max: u32) -> Command {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(format!("ulimit -n {open_files_max} && exec \"$0\" \"$@\""));
-    shell.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    shell
+    launch::wrapped(shell, command)
+}
+
+/// What must not fail in a test.
+fn sound<T>(outcome: Result<T, LaunchError>) -> T {
+    outcome.unwrap_or_else(|error| panic!("{error}"))
 }

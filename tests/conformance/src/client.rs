@@ -23,7 +23,7 @@ pub struct Client {
 impl Client {
     /// Starts one of the programs in `tests/conformance/python`; its output goes below `folder`.
     pub fn python(folder: &Path, program: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(workspace::peer("venv/bin/python"));
+        let mut command = Command::new(workspace::python());
         command.arg(format!("{}/python/{program}.py", env!("CARGO_MANIFEST_DIR")));
         Self::program(folder, program, command.args(arguments))
     }

@@ -7,6 +7,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use launch::environment;
+
 use crate::client::Client;
 use crate::workspace;
 
@@ -119,7 +121,7 @@ impl Hasher for WordHasher {
 /// The file below the peers with this name; `make` is called with another name if it is missing,
 /// so that an interrupted run leaves no half of it.
 fn made_once(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
-    let path = workspace::peer("").join(name);
+    let path = environment::target().join("peers").join(name);
     if !path.exists() {
         let unfinished = path.with_extension(format!("{}", std::process::id()));
         make(&unfinished);

@@ -10,8 +10,6 @@
 )]
 
 pub mod broker;
-pub mod kafka;
-pub mod ringmain;
 
 pub mod client;
 pub mod peer;

@@ -6,19 +6,17 @@ pub mod values;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use launch::{LaunchError, environment};
 use serde_json::Value;
 
 /// Why the oracle has no answer.
 #[derive(Debug)]
 pub enum OracleError {
     /// The jars are not there.
-    NoJars {
-        /// The jar that was looked for.
-        path: PathBuf,
-    },
+    NoJars(LaunchError),
     /// The process cannot be started or ended; its own words are on standard error.
     Process(io::Error),
     /// Kafka's classes refuse the message.
@@ -33,9 +31,7 @@ pub enum OracleError {
 impl fmt::Display for OracleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoJars { path } => {
-                write!(f, "{} is missing: run `cargo xtask peers`", path.display())
-            }
+            Self::NoJars(error) => error.fmt(f),
             Self::Process(error) => write!(f, "the oracle's process: {error}; is a JDK installed?"),
             Self::Refused { reason } => write!(f, "Kafka's classes refuse the message: {reason}"),
             Self::Json(error) => write!(f, "the oracle's answer is not JSON: {error}"),
@@ -78,11 +74,7 @@ impl Oracle {
     /// Starts the process, which takes about a second.
     pub fn start() -> Result<Self, OracleError> {
         let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let jars = crate_folder.join("../../target/peers/jars");
-        let needed = jars.join("kafka-clients-4.3.1.jar");
-        if !needed.exists() {
-            return Err(OracleError::NoJars { path: needed });
-        }
+        let jars = environment::kafka_jars().map_err(OracleError::NoJars)?;
         let mut child = Command::new("java")
             .arg("-Xmx256m")
             .arg("-XX:+UseSerialGC")

@@ -1,22 +1,25 @@
-//! Where things lie: the workspace, its peers, and the folders that tests fill.
+//! Where things lie: the installed peers, and the folders that tests fill.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The workspace's root folder.
-pub fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    root.expect("this crate lies two folders below the root").to_path_buf()
-}
+use launch::{LaunchError, environment};
 
-/// What `cargo xtask peers` installed.
+/// A Python with the clients that `cargo xtask peers` installed.
 ///
 /// # Panics
 ///
 /// If it is missing.
-pub fn peer(path: &str) -> PathBuf {
-    let peer = root().join("target/peers").join(path);
-    assert!(peer.exists(), "{} is missing: run `cargo xtask peers`", peer.display());
-    peer
+pub fn python() -> PathBuf {
+    found(environment::python())
+}
+
+/// The jars of Apache Kafka that `cargo xtask peers` installed.
+///
+/// # Panics
+///
+/// If they are missing.
+pub fn kafka_jars() -> PathBuf {
+    found(environment::kafka_jars())
 }
 
 /// A new empty folder for one broker or client, on the disk that holds the workspace.
@@ -25,10 +28,15 @@ pub fn peer(path: &str) -> PathBuf {
 ///
 /// If it cannot be made.
 pub fn fresh_folder(name: &str) -> PathBuf {
-    let folder = root().join("target/conformance").join(format!("{name}-{}", std::process::id()));
+    let folder = format!("conformance/{name}-{}", std::process::id());
+    let folder = environment::target().join(folder);
     if folder.exists() {
         std::fs::remove_dir_all(&folder).expect("a folder that a test left can be removed");
     }
     std::fs::create_dir_all(&folder).expect("a folder below target can be made");
     folder
+}
+
+fn found(peer: Result<PathBuf, LaunchError>) -> PathBuf {
+    peer.unwrap_or_else(|error| panic!("{error}"))
 }

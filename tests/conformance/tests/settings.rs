@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use conformance::workspace;
+use launch::environment;
 
 const LIST: &str = "broker/server/src/config/kafka_settings.txt";
 
@@ -13,14 +14,14 @@ fn the_known_settings_are_those_of_kafkas_classes() {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/SettingNames.java");
     let output = Command::new("java")
         .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
-        .arg(workspace::peer("jars").join("*"))
+        .arg(workspace::kafka_jars().join("*"))
         .arg(program)
         .output()
         .expect("a JDK is installed");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "Kafka's classes did not answer: {said}");
     let names = String::from_utf8(output.stdout).expect("Kafka's names are ASCII");
-    let list = fs::read_to_string(workspace::root().join(LIST)).expect("the list is UTF-8");
+    let list = fs::read_to_string(environment::workspace().join(LIST)).expect("the list is UTF-8");
     let listed: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
     let wanted: Vec<&str> = names.lines().collect();
     let missing: Vec<_> = wanted.iter().filter(|name| !listed.contains(name)).collect();
