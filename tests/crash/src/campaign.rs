@@ -22,12 +22,14 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::broker::Subject;
+use launch::LaunchError;
+
 use crate::checker::floor::Floor;
 use crate::checker::{Verdict, check};
 use crate::dice::Dice;
 use crate::history::History;
 use crate::history_file::HistoryFileError;
+use crate::subject::Subject;
 use stage::Stage;
 
 /// How long the broker lives on after it has acknowledged, in milliseconds.
@@ -84,6 +86,8 @@ pub struct Outcome {
 pub enum CampaignError {
     /// The operating system refused something.
     Io(&'static str, io::Error),
+    /// The broker could not be started, stopped or killed.
+    Launch(LaunchError),
     /// The broker ended though nobody killed it.
     BrokerEnded {
         /// How.
@@ -117,6 +121,7 @@ impl fmt::Display for CampaignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CampaignError::Io(what, error) => write!(f, "cannot {what}: {error}"),
+            CampaignError::Launch(error) => error.fmt(f),
             CampaignError::BrokerEnded { status, log } => {
                 write!(f, "the broker ended by itself, {status}; its last words:\n{log}")
             }
@@ -130,6 +135,12 @@ impl fmt::Display for CampaignError {
             ),
             CampaignError::History(error) => error.fmt(f),
         }
+    }
+}
+
+impl From<LaunchError> for CampaignError {
+    fn from(error: LaunchError) -> CampaignError {
+        CampaignError::Launch(error)
     }
 }
 

@@ -14,12 +14,11 @@ pub mod history;
 pub mod campaign;
 pub mod environment;
 
-mod broker;
 mod client;
 mod dice;
 mod history_file;
-pub mod kafka;
+mod subject;
 
-pub use broker::{Sizes, Subject};
 pub use checker::floor::Floor;
 pub use checker::violation::Violation;
+pub use subject::{ProducerMemory, Sizes, Subject};

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use crash::campaign::Campaign;
 use crash::environment::{self, Build, EnvironmentError};
-use crash::kafka::ProducerMemory;
-use crash::{Sizes, Subject};
+use crash::{ProducerMemory, Sizes, Subject};
 
 /// Kafka takes seconds to start, Ringmain milliseconds; a run should take about a minute.
 const KAFKA_CYCLES: u32 = 5;

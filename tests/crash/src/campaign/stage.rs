@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use launch::{Process, Site};
+
 use super::{Campaign, CampaignError};
-use crate::broker::{Broker, Site, Subject};
 use crate::client::{Client, Clients, Notice};
 use crate::history::{Extent, History, Interruption, Promise};
 use crate::history_file;
+use crate::subject::Subject;
 
 const TOPIC: &str = "crash";
 const PARTITIONS: u32 = 20;
@@ -23,8 +25,6 @@ const ACK_DEADLINE: Duration = Duration::from_secs(30);
 const FINISH_DEADLINE: Duration = Duration::from_secs(120);
 /// How often a wait looks whether the broker still lives.
 const GLANCE: Duration = Duration::from_millis(50);
-/// What is shown of the broker's output.
-const LAST_WORDS_BYTES: usize = 4096;
 
 /// One producer of the cast: what it is promised, its `--promise`, its `--batches`, and its
 /// partitions.
@@ -65,7 +65,7 @@ pub(super) struct Stage {
     clients: Clients,
     notices: Receiver<Notice>,
     /// `None` only while the broker is between two lives.
-    broker: Option<Broker>,
+    broker: Option<Process>,
     producers: Vec<Client>,
     live_reader: Option<Client>,
     /// Producers that can never go on: the verdict will say so, and nobody waits for them.
@@ -79,17 +79,17 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts the broker.
     pub(super) fn open(campaign: &Campaign) -> Result<Stage, CampaignError> {
-        let site = Site::new(&campaign.folder).map_err(io("find a free port"))?;
+        let site = Site::new(&campaign.folder)?;
         let (sender, notices) = channel();
         let clients = Clients {
             python: campaign.python.clone(),
             folder: campaign.folder.clone(),
-            port: site.port,
+            port: site.port(),
             topic: TOPIC,
             notices: sender,
         };
         let subject = campaign.subject.clone();
-        let broker = Broker::start(&subject, &site).map_err(io("start the broker"))?;
+        let broker = subject.start(&site)?;
         Ok(Stage {
             subject,
             site,
@@ -186,11 +186,12 @@ impl Stage {
     /// broker that ends in time must say that it ended well.
     pub(super) fn stop_and_restart(&mut self, patience: Duration) -> Result<(), CampaignError> {
         let from_ms = wall_ms();
-        if let Some(broker) = self.broker.take() {
-            let ended = broker.kill_amid_stop(patience).map_err(io("stop the broker"))?;
-            if let Some(status) = ended.filter(|status| !status.success()) {
+        if let Some(mut broker) = self.broker.take() {
+            let program = self.subject.program();
+            let ended = broker.stop(patience)?;
+            if let Some(status) = ended.filter(|status| !program.stopped_well(*status)) {
                 let status = status.to_string();
-                return Err(CampaignError::BrokerEnded { status, log: self.last_words() });
+                return Err(CampaignError::BrokerEnded { status, log: self.site.last_words() });
             }
         }
         self.history.interruptions.push(Interruption { from_ms, until_ms: wall_ms() });
@@ -267,14 +268,13 @@ impl Stage {
 
     fn restart(&mut self) -> Result<(), CampaignError> {
         self.started = Instant::now();
-        let broker = Broker::start(&self.subject, &self.site).map_err(io("restart the broker"))?;
-        self.broker = Some(broker);
+        self.broker = Some(self.subject.start(&self.site)?);
         Ok(())
     }
 
     fn kill(&mut self) -> Result<(), CampaignError> {
         match self.broker.take() {
-            Some(broker) => broker.kill().map_err(io("kill the broker")),
+            Some(mut broker) => Ok(broker.kill()?),
             None => Ok(()),
         }
     }
@@ -329,11 +329,11 @@ impl Stage {
 
     fn expect_broker_alive(&mut self) -> Result<(), CampaignError> {
         let Some(broker) = self.broker.as_mut() else { return Ok(()) };
-        match broker.ended().map_err(io("look at the broker"))? {
+        match broker.ended()? {
             None => Ok(()),
             Some(status) => {
                 let status = status.to_string();
-                Err(CampaignError::BrokerEnded { status, log: self.last_words() })
+                Err(CampaignError::BrokerEnded { status, log: self.site.last_words() })
             }
         }
     }
@@ -351,13 +351,7 @@ impl Stage {
         clients: BTreeSet<String>,
     ) -> CampaignError {
         let clients = clients.into_iter().collect();
-        CampaignError::Unavailable { waited_for, deadline, clients, log: self.last_words() }
-    }
-
-    fn last_words(&self) -> String {
-        let log = std::fs::read(self.site.log_path()).unwrap_or_default();
-        let tail = &log[log.len().saturating_sub(LAST_WORDS_BYTES)..];
-        String::from_utf8_lossy(tail).into_owned()
+        CampaignError::Unavailable { waited_for, deadline, clients, log: self.site.last_words() }
     }
 }
 
