@@ -1,27 +1,21 @@
-//! A broker as a process: prepared, told to go, looked at, stopped.
+//! A broker that is measured: prepared, told to go, stopped.
 
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
+
+use launch::{Process, STOP_DEADLINE, Site};
 
 use crate::error::BenchError;
 use crate::session;
 use crate::subject::Subject;
 
-const START_DEADLINE: Duration = Duration::from_secs(90);
-const STOP_DEADLINE: Duration = Duration::from_secs(60);
-const STEP: Duration = Duration::from_micros(500);
-
 /// A running broker; dropping it kills it and removes its folder.
 #[derive(Debug)]
 pub struct Broker {
-    subject: &'static str,
-    folder: PathBuf,
-    address: SocketAddr,
-    child: Child,
+    site: Site,
+    process: Process,
     /// When it was told to go.
     began: Instant,
     /// How long after that its port was open.
@@ -36,29 +30,24 @@ impl Broker {
             fs::remove_dir_all(&folder).map_err(BenchError::file(&folder))?;
         }
         fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
-        let port = free_ports()?;
-        let mut command = subject.prepare(&folder, port)?;
-        let log = folder.join("log.txt");
-        let log = File::create(&log).map_err(BenchError::file(&log))?;
-        let copy = log.try_clone().map_err(BenchError::file(&folder))?;
-        command.current_dir(&folder).stdout(log).stderr(copy);
-        let mut child = command.spawn().map_err(BenchError::program("setsid"))?;
-        let began = session::go(&mut child)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let port_open = Duration::ZERO;
-        let mut broker = Self { subject: subject.name(), folder, address, child, began, port_open };
+        let site = Site::new(folder)?;
+        let command = subject.program().command(&site, &subject.settings())?;
+        let mut process = Process::start(session::on_command(&command), &site)?;
+        let input = process.take_input().expect("on_command asks for a pipe");
+        let began = session::go(input)?;
+        let mut broker = Self { site, process, began, port_open: Duration::ZERO };
         broker.await_port()?;
         Ok(broker)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.site.address()
     }
 
     /// Its process.
     pub fn process(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// When it was told to go.
@@ -73,41 +62,21 @@ impl Broker {
 
     /// Asks it to end, waits, and removes its folder.
     pub fn stop(mut self) -> Result<(), BenchError> {
-        let id = self.process().to_string();
-        let mut kill = Command::new("kill");
-        // If it is gone already, there is nothing to wait for either.
-        kill.args(["-TERM", &id]).status().map_err(BenchError::program("kill"))?;
-        let deadline = Instant::now() + STOP_DEADLINE;
-        while Instant::now() < deadline {
-            if self.child.try_wait().map_err(BenchError::program(self.subject))?.is_some() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.process.stop(STOP_DEADLINE)?;
         Ok(())
     }
 
     fn await_port(&mut self) -> Result<(), BenchError> {
-        let deadline = self.began + START_DEADLINE;
-        while Instant::now() < deadline {
-            if TcpStream::connect(self.address).is_ok() {
-                self.port_open = self.began.elapsed();
-                return Ok(());
-            }
-            let ended = self.child.try_wait().map_err(BenchError::program(self.subject))?;
-            if ended.is_some() {
-                break;
-            }
-            std::thread::sleep(STEP);
-        }
-        Err(BenchError::NotServing { subject: self.subject, log: self.keep_log() })
+        let open = self.process.await_port(&self.site);
+        self.port_open = self.began.elapsed();
+        open.map_err(|error| BenchError::NotServing { error, log: self.keep_log() })
     }
 
     /// Saves the log from the folder's end, and says where it is.
     fn keep_log(&self) -> PathBuf {
-        let kept = self.folder.with_extension("log");
+        let kept = self.site.folder().with_extension("log");
         // If it cannot be copied, its name still says what is missing.
-        drop(fs::copy(self.folder.join("log.txt"), &kept));
+        drop(fs::copy(self.site.log_path(), &kept));
         kept
     }
 }
@@ -115,25 +84,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         // It may have ended already; then there is nothing to kill, and nobody to tell.
-        drop(self.child.kill());
-        drop(self.child.wait());
-        drop(fs::remove_dir_all(&self.folder));
+        drop(self.process.kill());
+        drop(fs::remove_dir_all(self.site.folder()));
     }
-}
-
-/// Two ports in a row that nobody listens on, below those that Linux gives to clients.
-fn free_ports() -> Result<u16, BenchError> {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 6_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let process = u16::try_from(std::process::id() % u32::from(COUNT)).expect("COUNT fits");
-    for _ in 0..COUNT {
-        let step = (process + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        let port = FIRST + step * 2;
-        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if is_free(port) && is_free(port + 1) {
-            return Ok(port);
-        }
-    }
-    Err(BenchError::NoPort)
 }

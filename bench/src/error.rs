@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use launch::LaunchError;
+
 /// Why a measurement ended early.
 #[derive(Debug)]
 pub enum BenchError {
@@ -14,16 +16,16 @@ pub enum BenchError {
     Program { program: String, source: io::Error },
     /// A program failed.
     Failed { program: String, status: ExitStatus },
-    /// A broker ended, or did not open its port in time; `log` is where it says why.
-    NotServing { subject: &'static str, log: PathBuf },
+    /// A broker could not be prepared, started or stopped.
+    Launch(LaunchError),
+    /// A broker does not open its port; its folder goes, `log` is kept.
+    NotServing { error: LaunchError, log: PathBuf },
     /// The load said something else than it should.
     Load { line: String },
     /// A broker refuses what every broker should grant.
     Refused { what: &'static str, error_code: i16 },
     /// A broker breaks off or answers in bytes that are no answer.
     Wire { what: &'static str, reason: String },
-    /// No port is free.
-    NoPort,
 }
 
 impl fmt::Display for BenchError {
@@ -38,8 +40,9 @@ impl fmt::Display for BenchError {
             Self::Failed { program, status } => {
                 write!(f, "`{program}` failed ({status}); what is wrong stands above")
             }
-            Self::NotServing { subject, log } => {
-                write!(f, "{subject} does not serve; look at {}", log.display())
+            Self::Launch(error) => error.fmt(f),
+            Self::NotServing { error, log } => {
+                write!(f, "{error}, kept as {}", log.display())
             }
             Self::Load { line } => {
                 write!(f, "the load said {line:?}; is it of the same version?")
@@ -48,8 +51,13 @@ impl fmt::Display for BenchError {
                 write!(f, "{what}: the broker answers error {error_code}; look at its log")
             }
             Self::Wire { what, reason } => write!(f, "{what}: {reason}; look at the broker's log"),
-            Self::NoPort => write!(f, "no port from 20000 to 32000 is free; stop other brokers"),
         }
+    }
+}
+
+impl From<LaunchError> for BenchError {
+    fn from(error: LaunchError) -> Self {
+        Self::Launch(error)
     }
 }
 

@@ -13,7 +13,6 @@ mod scenario;
 
 mod broker;
 mod first_ack;
-mod kafka;
 mod load;
 mod profile;
 mod session;
@@ -46,9 +45,6 @@ struct Cli {
     /// The folder of Apache Kafka's jars
     #[arg(long)]
     jars: PathBuf,
-    /// The configuration of Kafka's log
-    #[arg(long)]
-    log_settings: PathBuf,
     /// The binary of the load
     #[arg(long)]
     load: PathBuf,

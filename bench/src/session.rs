@@ -7,7 +7,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::Instant;
 
 use crate::error::BenchError;
@@ -21,19 +21,21 @@ const BECOME: &str = "echo -20 2>/dev/null > /proc/self/autogroup; exec \"$@\"";
 
 /// A program in a raised session that takes its standard input from us.
 pub fn at_once(program: &Path) -> Command {
-    wrap(BECOME, program)
+    let mut command = raised(BECOME);
+    command.arg(program);
+    command
 }
 
-/// A program in a raised session that begins when [`go`] says so.
-pub fn on_command(program: &Path) -> Command {
-    let mut command = wrap(WAIT_AND_BECOME, program);
+/// The same command in a raised session, that begins when [`go`] says so.
+pub fn on_command(command: &Command) -> Command {
+    let mut command = launch::wrapped(raised(WAIT_AND_BECOME), command);
     command.stdin(Stdio::piped());
     command
 }
 
-/// Lets a program of [`on_command`] begin, and says when that was: the time of its exec.
-pub fn go(child: &mut Child) -> Result<Instant, BenchError> {
-    let mut input = child.stdin.take().expect("on_command asks for a pipe");
+/// Lets a program of [`on_command`] begin by its standard input, and says when that was: the time
+/// of its exec.
+pub fn go(mut input: ChildStdin) -> Result<Instant, BenchError> {
     let began = Instant::now();
     input.write_all(b"go\n").map_err(BenchError::program("sh"))?;
     Ok(began)
@@ -47,28 +49,28 @@ pub fn can_raise() -> bool {
 }
 
 /// A child of ours leads no group, so that `setsid` does not fork: the process keeps its id.
-fn wrap(script: &str, program: &Path) -> Command {
+fn raised(script: &str) -> Command {
     let mut command = Command::new("setsid");
     // Who interrupts a measurement at the terminal does not reach other sessions: they end with us.
     command.args(["setpriv", "--pdeathsig", "KILL"]);
-    command.args(["sh", "-c", script, "sh"]).arg(program);
+    command.args(["sh", "-c", script, "sh"]);
     command
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::process::Stdio;
+    use std::process::{Command, Stdio};
 
     use super::{go, on_command};
 
     #[test]
     fn a_program_keeps_the_id_of_the_child_and_begins_on_command() {
-        let mut command = on_command(Path::new("sh"));
-        let mut child = command.args(["-c", "echo $$"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$"]);
+        let mut child = on_command(&command).stdout(Stdio::piped()).spawn().unwrap();
         assert!(child.try_wait().unwrap().is_none());
         let id = child.id();
-        go(&mut child).unwrap();
+        go(child.stdin.take().unwrap()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), id.to_string());
     }

@@ -1,17 +1,9 @@
 //! Who is measured.
 
-use std::path::Path;
-use std::process::Command;
-
 use clap::ValueEnum;
+use launch::Program;
 
 use crate::Cli;
-use crate::error::BenchError;
-use crate::kafka::{Flush, Kafka};
-use crate::session;
-
-/// One shard for each core of the reference machine.
-const SHARDS: u32 = 2;
 
 /// Who is measured, as users name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,52 +18,44 @@ pub enum SubjectName {
 
 /// A broker that can be started.
 #[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
-    /// Ringmain, from this binary.
-    Ringmain { binary: &'a Path },
-    /// Apache Kafka.
-    Kafka { kafka: Kafka<'a>, flush: Flush },
+pub struct Subject<'a> {
+    name: SubjectName,
+    cli: &'a Cli,
 }
 
 impl<'a> Subject<'a> {
     /// The subject of this name, with the programs of the command line.
     pub fn new(name: SubjectName, cli: &'a Cli) -> Self {
-        let kafka = Kafka { jars: &cli.jars, log_settings: &cli.log_settings };
-        match name {
-            SubjectName::Ringmain => Self::Ringmain { binary: &cli.ringmain },
-            SubjectName::Kafka => Self::Kafka { kafka, flush: Flush::AsShipped },
-            SubjectName::KafkaFlush => Self::Kafka { kafka, flush: Flush::Each },
-        }
+        Self { name, cli }
     }
 
     /// The name, as tables and results have it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Ringmain { .. } => "ringmain",
-            Self::Kafka { flush: Flush::AsShipped, .. } => "kafka",
-            Self::Kafka { flush: Flush::Each, .. } => "kafka-flush",
+        match self.name {
+            SubjectName::Ringmain => "ringmain",
+            SubjectName::Kafka => "kafka",
+            SubjectName::KafkaFlush => "kafka-flush",
         }
     }
 
-    /// Prepares the folder and gives the command that serves it on `port`, once it is told to go.
-    pub fn prepare(&self, folder: &Path, port: u16) -> Result<Command, BenchError> {
-        match self {
-            Self::Ringmain { binary } => {
-                let mut command = session::on_command(binary);
-                command.arg("serve");
-                for setting in [
-                    format!("listeners=PLAINTEXT://127.0.0.1:{port}"),
-                    format!("log.dirs={}", folder.join("data").display()),
-                    format!("ringmain.shards={SHARDS}"),
-                ] {
-                    command.arg("--set").arg(setting);
-                }
-                Ok(command)
+    /// What is run.
+    pub fn program(&self) -> Program {
+        match self.name {
+            SubjectName::Ringmain => Program::Ringmain { binary: self.cli.ringmain.clone() },
+            SubjectName::Kafka | SubjectName::KafkaFlush => {
+                Program::Kafka { jars: self.cli.jars.clone() }
             }
-            Self::Kafka { kafka, flush } => {
-                kafka.format(folder, port, *flush)?;
-                Ok(kafka.command(folder))
-            }
+        }
+    }
+
+    /// How it differs from what is shipped.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let setting = |key: &str, value: &str| vec![(key.to_string(), value.to_string())];
+        match self.name {
+            // One shard for each core of the reference machine.
+            SubjectName::Ringmain => setting("ringmain.shards", "2"),
+            SubjectName::Kafka => Vec::new(),
+            SubjectName::KafkaFlush => setting("log.flush.interval.messages", "1"),
         }
     }
 }

@@ -24,7 +24,6 @@ pub fn run(arguments: &[String]) -> Result<(), StepError> {
     let mut bench = Command::new(target.join("release/bench"));
     bench.arg("--ringmain").arg(target.join("release/ringmain"));
     bench.arg("--jars").arg(workspace::peers().join("jars"));
-    bench.arg("--log-settings").arg(root.join("scripts/peers/log4j2.properties"));
     bench.arg("--load").arg(load_target.join("release/load"));
     bench.arg("--folder").arg(&folder);
     bench.arg("--results").arg(root.join("bench/results"));
