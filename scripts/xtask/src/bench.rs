@@ -14,17 +14,16 @@ pub fn run(arguments: &[String]) -> Result<(), StepError> {
         let title = format!("build {package}");
         step(&title, &mut cargo(&["build", "--release", "--quiet", "--package", package]))?;
     }
-    let load_target = target.join("load");
     let mut build_load = cargo(&["build", "--release", "--quiet", "--locked"]);
-    build_load.arg("--manifest-path").arg(root.join("bench/load/Cargo.toml"));
-    step("build the load", build_load.arg("--target-dir").arg(&load_target))?;
+    build_load.args(["--manifest-path", workspace::LOAD, "--target-dir"]);
+    step("build the load", build_load.arg(workspace::load_target()))?;
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder)
         .map_err(|source| StepError::File { path: folder.clone(), source })?;
     let mut bench = Command::new(target.join("release/bench"));
     bench.arg("--ringmain").arg(target.join("release/ringmain"));
     bench.arg("--jars").arg(workspace::peers().join("jars"));
-    bench.arg("--load").arg(load_target.join("release/load"));
+    bench.arg("--load").arg(workspace::load_target().join("release/load"));
     bench.arg("--folder").arg(&folder);
     bench.arg("--results").arg(root.join("bench/results"));
     step("bench", bench.args(arguments).current_dir(root))

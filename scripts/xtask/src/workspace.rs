@@ -15,6 +15,15 @@ pub fn target() -> PathBuf {
     elsewhere.unwrap_or_else(|| root().join("target"))
 }
 
+/// The manifest of the load, from the root: a workspace of its own.
+pub const LOAD: &str = "bench/load/Cargo.toml";
+
+/// Where cargo puts what it builds of the load: one folder and one profile for all tasks, so that
+/// librdkafka, which takes minutes, is built once.
+pub fn load_target() -> PathBuf {
+    target().join("load")
+}
+
 /// The folder of everything that `cargo xtask peers` installs.
 ///
 /// It is in the workspace even where CARGO_TARGET_DIR points elsewhere, so that tests find it.
