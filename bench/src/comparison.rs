@@ -1,16 +1,17 @@
 //! The order of a comparison: all subjects warmed up, then measured in turn, round by round.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::Cli;
 use crate::broker::Broker;
 use crate::error::BenchError;
 use crate::first_ack;
+use crate::kernel::{KernelIdle, KernelTime};
 use crate::load::Load;
+use crate::machine;
 use crate::measure::{Measure, Measures};
 use crate::report;
-use crate::results::{self, Results, Round};
+use crate::results::{Results, Round};
 use crate::scenario::{PARTITIONS, RECORD_SIZE, Run, Scenario};
 use crate::session;
 use crate::subject::Subject;
@@ -22,33 +23,56 @@ pub const TOPIC: &str = "bench";
 /// How long a started broker is left alone before its memory is read.
 const IDLE: Duration = Duration::from_secs(3);
 
+/// How long the machine is looked at before anything runs, to know what it takes anyway.
+const LOOK_FIRST: Duration = Duration::from_secs(2);
+/// How long it is looked at before each round.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Measures everything that the command line asks for, prints a table a scenario, keeps the rounds.
 pub fn run(cli: &Cli) -> Result<(), BenchError> {
     let subjects: Vec<_> = cli.subjects.iter().map(|name| Subject::new(*name, cli)).collect();
     let names: Vec<_> = subjects.iter().map(Subject::name).collect();
-    let mut results = Results::open(cli.keep.then_some(cli.results.as_path()))?;
+    let kernel_idle = kernel_idle()?;
+    let load = Load { binary: &cli.load, scale: cli.scale, kernel_idle };
+    let mut results = Results::open(cli.keep.then_some(cli.results.as_path()), kernel_idle)?;
     if !session::can_raise() {
         println!("sessions cannot be raised here: latencies near 4 ms are the scheduler's");
     }
     for scenario in &cli.scenarios {
-        let rounds = match scenario.measured() {
+        let measured = cli.subjects.iter().map(|name| scenario.measured(*name)).collect();
+        let rounds = match measured {
             None => starts(cli, &subjects, &mut results)?,
-            Some(load) => loads(cli, *scenario, &load, &subjects, &mut results)?,
+            Some(measured) => loads(cli, *scenario, load, measured, &subjects, &mut results)?,
         };
         report::print(&names, &rounds);
     }
     Ok(())
 }
 
+/// What the kernel's threads take before anything is asked of them; none where they can't be seen.
+fn kernel_idle() -> Result<Option<KernelIdle>, BenchError> {
+    machine::write_out()?;
+    let before = KernelTime::now();
+    let idle_share = machine::idle_share(LOOK_FIRST)?;
+    warn_if_busy(idle_share);
+    let Some((before, after)) = before.zip(KernelTime::now()) else {
+        println!("the kernel's threads cannot be seen here: kernel_us_per_record is left out");
+        return Ok(None);
+    };
+    let idle = KernelIdle::between(&before, &after);
+    println!("the kernel's threads take {:.0} us a second when idle", idle.us_per_second());
+    Ok(Some(idle))
+}
+
 /// A load on brokers that all stay up: each is measured while the others idle.
 fn loads(
     cli: &Cli,
     scenario: Scenario,
-    measured: &Run,
+    load: Load<'_>,
+    measured: Vec<Run>,
     subjects: &[Subject<'_>],
     results: &mut Results,
 ) -> Result<Vec<Round>, BenchError> {
-    let load = Load { binary: &cli.load, scale: cli.scale };
     let mut brokers = Vec::new();
     for subject in subjects {
         let broker = Broker::start(subject, &cli.folder)?;
@@ -59,7 +83,7 @@ fn loads(
         brokers.push(broker);
     }
     let kept = in_turn(cli, scenario, subjects, results, |index| {
-        load.run(measured, &brokers[index], TOPIC)
+        load.run(&measured[index], &brokers[index], TOPIC)
     })?;
     for broker in brokers {
         broker.stop()?;
@@ -106,8 +130,10 @@ fn in_turn(
             order.reverse();
         }
         for subject in order {
-            settle_disk()?;
-            let load_average = results::load_average();
+            // What the last one left in the page cache is not the next one's to wait for.
+            machine::write_out()?;
+            let idle_share = machine::idle_share(LOOK)?;
+            warn_if_busy(idle_share);
             let began = Instant::now();
             let measures = measure(subject)?;
             let name = subjects[subject].name();
@@ -118,13 +144,8 @@ fn in_turn(
                 began.elapsed().as_secs_f64()
             );
             if index > 0 {
-                let round = Round {
-                    scenario: scenario.name(),
-                    subject: name,
-                    index,
-                    load_average,
-                    measures,
-                };
+                let round =
+                    Round { scenario: scenario.name(), subject: name, index, idle_share, measures };
                 results.keep(&round)?;
                 kept.push(round);
             }
@@ -133,12 +154,9 @@ fn in_turn(
     Ok(kept)
 }
 
-/// Lets the disk take what the last one left in the page cache: it is not the next one's to wait
-/// for.
-fn settle_disk() -> Result<(), BenchError> {
-    let status = Command::new("sync").status().map_err(BenchError::program("sync"))?;
-    if status.success() {
-        return Ok(());
+/// Says so if somebody else is at work: what begins now is measured beside it.
+fn warn_if_busy(idle_share: f64) {
+    if idle_share < machine::IDLE_SHARE_MIN {
+        println!("warning: only {:.0} % of the machine is idle now", idle_share * 100.0);
     }
-    Err(BenchError::Failed { program: "sync".to_string(), status })
 }

@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::broker::Broker;
 use crate::error::BenchError;
+use crate::kernel::{KernelIdle, KernelTime};
+use crate::machine;
 use crate::measure::{Measure, Measures};
 use crate::scenario::Run;
 use crate::session;
@@ -20,6 +22,8 @@ pub struct Load<'a> {
     pub binary: &'a Path,
     /// 1 but for a try.
     pub scale: f64,
+    /// What the kernel's threads take anyway; without it they are not measured.
+    pub kernel_idle: Option<KernelIdle>,
 }
 
 /// The last line of the load.
@@ -42,22 +46,32 @@ struct Latency {
 impl Load<'_> {
     /// Runs to the end and gives what was measured between the load's `begin` and the broker's
     /// rest: what a broker puts off until after the acknowledgement is part of a record's price.
+    ///
+    /// The kernel's threads are measured until the page cache is written out, too: whoever leaves
+    /// records there leaves the kernel the work of writing them.
     pub fn run(&self, run: &Run, broker: &Broker, topic: &str) -> Result<Measures, BenchError> {
         let bootstrap = broker.address().to_string();
         let mut command = session::at_once(self.binary);
         command.args(run.arguments(&bootstrap, topic, self.scale));
         let mut running = Running::start(&mut command)?;
         running.expect("begin")?;
+        let kernel_before = self.kernel_idle.and_then(|idle| Some((idle, KernelTime::now()?)));
         let before = ProcessorTime::of(broker.process())?;
         running.go()?;
         running.expect("end")?;
         usage::await_quiet(broker.process())?;
         let after = ProcessorTime::of(broker.process())?;
+        machine::write_out()?;
+        let kernel_after = KernelTime::now();
         let outcome = running.outcome()?;
         let mut measures = outcome.measures();
         let records = outcome.records.max(1) as f64;
         let taken_us = after.since(&before).as_secs_f64() * 1e6;
         measures.insert(Measure::ProcessorUsPerRecord, taken_us / records);
+        if let Some(((idle, before), after)) = kernel_before.zip(kernel_after) {
+            let taken_us = after.since(&before, idle).as_secs_f64() * 1e6;
+            measures.insert(Measure::KernelUsPerRecord, taken_us / records);
+        }
         let turns = after.turns_since(&before) as f64;
         measures.insert(Measure::TurnsPerRecord, turns / records);
         let memory_mib = usage::memory_mib(broker.process())?;

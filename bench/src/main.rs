@@ -13,7 +13,9 @@ mod scenario;
 
 mod broker;
 mod first_ack;
+mod kernel;
 mod load;
+mod machine;
 mod profile;
 mod session;
 mod subject;

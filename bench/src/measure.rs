@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub enum Measure {
     /// Processor time of the broker, all its threads, for one record.
     ProcessorUsPerRecord,
+    /// Run time of the kernel's own threads for one record, above what they take when idle.
+    KernelUsPerRecord,
     /// How often a thread of the broker was put on a processor, for one record.
     TurnsPerRecord,
     /// Values' bytes a second, in MB (10^6).
@@ -37,6 +39,7 @@ impl Measure {
     pub fn name(self) -> &'static str {
         match self {
             Self::ProcessorUsPerRecord => "cpu_us_per_record",
+            Self::KernelUsPerRecord => "kernel_us_per_record",
             Self::TurnsPerRecord => "turns_per_record",
             Self::MegabytesPerSecond => "mb_per_second",
             Self::RecordsPerRequest => "records_per_request",

@@ -23,10 +23,6 @@ const TOP_FUNCTIONS: usize = 40;
 
 /// Profiles each subject in turn and prints the functions that take most.
 pub fn run(cli: &Cli, scenario: Scenario) -> Result<(), BenchError> {
-    let Some(measured) = scenario.measured() else {
-        println!("{} is over too soon to be profiled; name a load", scenario.name());
-        return Ok(());
-    };
     if !works() {
         println!(
             "perf does not work here; install linux-perf and allow kernel.perf_event_paranoid"
@@ -34,6 +30,10 @@ pub fn run(cli: &Cli, scenario: Scenario) -> Result<(), BenchError> {
         return Ok(());
     }
     for name in &cli.subjects {
+        let Some(measured) = scenario.measured(*name) else {
+            println!("{} is over too soon to be profiled; name a load", scenario.name());
+            return Ok(());
+        };
         subject(cli, scenario, &measured, &Subject::new(*name, cli))?;
     }
     Ok(())
@@ -45,7 +45,7 @@ fn subject(
     measured: &Run,
     subject: &Subject<'_>,
 ) -> Result<(), BenchError> {
-    let load = Load { binary: &cli.load, scale: cli.scale };
+    let load = Load { binary: &cli.load, scale: cli.scale, kernel_idle: None };
     let broker = Broker::start(subject, &cli.folder)?;
     first_ack::create_topic(broker.address(), TOPIC, PARTITIONS)?;
     for warm_up in scenario.warm_up() {

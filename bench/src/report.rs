@@ -7,8 +7,7 @@ use crate::spread::Spread;
 /// Prints the table, as Markdown: a line a measure, a column a subject, then the first subject to
 /// each other.
 ///
-/// A ratio is the ratio of the medians; in brackets stands the middle half of the ratios of the
-/// single rounds.
+/// A ratio is the median of the ratios within each round; in brackets stands their middle half.
 pub fn print(subjects: &[&'static str], rounds: &[Round]) {
     let (Some(first), Some(round)) = (subjects.first(), rounds.first()) else { return };
     println!("\n{} ({} rounds, medians)\n", round.scenario, count(first, rounds));
@@ -34,30 +33,30 @@ fn row(cells: &[String]) -> String {
 
 fn cells(measure: Measure, subjects: &[&'static str], rounds: &[Round]) -> Vec<String> {
     let mut cells = vec![measure.name().to_string()];
-    let ours = numbers(measure, subjects[0], rounds);
     for subject in subjects {
-        let spread = Spread::of(&numbers(measure, subject, rounds));
+        let own = rounds.iter().filter(|round| round.subject == *subject);
+        let numbers: Vec<f64> = own.filter_map(|round| round.number(measure)).collect();
+        let spread = Spread::of(&numbers);
         cells.push(spread.map_or("-".to_string(), |spread| number(spread.median)));
     }
     for other in &subjects[1..] {
-        let theirs = numbers(measure, other, rounds);
-        let medians = Spread::of(&ours).zip(Spread::of(&theirs));
-        let ratio = medians.zip(Spread::of_ratios(&ours, &theirs));
-        cells.push(ratio.map_or("-".to_string(), |((ours, theirs), ratios)| {
-            format!(
-                "{} ({}-{})",
-                number(ours.median / theirs.median),
-                number(ratios.lower),
-                number(ratios.upper)
-            )
+        let ratios = Spread::of_ratios(&pairs(measure, subjects[0], other, rounds));
+        cells.push(ratios.map_or("-".to_string(), |ratios| {
+            let Spread { lower, median, upper } = ratios;
+            format!("{} ({}-{})", number(median), number(lower), number(upper))
         }));
     }
     cells
 }
 
-fn numbers(measure: Measure, subject: &str, rounds: &[Round]) -> Vec<f64> {
-    let own = rounds.iter().filter(|round| round.subject == subject);
-    own.filter_map(|round| round.measures.get(&measure).copied()).collect()
+/// The two subjects' numbers of each round in which both have one.
+fn pairs(measure: Measure, ours: &str, theirs: &str, rounds: &[Round]) -> Vec<(f64, f64)> {
+    let own = rounds.iter().filter(|round| round.subject == ours);
+    let pairs = own.filter_map(|own| {
+        let other = |round: &&Round| round.subject == theirs && round.index == own.index;
+        Some((own.number(measure)?, rounds.iter().find(other)?.number(measure)?))
+    });
+    pairs.collect()
 }
 
 fn count(subject: &str, rounds: &[Round]) -> usize {
@@ -81,16 +80,42 @@ mod tests {
     use crate::measure::{Measure, Measures};
     use crate::results::Round;
 
-    fn round(subject: &'static str, value: f64) -> Round {
+    fn round(subject: &'static str, index: u32, value: f64) -> Round {
         let measures = Measures::from([(Measure::FirstAckMs, value)]);
-        Round { scenario: "start", subject, index: 1, load_average: 0.0, measures }
+        Round { scenario: "start", subject, index, idle_share: 1.0, measures }
     }
 
     #[test]
-    fn a_row_has_every_median_and_the_ratio_with_its_middle_half() {
-        let rounds = [round("a", 10.0), round("b", 40.0), round("a", 30.0), round("b", 40.0)];
-        let cells = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
-        assert_eq!(cells, ["first_ack_ms", "20.0", "40.0", "0.500 (0.375-0.625)"]);
+    fn a_row_has_every_median_and_the_middle_half_of_the_ratios() {
+        // The second round goes backwards.
+        let rounds =
+            [round("a", 1, 10.0), round("b", 1, 40.0), round("b", 2, 40.0), round("a", 2, 30.0)];
+        let row = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
+        assert_eq!(row, ["first_ack_ms", "20.0", "40.0", "0.500 (0.375-0.625)"]);
+        assert_eq!(cells(Measure::PortOpenMs, &["a", "b"], &rounds)[1..], ["-", "-", "-"]);
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_within_rounds_and_not_the_ratio_of_medians() {
+        // The medians are 20 and 50, whose ratio lies outside of the brackets.
+        let rounds: Vec<Round> = [(10.0, 20.0), (20.0, 60.0), (30.0, 50.0)]
+            .into_iter()
+            .zip(1..)
+            .flat_map(|((ours, theirs), index)| {
+                [round("a", index, ours), round("b", index, theirs)]
+            })
+            .collect();
+        let row = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
+        assert_eq!(row, ["first_ack_ms", "20.0", "50.0", "0.500 (0.417-0.550)"]);
+    }
+
+    #[test]
+    fn a_round_without_a_measure_shifts_no_other() {
+        let mut blind = round("a", 1, 0.0);
+        blind.measures.clear();
+        let rounds = [blind, round("b", 1, 7.0), round("a", 2, 30.0), round("b", 2, 60.0)];
+        let row = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
+        assert_eq!(row[3], "0.500 (0.500-0.500)");
     }
 
     #[test]

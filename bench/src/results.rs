@@ -9,7 +9,8 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use crate::error::BenchError;
-use crate::measure::Measures;
+use crate::kernel::KernelIdle;
+use crate::measure::{Measure, Measures};
 use crate::session;
 
 /// What one round of one subject yielded.
@@ -21,10 +22,17 @@ pub struct Round {
     pub subject: &'static str,
     /// Counted from 1; round 0 is not kept.
     pub index: u32,
-    /// The machine's load average of the last minute when the round began.
-    pub load_average: f64,
+    /// The share of the machine that was idle just before the round, 0 to 1.
+    pub idle_share: f64,
     /// What was measured.
     pub measures: Measures,
+}
+
+impl Round {
+    /// What was measured, if it was.
+    pub fn number(&self, measure: Measure) -> Option<f64> {
+        self.measures.get(&measure).copied()
+    }
 }
 
 /// Where rounds are kept, with what is the same for all of them.
@@ -36,7 +44,10 @@ pub struct Results {
 
 impl Results {
     /// Appends to a file in `folder`; without one, rounds are only printed.
-    pub fn open(folder: Option<&Path>) -> Result<Self, BenchError> {
+    pub fn open(
+        folder: Option<&Path>,
+        kernel_idle: Option<KernelIdle>,
+    ) -> Result<Self, BenchError> {
         let commit = answer("git", &["rev-parse", "--short=12", "HEAD"]);
         let changes = answer("git", &["status", "--porcelain", "--untracked-files=no"]);
         let file = match folder {
@@ -57,6 +68,7 @@ impl Results {
                 "memory_mib": memory_mib(),
                 "kernel": answer("uname", &["-r"]),
                 "raised_sessions": session::can_raise(),
+                "kernel_idle_us_per_second": kernel_idle.map(KernelIdle::us_per_second),
             },
         });
         Ok(Self { file, run })
@@ -77,17 +89,11 @@ impl Results {
             "scenario": round.scenario,
             "subject": round.subject,
             "round": round.index,
-            "load_average": round.load_average,
+            "idle_share": round.idle_share,
             "measures": measures,
         });
         writeln!(file, "{line}").map_err(BenchError::file(path.clone()))
     }
-}
-
-/// The machine's load average of the last minute.
-pub fn load_average() -> f64 {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0.0)
 }
 
 fn processor() -> String {

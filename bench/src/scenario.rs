@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::subject::SubjectName;
+
 /// Records of 1 KiB in 6 partitions, everywhere.
 pub const PARTITIONS: i32 = 6;
 /// The size of a record's value in bytes.
@@ -12,6 +14,11 @@ pub const RECORD_SIZE: usize = 1024;
 const WARM_UP_RECORDS: u64 = 600_000;
 /// Single-record requests are another path, with code of its own to be compiled.
 const WARM_UP_REQUESTS: u64 = 50_000;
+
+/// What Ringmain takes in four seconds: shorter rounds scatter.
+const RECORDS_16K: u64 = 1_000_000;
+/// A Kafka that syncs each request takes some 20 MB/s: this lasts a quarter of a minute.
+const FLUSHED_RECORDS_16K: u64 = 300_000;
 
 /// Records a second of the loads with a rate.
 const RATE: u64 = 2_000;
@@ -68,10 +75,14 @@ impl Scenario {
     }
 
     /// The load that is measured; none for a start.
-    pub fn measured(self) -> Option<Run> {
+    pub fn measured(self, subject: SubjectName) -> Option<Run> {
+        let records_16k = match subject {
+            SubjectName::Ringmain | SubjectName::Kafka => RECORDS_16K,
+            SubjectName::KafkaFlush => FLUSHED_RECORDS_16K,
+        };
         match self {
             Self::Start => None,
-            Self::Produce16k => Some(produce(300_000, &BATCH_16K)),
+            Self::Produce16k => Some(produce(records_16k, &BATCH_16K)),
             Self::Produce1m => Some(produce(500_000, &BATCH_1M)),
             Self::ProduceSingle => Some(paced("produce")),
             Self::EndToEnd => Some(paced("end-to-end")),

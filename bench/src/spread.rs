@@ -26,9 +26,11 @@ impl Spread {
         Some(Self { lower: at(0.25), median: at(0.5), upper: at(0.75) })
     }
 
-    /// Of the ratios of two subjects' numbers, each from the same round.
-    pub fn of_ratios(ours: &[f64], theirs: &[f64]) -> Option<Self> {
-        let pairs = ours.iter().zip(theirs).filter(|(_, theirs)| **theirs > 0.0);
+    /// Of the ratios of two subjects' numbers, each pair from the same round.
+    ///
+    /// Its median is not the ratio of the medians, which may even lie outside of its quarters.
+    pub fn of_ratios(pairs: &[(f64, f64)]) -> Option<Self> {
+        let pairs = pairs.iter().filter(|(_, theirs)| *theirs > 0.0);
         let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
         Self::of(&ratios)
     }
@@ -50,7 +52,9 @@ mod tests {
     #[test]
     fn ratios_are_taken_within_a_round() {
         // A machine that becomes twice as slow between two rounds changes no ratio.
-        let spread = Spread::of_ratios(&[1.0, 2.0, 4.0], &[2.0, 4.0, 8.0]).unwrap();
+        let spread = Spread::of_ratios(&[(1.0, 2.0), (2.0, 4.0), (4.0, 8.0)]).unwrap();
         assert_eq!(spread, Spread { lower: 0.5, median: 0.5, upper: 0.5 });
+        // Nothing is a multiple of nothing.
+        assert_eq!(Spread::of_ratios(&[(1.0, 0.0)]), None);
     }
 }

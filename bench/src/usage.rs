@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::BenchError;
@@ -19,9 +20,11 @@ const QUIET_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a thread has run, and how often it was put on a processor for that.
 #[derive(Clone, Copy, Debug, Default)]
-struct Run {
-    time: Duration,
-    turns: u64,
+pub struct Run {
+    /// Time on a processor.
+    pub time: Duration,
+    /// Each is a wake-up, or follows a turn that was taken away by somebody else.
+    pub turns: u64,
 }
 
 /// The processor time of a process at one moment.
@@ -43,8 +46,8 @@ impl ProcessorTime {
                 continue;
             };
             // A thread may end between the two calls; then it counts as dead.
-            let Ok(line) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
-            threads.insert(thread, Run::parse(&line));
+            let Some(run) = Run::read(&entry.path()) else { continue };
+            threads.insert(thread, run);
         }
         let path = format!("/proc/{process}/stat");
         let line = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
@@ -79,6 +82,12 @@ impl ProcessorTime {
 }
 
 impl Run {
+    /// Of the thread with this folder in /proc; none if it has ended or may not be looked at.
+    pub fn read(folder: &Path) -> Option<Self> {
+        let line = fs::read_to_string(folder.join("schedstat")).ok()?;
+        Some(Self::parse(&line))
+    }
+
     /// Reads `schedstat`: nanoseconds on a processor, nanoseconds of waiting for one, turns.
     fn parse(line: &str) -> Self {
         let mut fields = line.split_whitespace().map(|field| field.parse().unwrap_or(0));
@@ -87,10 +96,15 @@ impl Run {
     }
 }
 
-/// Fields 14 and 15 of /proc/PID/stat, counted behind the name, which may hold anything.
+/// The fields of /proc/PID/stat from the third one on: the second is the name, which may hold
+/// anything.
+pub fn behind_name(stat: &str) -> &str {
+    stat.rsplit_once(") ").map_or("", |(_, rest)| rest)
+}
+
+/// Fields 14 and 15 of /proc/PID/stat.
 fn ticks(stat: &str) -> Duration {
-    let behind_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let fields = behind_name.split(' ').skip(11).take(2);
+    let fields = behind_name(stat).split(' ').skip(11).take(2);
     let ticks: u32 = fields.filter_map(|field| field.parse::<u32>().ok()).sum();
     TICK * ticks
 }
