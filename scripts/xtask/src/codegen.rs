@@ -58,7 +58,9 @@ pub enum Mode {
 #[derive(Debug)]
 pub enum CodegenError {
     /// The artifact is not the one whose schemas we follow.
-    Checksum { path: PathBuf, expected: &'static str, found: String },
+    Checksum { path: PathBuf, expected: String, found: String },
+    /// The peers' list says no version of Kafka, or no checksum of its client.
+    NoPin { path: PathBuf },
     /// A schema has something that the generator does not know.
     Schema { message: String, source: FactsError },
     /// The committed files differ from the generated ones.
@@ -76,9 +78,14 @@ impl fmt::Display for CodegenError {
         match self {
             Self::Checksum { path, expected, found } => write!(
                 f,
-                "{} has checksum {found}, not {expected}: delete it and try again",
+                "{} has checksum {found}, scripts/peers/pom.xml says {expected}: write it there if \
+                 the version is new, else delete the file and try again",
                 path.display()
             ),
+            Self::NoPin { path } => {
+                let path = path.display();
+                write!(f, "{path} has no kafka.version or no kafka.clients.sha256: add them")
+            }
             Self::Schema { message, source } => {
                 write!(f, "the schema of {message}: {source}; teach the generator")
             }
