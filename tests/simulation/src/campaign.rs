@@ -52,7 +52,7 @@ fn run_some(seeds: impl Iterator<Item = u64>) -> Outcome {
             Ok(of_seed) => figures.add(&of_seed),
             Err(failure) => {
                 eprintln!("seed {seed} failed: {failure}");
-                eprintln!("RINGMAIN_SEED={seed} RINGMAIN_SEEDS=1 runs it alone");
+                eprintln!("RINGMAIN_SEED={seed} runs it alone");
                 failures.insert(seed, failure);
             }
         }
