@@ -5,10 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::error::BenchError;
+use launch::usage;
 
-/// Clock ticks a second in /proc: fixed at 100 on every architecture that we run on.
-const TICK: Duration = Duration::from_millis(10);
+use crate::error::BenchError;
 
 /// Two counters that are cut to ticks differ from the exact sum by at most so much.
 const TICK_ERROR: Duration = Duration::from_millis(30);
@@ -49,9 +48,7 @@ impl ProcessorTime {
             let Some(run) = Run::read(&entry.path()) else { continue };
             threads.insert(thread, run);
         }
-        let path = format!("/proc/{process}/stat");
-        let line = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
-        Ok(Self { threads, process: ticks(&line) })
+        Ok(Self { threads, process: usage::processor_time(process)? })
     }
 
     /// What was taken since `earlier`.
@@ -102,13 +99,6 @@ pub fn behind_name(stat: &str) -> &str {
     stat.rsplit_once(") ").map_or("", |(_, rest)| rest)
 }
 
-/// Fields 14 and 15 of /proc/PID/stat.
-fn ticks(stat: &str) -> Duration {
-    let fields = behind_name(stat).split(' ').skip(11).take(2);
-    let ticks: u32 = fields.filter_map(|field| field.parse::<u32>().ok()).sum();
-    TICK * ticks
-}
-
 /// Waits until the process has nothing to do any more, such as work it put off.
 pub fn await_quiet(process: u32) -> Result<(), BenchError> {
     let deadline = Instant::now() + QUIET_DEADLINE;
@@ -127,24 +117,14 @@ pub fn await_quiet(process: u32) -> Result<(), BenchError> {
 
 /// Memory that the process has in use (its resident set), in MiB.
 pub fn memory_mib(process: u32) -> Result<f64, BenchError> {
-    let path = format!("/proc/{process}/status");
-    let text = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    Ok(kib.unwrap_or(0.0) / 1024.0)
+    Ok(usage::resident_bytes(process)? as f64 / (1 << 20) as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{ProcessorTime, Run, memory_mib, ticks};
-
-    #[test]
-    fn ticks_are_found_behind_a_name_with_spaces_and_brackets() {
-        let line = "7 (a) b) c) S 1 7 7 0 -1 4 1 0 0 0 30 12 0 0 20 0 1";
-        assert_eq!(ticks(line), Duration::from_millis(420));
-    }
+    use super::{ProcessorTime, Run, memory_mib};
 
     #[test]
     fn a_line_of_the_scheduler_has_time_and_turns() {
