@@ -77,6 +77,9 @@ pub struct BatchFacts {
     pub last_offset_delta: i32,
     /// The first record's timestamp, or the delete horizon of a compacted batch.
     pub base_timestamp: Timestamp,
+    /// The smallest timestamp as far as the header tells, the first record's; of a produced batch
+    /// that is not compressed, its records'. -1 if there is none.
+    pub min_timestamp: Timestamp,
     /// The largest timestamp, at least the first record's: some producers leave the field at -1.
     pub max_timestamp: Timestamp,
     /// Who set the timestamps.
@@ -279,6 +282,7 @@ impl<'a> BatchView<'a> {
             record_count: count,
             last_offset_delta,
             base_timestamp: self.base_timestamp(),
+            min_timestamp: first_timestamp.max(Timestamp::NONE),
             max_timestamp: match self.timestamp_type() {
                 TimestampType::CreateTime => self.max_timestamp().max(first_timestamp),
                 TimestampType::LogAppendTime => self.max_timestamp(),

@@ -22,8 +22,8 @@ pub struct ProducedLimits {
 /// nothing decompressed: of a compressed batch only the count is held against its size.
 ///
 /// The size comes first, so that the passes are bounded; then the CRC, because behind a wrong one
-/// no field means anything. The facts carry the largest timestamp that the records have; if the
-/// header says another, the log corrects it as Kafka's does.
+/// no field means anything. The facts carry the smallest and the largest timestamp that the records
+/// have; if the header says another largest, the log corrects it as Kafka's does.
 pub fn validate_produced(
     batch: &BatchView<'_>,
     limits: &ProducedLimits,
@@ -43,7 +43,8 @@ pub fn validate_produced(
     check_broker_marks(batch)?;
     check_producer(batch)?;
     if facts.compression == Compression::None {
-        facts.max_timestamp = check_records(batch).map_err(BatchError::Records)?;
+        let spread = check_records(batch).map_err(BatchError::Records)?;
+        (facts.min_timestamp, facts.max_timestamp) = (spread.smallest, spread.largest);
     } else {
         check_count(batch, facts.compression).map_err(BatchError::Records)?;
         // A max below the base, or none at all, is let through: Kafka computes the field anew
@@ -54,10 +55,9 @@ pub fn validate_produced(
 }
 
 /// Checks every record of an uncompressed batch, as Kafka does: framing, and offset deltas 0, 1, 2
-/// ... to the last. A batch that breaks it would stop every consumer that comes by. Returns the
-/// largest timestamp.
-fn check_records(batch: &BatchView<'_>) -> Result<Timestamp, RecordsError> {
-    let mut largest = Timestamp::NONE;
+/// ... to the last. A batch that breaks it would stop every consumer that comes by.
+fn check_records(batch: &BatchView<'_>) -> Result<Spread, RecordsError> {
+    let mut spread = Spread { smallest: Timestamp::NONE, largest: Timestamp::NONE };
     let decoded = records(batch, &ReadLimits { decompressed_size_max_bytes: 0 })?;
     for (index, record) in (0i32..).zip(decoded.iter()) {
         let record = record?;
@@ -65,9 +65,25 @@ fn check_records(batch: &BatchView<'_>) -> Result<Timestamp, RecordsError> {
             let fault = RecordFault::NotContiguous { delta: record.offset_delta, expected: index };
             return Err(RecordsError::Record { index, fault });
         }
-        largest = largest.max(record.timestamp);
+        spread.take(record.timestamp);
     }
-    Ok(largest)
+    Ok(spread)
+}
+
+/// The timestamps of records, -1 if they have none. What is negative is none.
+struct Spread {
+    smallest: Timestamp,
+    largest: Timestamp,
+}
+
+impl Spread {
+    fn take(&mut self, timestamp: Timestamp) {
+        if timestamp > Timestamp::NONE {
+            let first = self.smallest == Timestamp::NONE;
+            self.smallest = if first { timestamp } else { self.smallest.min(timestamp) };
+            self.largest = self.largest.max(timestamp);
+        }
+    }
 }
 
 /// Refuses a count that could not come out of so few bytes, so that a small batch does not use up

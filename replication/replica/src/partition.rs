@@ -302,7 +302,7 @@ impl Partition {
         if policy.kind == TimestampType::LogAppendTime {
             return Ok(Some(now));
         }
-        let (first, last) = (facts.base_timestamp, facts.max_timestamp);
+        let (first, last) = (facts.min_timestamp, facts.max_timestamp);
         let refused = |timestamp| Err(AppendRefused::Timestamp { timestamp, now });
         if last.0 >= 0 && last.0.saturating_sub(now.0) > policy.after_max_ms {
             return refused(last);

@@ -200,13 +200,13 @@ pub const BROKER_KEYS: &[Key] = &[
         "log.message.timestamp.before.max.ms",
         ANY_TIME,
         "9223372036854775807",
-        "how far back a producer's timestamp may lie",
+        "how far back a record's timestamp may lie; of a compressed batch the first record's",
     ),
     broker(
         "log.message.timestamp.after.max.ms",
         ANY_TIME,
         "3600000",
-        "how far ahead a producer's timestamp may lie",
+        "how far ahead a record's timestamp may lie; of a compressed batch what its header says",
     ),
     broker(
         "producer.id.expiration.ms",
@@ -285,14 +285,14 @@ pub const TOPIC_KEYS: &[Key] = &[
         ANY_TIME,
         "9223372036854775807",
         Some("log.message.timestamp.before.max.ms"),
-        "how far back a producer's timestamp may lie",
+        "how far back a record's timestamp may lie; of a compressed batch the first record's",
     ),
     topic(
         "message.timestamp.after.max.ms",
         ANY_TIME,
         "3600000",
         Some("log.message.timestamp.after.max.ms"),
-        "how far ahead a producer's timestamp may lie",
+        "how far ahead a record's timestamp may lie; of a compressed batch what its header says",
     ),
     retention(topic(
         "retention.ms",

@@ -125,6 +125,7 @@ fn facts_carry_what_the_header_says() {
             record_count: 3,
             last_offset_delta: 2,
             base_timestamp: Timestamp(1_700_000_000_000),
+            min_timestamp: Timestamp(1_700_000_000_000),
             max_timestamp: Timestamp(1_700_000_000_250),
             timestamp_type: TimestampType::CreateTime,
             compression: Compression::None,

@@ -233,6 +233,22 @@ fn the_facts_have_the_largest_timestamp_whatever_the_header_says() {
 }
 
 #[test]
+fn the_facts_have_the_smallest_timestamp_of_the_records_that_have_one() {
+    let facts = validate(&idempotent(0)).expect("sound");
+    assert_eq!((facts.base_timestamp, facts.min_timestamp), (Timestamp(30), Timestamp(10)));
+    // The records are 20 and 10 earlier than what the header says is the first.
+    for (base, smallest) in [(1000, 980), (20, 0), (15, 5), (0, 0), (-1, -1)] {
+        let bytes = patched(idempotent(0), BASE_TIMESTAMP_AT, &i64::to_be_bytes(base));
+        let facts = validate(&bytes).expect("let through");
+        assert_eq!(facts.min_timestamp, Timestamp(smallest), "{base}");
+    }
+    for &codec in &ALL_CODECS[1..] {
+        let facts = validate(&sample_batch(codec, 3)).expect("sound");
+        assert_eq!(facts.min_timestamp, facts.base_timestamp, "{codec}: all that is looked at");
+    }
+}
+
+#[test]
 fn mutated_batches_never_panic_and_never_pass_the_crc() {
     let mut random = Random::new(3);
     for round in 0..40_000 {

@@ -12,6 +12,7 @@ fn facts_of(id: i64, epoch: i16, first: i32, count: i32) -> BatchFacts {
         record_count: count,
         last_offset_delta: count - 1,
         base_timestamp: Timestamp(1),
+        min_timestamp: Timestamp(1),
         max_timestamp: Timestamp(1),
         timestamp_type: TimestampType::CreateTime,
         compression: Compression::None,

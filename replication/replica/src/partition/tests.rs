@@ -188,6 +188,30 @@ fn timestamps_are_bounded_or_replaced_as_the_topic_says() {
     });
 }
 
+/// The header's base timestamp used to stand for all records.
+#[test]
+fn the_oldest_record_decides_whether_a_batch_lies_too_far_back() {
+    live(&world(), |shard| async move {
+        let timestamps = TimestampPolicy { before_max_ms: 1000, ..CONFIG.timestamps };
+        let partition = lead(&shard, 0, PartitionConfig { timestamps, ..CONFIG }).await;
+        for (times, taken) in [
+            ([10_000, 9_000], true),
+            ([10_000, 8_999], false),
+            ([8_999, 10_000], false),
+            ([10_000, -1], true),
+            ([-1, 8_999], false),
+        ] {
+            let mut builder = BatchBuilder::new();
+            for timestamp in times {
+                let timestamp = Timestamp(timestamp);
+                builder.push(&Record { timestamp, ..Record::default() });
+            }
+            let outcome = append(&partition, &builder.build().unwrap(), Acks::All);
+            assert_eq!(outcome.is_ok(), taken, "{times:?}: {outcome:?}");
+        }
+    });
+}
+
 #[test]
 fn part_of_a_transaction_is_refused_and_so_is_what_is_too_large() {
     live(&world(), |shard| async move {
