@@ -61,8 +61,8 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
         memory: core.request_memory.clone(),
         idle_max: core.config.connection_idle_max,
     };
-    let reader = FrameReader::new(socket.clone(), limits);
     let queue = ResponseQueue::new(IN_FLIGHT_MAX);
+    let reader = FrameReader::new(socket.clone(), limits, &queue);
     let writer = ResponseWriter::new(core.shard.clone(), socket.clone(), queue.clone());
     let writer = core.shard.spawn(TaskClass::Foreground, "responses", writer.run());
     let closed = run(core, reader, &queue, &socket, stop).await;

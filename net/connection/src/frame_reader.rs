@@ -19,6 +19,7 @@ use std::time::Duration;
 use runtime::{Buffer, Lease, Permit, Socket};
 
 use crate::request_memory::{Charge, RequestMemory};
+use crate::response_queue::ResponseQueue;
 use crate::watch::{Late, Watched};
 
 /// The bytes of the length in front of every frame.
@@ -40,8 +41,8 @@ pub struct FrameLimits {
     pub frame_size_max: u32,
     /// What frames that are being read or handled on this shard may hold together.
     pub memory: RequestMemory,
-    /// How long nothing may come between two frames, `connections.max.idle.ms`, to the second; for
-    /// ever if it is none.
+    /// How long nothing may come and no answer be under way, `connections.max.idle.ms`, to the
+    /// second; for ever if it is none.
     pub idle_max: Option<Duration>,
 }
 
@@ -58,7 +59,7 @@ pub struct Frame {
 pub enum ReadError {
     /// The peer closed the connection, between two frames.
     Closed,
-    /// Nothing came for longer than it may.
+    /// Nothing came and nothing was answered for longer than it may.
     Idle,
     /// The peer closed the connection inside a frame.
     Truncated,
@@ -71,6 +72,13 @@ pub enum ReadError {
     },
     /// The frame took too long to come.
     Slow {
+        /// What the peer claimed.
+        claimed: usize,
+        /// What came.
+        received: usize,
+    },
+    /// The frame took too long because there was no memory for it.
+    NoMemory {
         /// What the peer claimed.
         claimed: usize,
         /// What came.
@@ -101,6 +109,12 @@ impl fmt::Display for ReadError {
                 "a request of {claimed} bytes of which {received} came in time: is the network \
                  slow, or the peer no Kafka client?"
             ),
+            ReadError::NoMemory { claimed, received } => write!(
+                f,
+                "a request of {claimed} bytes of which {received} came waited too long for memory \
+                 that other requests have: raise ringmain.request.bytes, or let clients send less \
+                 at once"
+            ),
             ReadError::SlowLength { received } => write!(
                 f,
                 "{received} of the {PREFIX_SIZE} bytes of a request's length came in time: is the \
@@ -128,9 +142,10 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// Reads from `socket`; nobody else may.
-    pub fn new(socket: Socket, limits: FrameLimits) -> FrameReader {
-        let watched = limits.memory.watch_list().enter();
+    /// Reads from `socket`; nobody else may. The connection is not idle while a place in `answers`
+    /// is taken.
+    pub fn new(socket: Socket, limits: FrameLimits, answers: &ResponseQueue) -> FrameReader {
+        let watched = limits.memory.watch_list().enter(answers);
         let (pending, block) = (Lease::empty(), None);
         FrameReader { socket, limits, watched, pending, block, last_size: 0, proven_size: 0 }
     }
@@ -245,8 +260,9 @@ impl FrameReader {
         let first = self.step(filled, size).min(memory.bulk_frame_max()).max(filled);
         let watching = self.watched.begins();
         let slow = |Late, received| ReadError::Slow { claimed: size, received };
+        let no_memory = |Late, received| ReadError::NoMemory { claimed: size, received };
         let begun = watching.unless_late(memory.begin(size, first)).await;
-        let mut charge = begun.map_err(|late| slow(late, filled))?;
+        let mut charge = begun.map_err(|late| no_memory(late, filled))?;
         let mut buffer = Buffer::plain(first);
         buffer[..filled].copy_from_slice(&self.pending[PREFIX_SIZE..]);
         (self.pending, self.block) = (Lease::empty(), None);
@@ -254,7 +270,7 @@ impl FrameReader {
             if filled == buffer.len() {
                 let wanted = self.step(filled, size);
                 let grown = watching.unless_late(memory.grow(&mut charge, size, wanted)).await;
-                let mut larger = Buffer::plain(grown.map_err(|late| slow(late, filled))?);
+                let mut larger = Buffer::plain(grown.map_err(|late| no_memory(late, filled))?);
                 larger[..filled].copy_from_slice(&buffer);
                 buffer = larger;
             }

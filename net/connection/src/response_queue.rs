@@ -81,6 +81,12 @@ impl ResponseQueue {
         shared.changed.wait_until(empty).await;
     }
 
+    /// The places that are done with so far, and those that are taken now.
+    pub(crate) fn places(&self) -> (u64, usize) {
+        let queue = self.0.queue.borrow();
+        (queue.first, queue.slots.len())
+    }
+
     /// Nothing will be sent any more, whatever is answered.
     pub(crate) fn abandon(&self) {
         self.0.abandoned.set(true);

@@ -12,6 +12,8 @@ use std::time::Duration;
 use runtime::Shard;
 use runtime::sync::{Event, Signal, first};
 
+use crate::response_queue::ResponseQueue;
+
 /// How often the watch looks.
 const TICK: Duration = Duration::from_secs(1);
 /// From the first byte of a frame to its last, in ticks.
@@ -35,8 +37,10 @@ struct Readers {
     some: Event,
 }
 
-#[derive(Default)]
 struct State {
+    /// What leaves meanwhile, and how many answers had left when it was looked last.
+    answers: ResponseQueue,
+    answered: Cell<u64>,
     doing: Cell<Doing>,
     ticks: Cell<u64>,
     received: Cell<u64>,
@@ -75,10 +79,10 @@ pub(crate) struct Watching<'a>(&'a Watched);
 
 impl Watch {
     /// A place for a reader.
-    pub(crate) fn enter(&self) -> Watched {
+    pub(crate) fn enter(&self, answers: &ResponseQueue) -> Watched {
         let id = self.0.last_id.get() + 1;
         self.0.last_id.set(id);
-        let state = Rc::new(State::default());
+        let state = Rc::new(State::new(answers.clone()));
         self.0.list.borrow_mut().insert(id, state.clone());
         Watched { watch: self.clone(), id, state }
     }
@@ -96,8 +100,26 @@ impl Watch {
 }
 
 impl State {
+    fn new(answers: ResponseQueue) -> State {
+        State {
+            answers,
+            answered: Cell::default(),
+            doing: Cell::default(),
+            ticks: Cell::default(),
+            received: Cell::default(),
+            idle_ticks_max: Cell::default(),
+            told: Signal::new(),
+        }
+    }
+
     fn tick(&self) {
-        let ticks = self.ticks.get() + 1;
+        // What is sent is activity, as in Kafka: an idle reader's time begins when all is answered.
+        let (answered, under_way) = self.answers.places();
+        let busy = self.answered.replace(answered) != answered || under_way > 0;
+        let ticks = match busy && self.doing.get() == Doing::Idle {
+            true => 0,
+            false => self.ticks.get() + 1,
+        };
         self.ticks.set(ticks);
         let late = match self.doing.get() {
             Doing::Idle => ticks > self.idle_ticks_max.get(),

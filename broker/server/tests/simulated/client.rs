@@ -37,6 +37,11 @@ impl Client {
 
     /// The next frame, none if the broker has closed the connection.
     pub async fn next_frame(&mut self) -> Option<Vec<u8>> {
+        self.next_frame_after(async || ()).await
+    }
+
+    /// The same for a client that makes a pause whenever it has read 64 KiB at most.
+    pub async fn next_frame_after(&mut self, pause: impl AsyncFn()) -> Option<Vec<u8>> {
         loop {
             if let Some(prefix) = self.received.first_chunk::<4>() {
                 let end = 4 + u32::from_be_bytes(*prefix) as usize;
@@ -51,6 +56,7 @@ impl Client {
                 Ok(0) | Err(_) => return None,
                 Ok(n) => self.received.extend_from_slice(&bytes[..n]),
             }
+            pause().await;
         }
     }
 

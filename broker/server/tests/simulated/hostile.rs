@@ -219,6 +219,34 @@ fn a_connection_is_idle_while_nothing_is_asked_and_not_while_a_fetch_waits() {
     });
 }
 
+/// It used to be closed when its answer had left.
+#[test]
+fn a_connection_is_not_idle_while_its_answer_leaves_slowly() {
+    Cluster::start(17, &["connections.max.idle.ms=2000"]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let value = "x".repeat(60_000);
+        for _ in 0..50 {
+            client.produce("t", 0, batch(&[&value])).await;
+        }
+        let mut request = fetch_request("t", &[(0, 0)], 0);
+        request.topics[0].partitions[0].partition_max_bytes = i32::MAX;
+        client.send(ApiKey::Fetch, FETCH_VERSION, &request).await;
+        let began = peer.shard.now();
+        let pause = async || peer.shard.sleep(Duration::from_millis(200)).await;
+        let answer = client.next_frame_after(pause).await.expect("all of it");
+        let took = peer.shard.now().since(began);
+        assert!(answer.len() > 50 * 60_000 && took > Duration::from_secs(8), "{took:?}");
+        // Its time begins now.
+        peer.shard.sleep(Duration::from_millis(1500)).await;
+        produce_and_fetch(&peer, &mut client).await;
+        let began = peer.shard.now();
+        assert_eq!(client.next_frame().await, None);
+        let idle = peer.shard.now().since(began);
+        assert!((2..5).contains(&idle.as_secs()), "{idle:?}");
+    });
+}
+
 #[test]
 fn a_request_with_more_partitions_than_any_cluster_closes_its_connection() {
     Cluster::start(8, &[]).run(|peer| async move {
