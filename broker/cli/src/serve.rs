@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use runtime::{DirLock, Instant, Shutdown};
+use runtime::{DirLock, Instant, LockError, Shutdown};
 use server::{
     BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, Settings, SettingsError,
     decode_layout,
@@ -12,6 +13,10 @@ use server::{
 use storage::Layout;
 
 use crate::command_line::ServeOptions;
+
+/// How long a data folder may be in use by another process: the writes that a killed broker leaves
+/// behind take milliseconds, and one that is told to stop takes seconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a broker did not run.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub enum ServeError {
         /// Why.
         error: io::Error,
     },
+    /// Another process uses the data folder, and does not end.
+    FolderInUse(PathBuf),
     /// The data folder belongs to Apache Kafka.
     KafkasFolder(PathBuf),
     /// The data folder is not one of ours.
@@ -58,6 +65,7 @@ impl ServeError {
             ServeError::NoConfig { .. }
             | ServeError::Io { .. }
             | ServeError::NoFolder { .. }
+            | ServeError::FolderInUse(_)
             | ServeError::KafkasFolder(_)
             | ServeError::Folder(_)
             | ServeError::Broker(_) => 1,
@@ -78,6 +86,13 @@ impl fmt::Display for ServeError {
                 f,
                 "log.dirs={}: {error}; name a folder that this user may make or write",
                 path.display()
+            ),
+            ServeError::FolderInUse(path) => write!(
+                f,
+                "log.dirs={0} was in use for all of {1} s: stop the broker that runs on it \
+                 (`fuser {0}/.lock` tells its process), or name another folder",
+                path.display(),
+                LOCK_PATIENCE.as_secs()
             ),
             ServeError::KafkasFolder(path) => write!(
                 f,
@@ -107,9 +122,14 @@ pub fn run(options: &ServeOptions, began: Instant) -> Result<(), ServeError> {
         return Err(ServeError::KafkasFolder(folder.to_path_buf()));
     }
     std::fs::create_dir_all(folder).map_err(no_folder)?;
-    let on_wait =
-        || eprintln!("ringmain: {} is in use: waiting for its broker to end", folder.display());
-    let lock = DirLock::acquire(folder, on_wait).map_err(no_folder)?;
+    let on_wait = || {
+        let (folder, seconds) = (folder.display(), LOCK_PATIENCE.as_secs());
+        eprintln!("ringmain: {folder} is in use: waiting up to {seconds} s for its broker to end");
+    };
+    let lock = DirLock::acquire(folder, LOCK_PATIENCE, on_wait).map_err(|e| match e {
+        LockError::InUse => ServeError::FolderInUse(folder.to_path_buf()),
+        LockError::Io(error) => no_folder(error),
+    })?;
     let layout = read_layout(folder)?;
     server::run(&config, layout, &lock, Shutdown::new(), began).map_err(ServeError::Broker)
 }

@@ -67,8 +67,9 @@ fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
     let max = core.descriptors.connections_max;
     if sessions.running.borrow().len() >= max {
         return core.warn_of_peer(format_args!(
-            "{peer} is turned away: {max} connections are open, more are not left to clients; \
-             raise `ulimit -n`, or close some"
+            "{peer} is turned away: shard {} of this broker has {max} connections open, its \
+             share of what is left to clients; raise `ulimit -n`, or close some",
+            core.shard.id().0
         ));
     }
     let id = sessions.last_id.get() + 1;

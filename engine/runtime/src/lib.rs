@@ -90,7 +90,7 @@ pub use disk::file::{File, SharedFile};
 pub use disk::open::Open;
 pub use disk::{DirEntry, Disk, EntryKind, FileSystem, FileSystemKind, SYNC_FS_LATE_AFTER, Space};
 pub use lease::Lease;
-pub use lock::DirLock;
+pub use lock::{DirLock, LockError};
 pub use log::Level;
 pub use memory::DIRECT_ALIGN;
 pub use mesh::line::{CallFuture, ReplyTo, Unanswered};

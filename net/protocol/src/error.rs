@@ -134,8 +134,7 @@ impl fmt::Display for Malformed {
                 write!(f, "a tagged field with {unread} bytes behind its value")
             }
             Fault::FrameSize { size } => write!(f, "a frame size of {size}"),
-        }?;
-        write!(f, "; close the connection")
+        }
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::sockets::drain;
 use runtime::{
-    Buffer, DirLock, Lease, Level, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, Socket,
-    TaskClass, run_shards,
+    Buffer, DirLock, Lease, Level, LockError, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown,
+    Socket, TaskClass, run_shards,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -309,7 +309,7 @@ const BLOCK: usize = 1 << 20;
 /// Takes the directory's lock, gives it to the ring, and writes without end: at any moment nearly
 /// all blocks are in flight.
 fn write_for_ever(dir: PathBuf) {
-    let lock = DirLock::acquire(&dir, || {}).expect("nobody holds it");
+    let lock = DirLock::acquire(&dir, Duration::ZERO, || {}).expect("nobody holds it");
     run_one(move |shard| {
         let (lock, path) = (lock.clone(), dir.join("data"));
         async move {
@@ -365,7 +365,9 @@ fn the_lock_of_a_killed_process_is_free_when_its_writes_have_landed() {
             child.kill().expect("kill -9");
             child.wait().expect("it has ended");
         });
-        let lock = DirLock::acquire(&dir, || waited = true).expect("it is free in the end");
+        let patience = Duration::from_secs(60);
+        let lock = DirLock::acquire(&dir, patience, || waited = true);
+        let lock = lock.expect("it is free in the end");
         assert!(waited, "the child held it");
         let first = ends_of_blocks(&dir);
         thread::sleep(Duration::from_millis(200));
@@ -373,6 +375,23 @@ fn the_lock_of_a_killed_process_is_free_when_its_writes_have_landed() {
         killed.join().expect("the child was killed");
         drop(lock);
     }
+    fs::remove_dir_all(&dir).expect("remove");
+}
+
+/// Whoever came second used to wait without end.
+#[test]
+fn a_lock_that_stays_taken_is_not_waited_for_without_end() {
+    let dir = scratch("lock-taken");
+    let acquire = |patience_ms, waited: &mut bool| {
+        DirLock::acquire(&dir, Duration::from_millis(patience_ms), || *waited = true)
+    };
+    let mut waited = false;
+    let first = acquire(0, &mut waited).expect("nobody holds it");
+    assert!(!waited);
+    let second = acquire(30, &mut waited);
+    assert!(waited && matches!(second, Err(LockError::InUse)), "{second:?}");
+    drop(first);
+    acquire(0, &mut waited).expect("it is free again");
     fs::remove_dir_all(&dir).expect("remove");
 }
 
