@@ -2,13 +2,13 @@
 
 pub(crate) mod answer_size;
 pub(crate) mod api_versions;
+pub(crate) mod fetch;
 pub(crate) mod init_producer_id;
 pub(crate) mod metadata;
 pub(crate) mod produce;
 
 pub(crate) mod create_topics;
 mod delete_topics;
-mod fetch;
 mod list_offsets;
 
 use std::rc::Rc;
@@ -19,22 +19,22 @@ use protocol::generated::request_body::RequestBody;
 use protocol::header::RequestHeader;
 use protocol::response::Answered;
 use protocol::{EncodeError, Message, encode_response};
-use runtime::{Lease, Socket};
+use runtime::Lease;
 
 use crate::shard::Core;
 
 /// Handles one request, and returns the parts of its response's frame. Produce is not among them:
-/// the session overlaps it. Who waits for long looks whether the peer is still there.
+/// the session overlaps it; nor is fetch, which may wait for long.
 pub(crate) async fn handle(
     core: &Rc<Core>,
     header: RequestHeader<'_>,
     body: RequestBody<'_>,
-    peer: &Socket,
 ) -> Result<Vec<Part>, EncodeError> {
     let answered = Answered::from(header);
     match body {
-        RequestBody::Produce(_) => unreachable!("the session has begun it itself"),
-        RequestBody::Fetch(request) => fetch::handle(core, answered, request, peer).await,
+        RequestBody::Produce(_) | RequestBody::Fetch(_) => {
+            unreachable!("the session handles it itself")
+        }
         RequestBody::ListOffsets(request) => {
             frame(answered, &list_offsets::handle(core, answered.api_version, request).await)
         }

@@ -14,6 +14,7 @@ use connection::{
     ResponseSlot, ResponseWriter,
 };
 use protocol::generated::request_body::RequestBody;
+use protocol::response::Answered;
 use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
 use runtime::sync::{Signal, first};
 use runtime::{Lease, Socket, TaskClass};
@@ -145,15 +146,22 @@ async fn handle(
     };
     queue.drained().await;
     let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
-    let (reserved, _charge) = match body {
-        RequestBody::Fetch(_) => {
-            let reserved = core.answer_memory.reserve_fetch(size, bytes.len()).await;
+    let (parts, reserved) = match body {
+        RequestBody::Fetch(fetch) => {
+            let reserved = core.answer_memory.reserve_fetch(size + bytes.len()).await;
+            // It may wait for minutes: its frame is charged for elsewhere.
             drop(charge);
-            (Some(reserved), None)
+            let fetch = (Answered::from(header), fetch);
+            let answer = handlers::fetch::handle(core, &bytes, fetch, reserved, socket).await;
+            answer.map_err(Closed::Encode)?
         }
-        _ => (core.answer_memory.reserve(size).await, Some(charge)),
+        body => {
+            let reserved = core.answer_memory.reserve(size).await;
+            let parts = handlers::handle(core, header, body).await.map_err(Closed::Encode)?;
+            drop(charge);
+            (parts, reserved)
+        }
     };
-    let parts = handlers::handle(core, header, body, socket).await.map_err(Closed::Encode)?;
     respond(slot, parts, reserved);
     Ok(())
 }

@@ -5,63 +5,93 @@
 //!  │ probe ────────────────────────────►  bytes below the high watermark
 //!  │ too little? watch ────────────────►  told of every change, at most once a turn
 //!  │ enough, error or deadline: forget ►
+//!  │ probe ────────────────────────────►
 //!  │ allot bytes in the request's order
 //!  │ read ─────────────────────────────►  places: memory or file
 //! ```
 
 mod lend;
 mod repeated;
+mod wait;
 
-use std::collections::BTreeSet;
-use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use connection::Part;
 use protocol::fetch::response::{self, PartitionResponse, TopicResponse};
 use protocol::fetch::{self, Request};
+use protocol::generated::request_body::RequestBody;
 use protocol::response::Answered;
-use protocol::{EncodeError, ErrorCode};
+use protocol::{EncodeError, ErrorCode, decode_request};
 use record::{LeaderEpoch, Offset};
-use runtime::sync::first;
-use runtime::{Instant, Lane, Lease, ShardId, Socket};
+use runtime::{Lane, Lease, ShardId, Socket};
 use storage::AtLeast;
 
+use self::wait::Wait;
+use crate::answer_memory::Reserved;
 use crate::error_codes::Refusal;
-use crate::message::{FetchFrom, Found, ReadFrom, Reply, Watch};
-use crate::owner::watch::add_up;
-use crate::router::{ask, ask_owners};
+use crate::message::{FetchFrom, Found, ReadFrom, Reply};
+use crate::router::ask_owners;
 use crate::shard::Core;
 use crate::view::{ClusterView, log_id};
 
-/// The longest wait, whatever the client asks for: a peer whose machine went away unseen costs no
-/// more.
-const WAIT_MAX: Duration = Duration::from_secs(300);
-/// How long a fetch waits before it is looked whether the peer is still there.
-const PEER_UNSEEN_MAX: Duration = Duration::from_secs(1);
 /// The isolation level that wants to know of aborted transactions.
 const READ_COMMITTED: i8 = 1;
 
 /// One partition of the request, in its order.
 type Asked = Result<(ShardId, FetchFrom), Refusal>;
 
-/// Answers a fetch with the places of its bytes.
+/// A fetch, and what there was for it when it was looked.
+struct Looked<'a> {
+    request: Request<'a>,
+    asked: Vec<Asked>,
+    available: Vec<Result<u64, Refusal>>,
+}
+
+/// Answers a fetch with the places of its bytes. `reserved` is the room for the answer. While the
+/// fetch waits that is given back, and nothing is kept but its frame and what is watched.
 pub(crate) async fn handle(
     core: &Rc<Core>,
-    answered: Answered,
-    request: Request<'_>,
+    frame: &Lease,
+    (answered, request): (Answered, Request<'_>),
+    reserved: Option<Reserved>,
     peer: &Socket,
-) -> Result<Vec<Part>, EncodeError> {
+) -> Result<(Vec<Part>, Option<Reserved>), EncodeError> {
     if let Some(code) = session_error(&request) {
-        return empty(answered, code);
+        return Ok((empty(answered, code)?, reserved));
     }
-    let request = repeated::last_of_each(request);
-    let view = core.view();
-    let asked = resolve(&view, answered.api_version, &request);
-    let available = wait(core, &request, &asked, peer).await;
+    let (mut looked, mut reserved) = (look(core, &answered, request).await, reserved);
+    if let Some(wait) = Wait::of(core, &looked)
+        && let Some(place) = wait::place(core, frame, reserved.as_ref(), &looked.asked)
+    {
+        let size_max_bytes = reserved.take().map(|reserved| reserved.size_max_bytes());
+        let watched: Vec<(ShardId, FetchFrom)> = looked.asked.into_iter().flatten().collect();
+        drop((looked.request, looked.available));
+        wait.run(core, watched, peer).await;
+        if let Some(size_max_bytes) = size_max_bytes {
+            reserved = core.answer_memory.reserve_fetch(size_max_bytes).await;
+        }
+        drop(place);
+        looked = look(core, &answered, decode_again(frame)).await;
+    }
+    let Looked { request, asked, available } = looked;
     let reads = allot(core, &request, &asked, &available);
     let found = read(core, &asked, reads, available).await;
-    respond(core, answered, &request, &asked, found)
+    Ok((respond(core, answered, &request, &asked, found)?, reserved))
+}
+
+async fn look<'a>(core: &Rc<Core>, answered: &Answered, request: Request<'a>) -> Looked<'a> {
+    let request = repeated::last_of_each(request);
+    let asked = resolve(&core.view(), answered.api_version, &request);
+    let available = probe(core, asked.iter().cloned()).await;
+    Looked { request, asked, available }
+}
+
+/// What a fetch asks for that has waited.
+fn decode_again(frame: &Lease) -> Request<'_> {
+    match decode_request(frame) {
+        Ok(protocol::Request { body: RequestBody::Fetch(request), .. }) => request,
+        _ => unreachable!("the same bytes were a fetch before it waited"),
+    }
 }
 
 /// There are no sessions: whoever believes to have one is told so, and asks in full (KIP-227).
@@ -105,82 +135,9 @@ fn known_epoch(partition: &fetch::Partition) -> Option<LeaderEpoch> {
     (epoch >= 0).then_some(LeaderEpoch(epoch))
 }
 
-/// Returns when there is enough, an error to tell, or no time left: what each partition has then.
-async fn wait(
-    core: &Rc<Core>,
-    request: &Request<'_>,
-    asked: &[Asked],
-    peer: &Socket,
-) -> Vec<Result<u64, Refusal>> {
-    let wanted = u64::try_from(request.min_bytes).unwrap_or(0);
-    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    let available = probe(core, asked).await;
-    let total = total_of(asked, &available);
-    if wait.is_zero() || total.is_none_or(|total| total >= wanted) {
-        return available;
-    }
-    let deadline = core.shard.now() + wait.min(WAIT_MAX);
-    let parked = core.purgatory.park(wanted);
-    let id = parked.id();
-    let watch = |from| crate::message::Request::Watch(Watch { id, from });
-    let watched = ask_owners(core, Lane::Fetch, asked.iter().cloned(), watch, probed).await;
-    for owner in owners(asked) {
-        let of_owner = asked.iter().zip(&watched).filter(|(asked, _)| is_at(asked, owner));
-        parked.begin(owner, add_up(of_owner.map(|(_, found)| found.as_ref().copied())));
-    }
-    until(core, deadline, parked.enough(), peer).await;
-    for owner in owners(asked) {
-        let forget = ask(core.clone(), owner, Lane::Fetch, crate::message::Request::Forget(id));
-        if owner == core.shard.id() {
-            let _forgotten = forget.await;
-        } else {
-            core.spawn("fetch forgotten", async move {
-                let _owner_is_ending = forget.await;
-            });
-        }
-    }
-    drop(parked);
-    probe(core, asked).await
-}
-
 /// What each partition has now.
-async fn probe(core: &Rc<Core>, asked: &[Asked]) -> Vec<Result<u64, Refusal>> {
-    let probe = crate::message::Request::Probe;
-    ask_owners(core, Lane::Fetch, asked.iter().cloned(), probe, probed).await
-}
-
-/// Waits for `enough`, but not longer than to `deadline`, nor for a peer that has left. That is
-/// looked for only once the wait is long: most fetches end before, and it costs an operation.
-async fn until(core: &Core, deadline: Instant, enough: impl Future<Output = ()>, peer: &Socket) {
-    let mut enough = pin!(enough);
-    let left = deadline.since(core.shard.now());
-    let soon = core.shard.timeout(left.min(PEER_UNSEEN_MAX), enough.as_mut()).await;
-    if soon.is_ok() || left <= PEER_UNSEEN_MAX {
-        return;
-    }
-    let left = deadline.since(core.shard.now());
-    let enough_or_ended = first(enough, peer.peer_ended());
-    let _enough_or_late = core.shard.timeout(left, enough_or_ended).await;
-}
-
-/// The bytes of all partitions, none if waiting is of no use: an owner has an error to tell, or
-/// nobody was asked. As in Kafka, what does not exist leaves the others their wait: a client that
-/// has not heard yet that a topic is gone would else ask again and again.
-fn total_of(asked: &[Asked], available: &[Result<u64, Refusal>]) -> Option<u64> {
-    let of_owners = asked.iter().zip(available).filter(|(asked, _)| asked.is_ok());
-    let mut total = None;
-    for (_, one) in of_owners {
-        total = Some(total.unwrap_or(0u64).saturating_add(*one.as_ref().ok()?));
-    }
-    total
-}
-
-fn owners(asked: &[Asked]) -> BTreeSet<ShardId> {
-    asked.iter().flatten().map(|(owner, _)| *owner).collect()
-}
-
-fn is_at(asked: &Asked, owner: ShardId) -> bool {
-    asked.as_ref().is_ok_and(|(of, _)| *of == owner)
+async fn probe(core: &Rc<Core>, asked: impl Iterator<Item = Asked>) -> Vec<Result<u64, Refusal>> {
+    ask_owners(core, Lane::Fetch, asked, crate::message::Request::Probe, probed).await
 }
 
 fn probed(reply: Reply) -> Option<Vec<Result<u64, Refusal>>> {

@@ -8,7 +8,7 @@ use protocol::generated::create_topics::{
 use protocol::generated::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
-use protocol::generated::fetch::{FetchPartition, FetchResponse, FetchTopic};
+use protocol::generated::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use protocol::generated::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use protocol::generated::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
@@ -386,6 +386,56 @@ fn a_fetch_of_many_partitions_is_answered_like_one_of_few() {
         assert_eq!(partitions.len(), 20_000);
         assert_eq!((partitions[0].error_code, partitions[1].error_code), (0, 3));
     });
+}
+
+/// A fetch of the first partition from `offset` and of many that don't exist, as wide as may be.
+fn wide_fetch(offset: i64, rows: i32) -> FetchRequest {
+    let missing = (1..rows).map(|partition| (partition, 0));
+    let from: Vec<(i32, i64)> = [(0, offset)].into_iter().chain(missing).collect();
+    fetch_request("t", &from, 300_000)
+}
+
+/// Each wide fetch used to hold half of the memory for the answers of its shard for as long as it
+/// waited, and every other fetch waited for it.
+#[test]
+fn wide_fetches_that_wait_stop_no_other_fetch() {
+    // On two shards, as many as find a place to wait in, and more: those are answered at once.
+    for (seed, count) in [(15, 6), (16, 60)] {
+        Cluster::start(seed, &[]).run(move |peer| async move {
+            let mut honest = peer.connect().await;
+            honest.create_topic("t", 1).await;
+            let mut wide = Vec::new();
+            for _ in 0..count {
+                let mut client = peer.connect().await;
+                let ask = async move {
+                    let told = client.fetch(&wide_fetch(0, 99_000)).await;
+                    let partitions = one(told.responses).partitions;
+                    assert_eq!(partitions.len(), 99_000);
+                    partitions[0].records.as_ref().is_some_and(|records| !records.is_empty())
+                };
+                wide.push(peer.shard.spawn(TaskClass::Foreground, "wide", ask));
+            }
+            peer.shard.sleep(Duration::from_secs(1)).await;
+            for rows in [1, 200, 5_000] {
+                let began = peer.shard.now();
+                let mut newcomer = peer.connect().await;
+                let mut request = wide_fetch(0, rows);
+                request.max_wait_ms = 0;
+                newcomer.fetch(&request).await;
+                let took = peer.shard.now().since(began);
+                assert!(took < Duration::from_millis(500), "{rows} partitions: {took:?}");
+            }
+            // What waits, waits still, and is answered when there is something.
+            let took = produce_and_fetch(&peer, &mut honest).await;
+            assert!(took < Duration::from_millis(500), "{took:?}");
+            let mut with_record = 0;
+            for wide in wide {
+                with_record += usize::from(wide.await.expect("not aborted"));
+            }
+            // A place for each, or as many as a shard has, whichever shard they came to.
+            assert!(with_record >= count.min(16), "{with_record} of {count} had waited");
+        });
+    }
 }
 
 #[test]
