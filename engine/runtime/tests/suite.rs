@@ -10,6 +10,7 @@
 mod suite {
     pub mod bytes;
     pub mod cancel;
+    pub mod device;
     pub mod files;
     pub mod mesh;
     pub mod process;

@@ -137,3 +137,48 @@ fn file(op: Op) -> squeue::Entry {
         _ => unreachable!("`of` sends sockets elsewhere, and the driver does the rest itself"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FD: Fd = Fd { raw: 3, slot: None };
+
+    /// The flags of a read, a write or a sync, which share a place in the entry:
+    ///
+    /// ```text
+    /// 0 opcode, flags, ioprio, fd | 8 offset | 16 address | 24 length | 28 flags of the operation
+    /// ```
+    fn operation_flags(op: Op) -> u32 {
+        let entry = of(op);
+        assert_eq!(size_of_val(&entry), 64, "an entry as the ring was set up for");
+        // SAFETY: an entry is the kernel's 64 bytes, plain integers, and lives until the end.
+        let bytes = unsafe { (&raw const entry).cast::<[u8; 64]>().read_unaligned() };
+        let [.., a, b, c, d] = *bytes.first_chunk::<32>().expect("32 of 64");
+        u32::from_ne_bytes([a, b, c, d])
+    }
+
+    fn write(fixed: Option<u16>) -> Op {
+        Op::Write { fd: FD, memory: std::ptr::null(), len: 4096, position: 0, fixed }
+    }
+
+    fn durable_write(fixed: Option<u16>) -> Op {
+        Op::WriteDurable { fd: FD, memory: std::ptr::null(), len: 4096, position: 0, fixed }
+    }
+
+    #[test]
+    fn a_durable_write_asks_the_kernel_for_durability_and_a_plain_one_does_not() {
+        for fixed in [None, Some(7)] {
+            let flags = operation_flags(durable_write(fixed));
+            assert_eq!(flags, libc::RWF_DSYNC as u32, "memory registered as {fixed:?}");
+            assert_eq!(operation_flags(write(fixed)), 0, "memory registered as {fixed:?}");
+        }
+    }
+
+    #[test]
+    fn a_sync_of_data_leaves_out_what_reading_does_not_need_and_a_full_one_nothing() {
+        const DATASYNC: u32 = 1; // IORING_FSYNC_DATASYNC
+        assert_eq!(operation_flags(Op::Sync { fd: FD, kind: SyncKind::Data }), DATASYNC);
+        assert_eq!(operation_flags(Op::Sync { fd: FD, kind: SyncKind::All }), 0);
+    }
+}
