@@ -148,6 +148,7 @@ pub(crate) enum Op {
         fixed: Option<u16>,
     },
     /// A write that is durable once it completes (`RWF_DSYNC`), with what reading it back needs.
+    /// It saves itself alone.
     WriteDurable {
         fd: Fd,
         memory: *const u8,

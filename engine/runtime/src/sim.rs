@@ -21,6 +21,10 @@
 //!   * A sync of a *file* flushes the device: every direct write of any file that had *completed*
 //!     when the sync was *submitted* is saved. Of the inode it saves only its own: `sync_data` the
 //!     size and map that reading needs, `sync_all` everything. It saves no name, its own neither.
+//!   * A durable write saves itself, and of its inode what reading it back needs. On a device
+//!     without FUA it is a write and `sync_data`; with it ([`DurableWrite::Fua`]) nothing else is
+//!     saved. Each world draws one of the two. (Linux flushes a device with FUA too if the inode
+//!     has changed; nobody may count on that.)
 //!   * Blocks that were allocated and not written read as zeros; that they were written is a change
 //!     of the inode like any other, lost without a sync of that file.
 //!   * A name is saved by a sync of its directory, which flushes no data. The others survive in
@@ -89,6 +93,28 @@ pub struct Options {
     pub backlog: usize,
     /// What [`Disk::identity`](crate::Disk::identity) answers.
     pub file_system: FileSystemKind,
+    /// How disks make a direct durable write durable; none: the seed draws it.
+    pub durable_write: Option<DurableWrite>,
+}
+
+/// How a device makes a direct durable write durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DurableWrite {
+    /// By a flush of its cache, which saves every other write that has completed.
+    Flush,
+    /// By forced unit access: that write goes past the cache, and no other with it.
+    Fua,
+}
+
+impl DurableWrite {
+    /// What the worlds of that seed have.
+    fn draw(seed: u64) -> DurableWrite {
+        // A generator of its own: what else the seed draws does not depend on it.
+        match Rng::new(!seed).chance(1, 2) {
+            true => DurableWrite::Flush,
+            false => DurableWrite::Fua,
+        }
+    }
 }
 
 impl Default for Options {
@@ -102,6 +128,7 @@ impl Default for Options {
             window_bytes: 64 << 10,
             backlog: 64,
             file_system: FileSystemKind::Xfs,
+            durable_write: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use runtime::sim::{Ended, Fault, Node, OpKind, Options, World};
+use runtime::sim::{DurableWrite, Ended, Fault, Node, OpKind, Options, World};
 use runtime::{Buffer, Level, Open, Shard, TaskClass};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -615,6 +615,38 @@ fn after_a_failed_sync_of_everything_each_sync_tells_what_was_lost_and_what_was_
         strangers += usize::from(said.get() == [true; 2]);
     }
     assert!(lost > 10 && strangers > 10, "{lost} lost, {strangers} met a stranger's error");
+}
+
+/// Whether a durable write left a write that had completed before it to the power cut.
+fn leaves_a_neighbour_behind(seed: u64, durable_write: Option<DurableWrite>) -> bool {
+    let world = World::new(seed, Options { durable_write, ..Options::default() });
+    let node = world.node("a");
+    node.start(vec![()], |shard, ()| async move {
+        let file = open_new(&shard, "/log").await;
+        file.write(block(1), 0).await.expect("no fault was planned");
+        file.sync_all().await.expect("no fault was planned");
+        shard.disk().sync_dir(Path::new("/")).await.expect("no fault was planned");
+        file.write(block(2), 0).await.expect("no fault was planned");
+        file.write_durably(block(3), 4096).await.expect("no fault was planned");
+    });
+    run_to_the_end(&world, &[&node]);
+    let (image, mut rng) = (node.disk().image(), world.random());
+    (0..40).any(|_| {
+        let cut = image.after_power_cut(&mut rng);
+        let bytes = cut.read(Path::new("/log")).expect("its name was synced");
+        assert!(bytes[4096..].iter().all(|byte| *byte == 3), "seed {seed}: it is durable");
+        bytes[..4096].contains(&1)
+    })
+}
+
+#[test]
+fn a_seed_draws_whether_a_durable_write_flushes_the_device() {
+    for seed in 0..20 {
+        assert!(!leaves_a_neighbour_behind(seed, Some(DurableWrite::Flush)), "seed {seed}");
+        assert!(leaves_a_neighbour_behind(seed, Some(DurableWrite::Fua)), "seed {seed}");
+    }
+    let fua = (0..20).filter(|seed| leaves_a_neighbour_behind(*seed, None)).count();
+    assert!((5..=15).contains(&fua), "{fua} of 20 worlds have FUA");
 }
 
 #[test]

@@ -64,8 +64,10 @@ impl File {
         written(outcome.result, len)
     }
 
-    /// Writes all of `bytes` at `position` and makes them durable, in one operation. Several may be
-    /// in flight. After an error nothing is known about the file: stop.
+    /// Writes all of `bytes` at `position` and makes them durable, in one operation, with what
+    /// reading them back needs: itself, and no other write. A device with FUA is not flushed for
+    /// it, so it is no barrier for what completed before. Several may be in flight. After an error
+    /// nothing is known about the file: stop.
     pub async fn write_durably(&self, bytes: Lease, position: u64) -> io::Result<()> {
         let len = bytes.len();
         let op = Op::WriteDurable {

@@ -6,12 +6,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::Rng;
 use super::extents::Extent;
 use super::inode::{Inode, blocks_of};
 use super::names::{Entry, Names, Place, ROOT};
 use super::pending::Standing;
 use super::platter::{BLOCK_BYTES, Fate, Piece, Platter, SECTOR_BYTES, WriteId};
+use super::{DurableWrite, Rng};
 use crate::op::{SyncKind, UnlinkKind};
 
 /// Unlinked inodes that may pile up before their memory is looked for.
@@ -30,6 +30,7 @@ pub(crate) struct Disk {
     /// How often each inode is open.
     open: BTreeMap<u64, u32>,
     capacity_bytes: u64,
+    durable_write: DurableWrite,
     inodes_made: u64,
     writes: u64,
     syncs: u64,
@@ -77,6 +78,8 @@ pub(crate) struct Sync {
 #[derive(Clone, Copy, Debug)]
 enum Synced {
     File(u64, SyncKind),
+    /// One write, with FUA, and what reading it back needs of its inode.
+    Write(u64, WriteId),
     Dir(u64),
     All,
 }
@@ -89,7 +92,7 @@ impl Sync {
 }
 
 impl Disk {
-    pub(crate) fn new() -> Disk {
+    pub(crate) fn new(durable_write: DurableWrite) -> Disk {
         Disk {
             platter: Platter::default(),
             inodes: BTreeMap::new(),
@@ -97,6 +100,7 @@ impl Disk {
             in_flight: BTreeMap::new(),
             open: BTreeMap::new(),
             capacity_bytes: u64::MAX,
+            durable_write,
             inodes_made: ROOT,
             writes: 0,
             syncs: 0,
@@ -498,6 +502,14 @@ impl Disk {
         sync
     }
 
+    /// The second half of a durable direct write: its bytes have arrived.
+    pub(crate) fn begin_sync_of_write(&mut self, inode: u64, write: WriteId) -> Sync {
+        match self.durable_write {
+            DurableWrite::Flush => self.begin_sync(inode, SyncKind::Data),
+            DurableWrite::Fua => self.begin(Synced::Write(inode, write)),
+        }
+    }
+
     /// `syncfs` is submitted.
     pub(crate) fn begin_sync_fs(&mut self) -> Sync {
         self.begin(Synced::All)
@@ -521,6 +533,7 @@ impl Disk {
                 self.platter.end_writeback(inode, sync.sync, sync.completed);
                 self.platter.flush(sync.completed);
             }
+            Synced::Write(_, write) => self.platter.flush_write(write),
             Synced::All => self.platter.write_back_all(sync.write),
             Synced::Dir(_) => {}
         }
@@ -535,6 +548,7 @@ impl Disk {
     pub(crate) fn fail_sync(&mut self, sync: Sync) {
         match sync.what {
             Synced::File(inode, _) => self.platter.forget(inode, sync.sync, sync.completed),
+            Synced::Write(_, write) => self.platter.forget_write(write),
             Synced::Dir(_) => {}
             Synced::All => {
                 self.unreported.extend(self.platter.forget_cached(sync.write));
@@ -558,7 +572,8 @@ impl Disk {
     pub(crate) fn take_error(&mut self, sync: &Sync) -> bool {
         match sync.what {
             Synced::File(inode, _) | Synced::Dir(inode) => self.unreported.remove(&inode),
-            Synced::All => false,
+            // Linux looks at the mark when it flushes, and here it does not.
+            Synced::Write(..) | Synced::All => false,
         }
     }
 
@@ -567,6 +582,9 @@ impl Disk {
         match sync.what {
             Synced::File(inode, kind) => {
                 self.change(inode, |file| file.sync(kind, sync.change, standing));
+            }
+            Synced::Write(inode, _) => {
+                self.change(inode, |file| file.sync(SyncKind::Data, sync.change, standing));
             }
             Synced::Dir(dir) => self.names.sync_dir(dir, sync.change, standing),
             Synced::All => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::disk::Disk;
-use super::{DiskImage, Fault, OpKind, Rng, SyncPoint};
+use super::{DiskImage, DurableWrite, Fault, OpKind, Rng, SyncPoint};
 use crate::op::Fd;
 
 /// A machine's disk, and the descriptors of its process.
@@ -34,9 +34,9 @@ pub(crate) enum Handle {
 }
 
 impl Files {
-    pub(crate) fn new() -> Files {
+    pub(crate) fn new(durable_write: DurableWrite) -> Files {
         Files {
-            disk: Rc::new(Disk::new()),
+            disk: Rc::new(Disk::new(durable_write)),
             handles: BTreeMap::new(),
             faults: Vec::new(),
             delay_ns: None,

@@ -262,12 +262,13 @@ impl State {
         let mut notices = Vec::new();
         let result = match work {
             Work::Write { write, then_sync } => {
+                let id = write.id();
                 let (result, how) = self.finish_write(node, write);
                 match (result, then_sync) {
                     (Ok(len), Some((inode, path)))
                         if asker == Asker::Lives && how == Landed::Whole =>
                     {
-                        notices.extend(self.sync_of_write(caller, inode, path, len as i32));
+                        notices.extend(self.sync_of_write(caller, inode, id, path, len as i32));
                         None
                     }
                     _ => Some(result.map(|len| len as i32)),
@@ -343,11 +344,16 @@ impl State {
         &mut self,
         caller: Caller,
         inode: u64,
+        id: Option<WriteId>,
         path: PathBuf,
         written: i32,
     ) -> Option<Notice> {
         let node = caller.shard.node;
-        let sync = self.machines[node].files.disk_mut().begin_sync(inode, SyncKind::Data);
+        let disk = self.machines[node].files.disk_mut();
+        let sync = match id {
+            Some(id) => disk.begin_sync_of_write(inode, id),
+            None => disk.begin_sync(inode, SyncKind::Data),
+        };
         let notice = self.sync_point(node, SyncMoment::Submitted, &path);
         self.start_job(Job { caller, work: Work::Sync { sync, path, written } });
         notice
@@ -509,6 +515,17 @@ impl State {
                 Work::Sync { sync, .. } => self.machines[node].files.disk_mut().cancel_sync(sync),
                 _ => {}
             }
+        }
+    }
+}
+
+impl Write {
+    /// What the device knows the write by; none if it went into the page cache.
+    fn id(&self) -> Option<WriteId> {
+        match self {
+            Write::Direct { write, .. } => Some(*write),
+            Write::Lost { .. } => Some(WriteId::NONE),
+            Write::Cached { .. } | Write::Failed(_) => None,
         }
     }
 }

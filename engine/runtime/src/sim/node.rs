@@ -13,7 +13,7 @@ use super::driver::{Address, Mailbox};
 use super::files::Files;
 use super::net::ip_of;
 use super::world::{End, Event, Process, RunningShard, State, Universe};
-use super::{Node, SimDisk, SimDriver};
+use super::{DurableWrite, Node, SimDisk, SimDriver};
 use crate::bell::Bell;
 use crate::driver::Driver;
 use crate::shard::{Core, Shard, ShardId};
@@ -41,14 +41,14 @@ pub(crate) struct Machine {
 pub(crate) struct NodeStopped(pub(crate) Address);
 
 impl Machine {
-    pub(crate) fn new(name: &str) -> Machine {
+    pub(crate) fn new(name: &str, durable_write: DurableWrite) -> Machine {
         Machine {
             name: name.into(),
             incarnation: 0,
             running: false,
             powered: true,
             mailboxes: Vec::new(),
-            files: Files::new(),
+            files: Files::new(durable_write),
             fatal_reason: None,
             wall_offset_ms: 0,
             landing: 0,

@@ -69,6 +69,11 @@ enum Stage {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct WriteId(pub(crate) u64);
 
+impl WriteId {
+    /// Of a write that the disk never saw: the others count from 1.
+    pub(crate) const NONE: WriteId = WriteId(0);
+}
+
 /// A piece of a write that falls into one block.
 #[derive(Clone)]
 pub(crate) struct Piece {
@@ -242,6 +247,12 @@ impl Platter {
         self.restage(covered, Stage::Forgotten);
     }
 
+    /// That write, completed, should have gone past the cache and failed: it is not tried again.
+    pub(crate) fn forget_write(&mut self, write: WriteId) {
+        let arrived = |v: &Version| v.write == write && matches!(v.stage, Stage::DeviceCache(_));
+        self.restage(arrived, Stage::Forgotten);
+    }
+
     /// A sync of everything failed: the cached pages of all files, from writes up to that one, are
     /// clean in the kernel's eyes and never written again. Returns whose they are.
     pub(crate) fn forget_cached(&mut self, upto: WriteId) -> BTreeSet<u64> {
@@ -265,11 +276,20 @@ impl Platter {
 
     /// A flush completed that was submitted when `completed()` was `upto`.
     pub(crate) fn flush(&mut self, upto: u64) {
+        self.save(|v| matches!(v.stage, Stage::DeviceCache(number) if number <= upto));
+    }
+
+    /// That write, completed, went past the cache, and nothing else did.
+    pub(crate) fn flush_write(&mut self, write: WriteId) {
+        self.save(|v| v.write == write && matches!(v.stage, Stage::DeviceCache(_)));
+    }
+
+    fn save(&mut self, which: impl Fn(&Version) -> bool) {
         let mut unflushed = std::mem::take(&mut self.unflushed);
         unflushed.retain(|block, versions| {
             let mut kept: Vec<Version> = Vec::new();
             for version in versions.drain(..) {
-                if !matches!(version.stage, Stage::DeviceCache(number) if number <= upto) {
+                if !which(&version) {
                     kept.push(version);
                     continue;
                 }

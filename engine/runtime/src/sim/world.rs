@@ -13,7 +13,7 @@ use super::jobs::Job;
 use super::net::{Net, NetEvent};
 use super::node::{Machine, NodeStopped};
 use super::trace::Trace;
-use super::{Ended, Node, Options, Rng, World};
+use super::{DurableWrite, Ended, Node, Options, Rng, World};
 use crate::op::{Completion, Key, Payload};
 use crate::shard::{Core, MayWait};
 use crate::time::Instant;
@@ -31,6 +31,8 @@ pub(crate) struct Universe {
 /// The world without the code that runs in it.
 pub(crate) struct State {
     pub(crate) options: Options,
+    /// What the options say, or the lot.
+    durable_write: DurableWrite,
     pub(crate) now_ns: u64,
     pub(crate) rng: Rng,
     pub(crate) trace: Trace,
@@ -72,6 +74,7 @@ impl World {
     pub fn new(seed: u64, options: Options) -> World {
         let mut rng = Rng::new(seed);
         let state = State {
+            durable_write: options.durable_write.unwrap_or_else(|| DurableWrite::draw(seed)),
             options,
             now_ns: 1_000_000_000,
             net: Net::default(),
@@ -94,7 +97,8 @@ impl World {
         let mut state = self.0.state.borrow_mut();
         let found = state.machines.iter().position(|machine| machine.name == name);
         let index = found.unwrap_or_else(|| {
-            state.machines.push(Machine::new(name));
+            let durable_write = state.durable_write;
+            state.machines.push(Machine::new(name, durable_write));
             self.0.processes.borrow_mut().push(None);
             state.machines.len() - 1
         });

@@ -12,7 +12,11 @@ fn path() -> &'static Path {
 
 /// A disk whose file of `blocks` blocks holds `OLD`, all saved, name and all.
 fn disk_with_file(blocks: u64) -> (Disk, u64) {
-    let mut disk = Disk::new();
+    disk_with_file_on(DurableWrite::Flush, blocks)
+}
+
+fn disk_with_file_on(device: DurableWrite, blocks: u64) -> (Disk, u64) {
+    let mut disk = Disk::new(device);
     let how = OpenHow { create: true, ..OpenHow::default() };
     let inode = disk.open(path(), how).expect("a new file").inode;
     write(&mut disk, inode, 0, &vec![OLD; (blocks * BLOCK) as usize]);
@@ -37,6 +41,13 @@ fn write(disk: &mut Disk, inode: u64, position: u64, bytes: &[u8]) {
 
 fn sync(disk: &mut Disk, inode: u64, kind: SyncKind) {
     let sync = disk.begin_sync(inode, kind);
+    disk.end_sync(sync);
+}
+
+fn write_durably(disk: &mut Disk, inode: u64, position: u64, bytes: &[u8]) {
+    let write = begin(disk, inode, position, bytes);
+    disk.end_write(write, bytes.len() as u64);
+    let sync = disk.begin_sync_of_write(inode, write);
     disk.end_sync(sync);
 }
 
@@ -328,6 +339,65 @@ fn cached_writes_are_saved_by_a_sync_of_their_own_file_only() {
     let mut want = vec![OLD; BLOCK_BYTES];
     want[100..150].fill(NEW);
     assert!(after_cuts(&disk).iter().all(|d| read(d, path()) == Ok(want.clone())));
+}
+
+#[test]
+fn a_durable_write_saves_its_neighbours_only_if_it_flushes_the_device() {
+    for device in [DurableWrite::Flush, DurableWrite::Fua] {
+        let (mut disk, inode) = disk_with_file_on(device, 3);
+        let other = create(&mut disk, "/other");
+        write(&mut disk, other, 0, &[OLD; BLOCK_BYTES]);
+        sync(&mut disk, other, SyncKind::All);
+        sync(&mut disk, ROOT, SyncKind::All);
+        write(&mut disk, inode, 0, &[NEW; BLOCK_BYTES]); // completed, and not synced
+        write(&mut disk, other, 0, &[NEW; BLOCK_BYTES]);
+        write_durably(&mut disk, inode, BLOCK, &[NEW; 2 * BLOCK_BYTES]);
+        let outcomes = after_cuts(&disk);
+        let lost = |d: &Disk| sectors(d).is_some_and(|s| s[..8].contains(&OLD));
+        let lost_other =
+            |d: &Disk| read(d, Path::new("/other")).is_ok_and(|bytes| bytes.contains(&OLD));
+        for d in &outcomes {
+            assert_eq!(sectors(d).expect("readable")[8..], [NEW; 16], "{device:?}: its own bytes");
+        }
+        let fua = device == DurableWrite::Fua;
+        assert_eq!(outcomes.iter().any(lost), fua, "{device:?}: a neighbour in its file");
+        assert_eq!(outcomes.iter().any(lost_other), fua, "{device:?}: one in another file");
+        sync(&mut disk, inode, SyncKind::Data);
+        let outcomes = after_cuts(&disk);
+        assert!(!outcomes.iter().any(|d| lost(d) || lost_other(d)), "{device:?}: a sync is a sync");
+    }
+}
+
+#[test]
+fn a_durable_write_with_fua_saves_what_reading_it_back_needs_and_hides_what_it_overwrote() {
+    let (mut disk, inode) = disk_with_file_on(DurableWrite::Fua, 1);
+    write(&mut disk, inode, BLOCK, &[99; BLOCK_BYTES]); // the file grows
+    write_durably(&mut disk, inode, BLOCK, &[NEW; 2 * BLOCK_BYTES]); // and again
+    let late = begin(&mut disk, inode, 0, &[NEW; BLOCK_BYTES]);
+    for cut in after_cuts(&disk) {
+        let inode = cut.names.find(path()).expect("synced").inode;
+        assert_eq!(cut.size(inode), 3 * BLOCK);
+        let mut bytes = [0; 2 * BLOCK_BYTES];
+        cut.read(inode, BLOCK, &mut bytes, &mut Rng::new(0)).expect("readable");
+        assert!(whole(&bytes, NEW));
+    }
+    disk.end_write(late, BLOCK);
+    assert_eq!(sectors(&disk), Some(vec![NEW; 24]), "readers see every write");
+}
+
+#[test]
+fn a_durable_write_with_fua_that_failed_may_be_lost_and_loses_nothing_else() {
+    let (mut disk, inode) = disk_with_file_on(DurableWrite::Fua, 2);
+    write(&mut disk, inode, 0, &[NEW; BLOCK_BYTES]);
+    let failing = begin(&mut disk, inode, BLOCK, &[NEW; BLOCK_BYTES]);
+    disk.end_write(failing, BLOCK);
+    let failing = disk.begin_sync_of_write(inode, failing);
+    disk.fail_sync(failing);
+    sync(&mut disk, inode, SyncKind::All);
+    let outcomes: Vec<Vec<u8>> = after_cuts(&disk).iter().filter_map(sectors).collect();
+    assert!(outcomes.iter().all(|s| s[..8] == [NEW; 8]), "the sync saved the other");
+    assert!(outcomes.iter().any(|s| s[8..] == [OLD; 8]), "the sync saved what had failed");
+    assert!(outcomes.iter().any(|s| s[8..] == [NEW; 8]), "it never survived by itself");
 }
 
 #[test]
