@@ -33,9 +33,11 @@ const LOG_SIZE_BYTES_MAX: u64 = 32 << 20;
 /// Logs whose writes are on their way together; one write of 256 KiB at a time moves as much as the
 /// disk can, small ones need company.
 const WRITES_MAX: usize = 8;
-/// How long a settler that could not help waits before it looks again: for space on the disk, or
-/// for a high watermark that stands still.
+/// How long a settler that could not help waits before it looks again: for a high watermark that
+/// stands still, or for space on the disk.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// While space is short each wait is twice as long as the one before, up to this.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// What one round achieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +46,10 @@ pub(crate) enum Round {
     Idle,
     /// The journal or the tail has more room.
     Settled,
-    /// No log could go on: the disk is full, or nothing more may settle.
+    /// No log could go on: space or descriptors are short.
     Parked,
+    /// Nothing more may settle before a high watermark moves.
+    Held,
 }
 
 /// Runs until the store stops, then settles everything that is left.
@@ -56,16 +60,27 @@ pub(crate) fn start(core: &Rc<StoreCore>) {
 }
 
 async fn run(core: &Rc<StoreCore>) {
+    let mut delay = RETRY_DELAY;
     while !core.stopping.get() {
         wait_for_work(core).await;
+        let recorded = core.manifest.last_number();
         let target = core.settle_target();
         let mut outcome = round(core, target, Trim::No).await;
         if outcome == Round::Idle {
             // Marks and openings alone may fill the ring: a record that nothing of it is needed.
             outcome = settle(core, &[], &[], Trim::No).await;
         }
-        if outcome == Round::Parked && !core.stopping.get() {
-            core.shard.sleep(RETRY_DELAY).await;
+        let changed = core.manifest.last_number() != recorded;
+        match outcome {
+            Round::Parked if !changed => {
+                rest(core, delay).await;
+                delay = RETRY_DELAY_MAX.min(2 * delay);
+            }
+            Round::Parked | Round::Held => {
+                delay = RETRY_DELAY;
+                rest(core, delay).await;
+            }
+            Round::Settled | Round::Idle => delay = RETRY_DELAY,
         }
     }
     settle_all(core).await;
@@ -79,6 +94,16 @@ async fn wait_for_work(core: &Rc<StoreCore>) {
         core.journal().wait_pressure().await;
     };
     first(wanted, pressed).await;
+}
+
+/// Waits before the next try: only shortly if a log was deleted, as that frees space.
+async fn rest(core: &StoreCore, delay: Duration) {
+    let due = core.settle_wanted.wait_until(|| core.stopping.get().then_some(()));
+    let stops = core.shard.timeout(RETRY_DELAY, due).await.is_ok();
+    if !stops && delay > RETRY_DELAY {
+        let due = core.settle_wanted.wait_until(|| core.is_settling_due().then_some(()));
+        let _due_or_over = core.shard.timeout(delay - RETRY_DELAY, due).await;
+    }
 }
 
 /// The last rounds of a store that stops: whatever may settle does, and files are trimmed.
@@ -145,8 +170,10 @@ async fn settle(
     }
     core.journal().recycle_before(replay);
     let given_up = !removed.is_empty() || reflected.iter().any(|place| place.sequence < replay);
-    let helped = given_up || has_more_room(&before, &core.journal().pressure());
-    if helped { Round::Settled } else { Round::Parked }
+    if given_up || has_more_room(&before, &core.journal().pressure()) {
+        return Round::Settled;
+    }
+    if core.is_parked.get() { Round::Parked } else { Round::Held }
 }
 
 /// What the round's record says: how far its logs settled, and which are gone.
@@ -201,8 +228,8 @@ async fn write_all(
     (done, shortage)
 }
 
-/// One line when logs begin to wait, one when none waits any more: rounds are tried ten times a
-/// second.
+/// One line when logs begin to wait, one when none waits any more: rounds are tried again and
+/// again.
 fn say_if_parked(core: &StoreCore, shortage: Option<&PrepareError>) {
     if core.is_parked.replace(shortage.is_some()) == shortage.is_some() {
         return;
@@ -221,8 +248,14 @@ fn oldest_needed(core: &StoreCore, work: &[Work], reflected: &[EntryPlace], sync
 }
 
 /// Step 4. False if something is short even for that: nothing changed, nothing is let go.
+///
+/// What the manifest says already is not said again: a round that can do nothing would take space
+/// when there is least of it.
 async fn record(core: &StoreCore, replay: u64, entries: Vec<ManifestEntry>) -> bool {
     let place = core.journal().replay_place(replay);
+    if entries.is_empty() && place == core.manifest.replay() {
+        return true;
+    }
     match core.manifest.append(place, entries).await {
         Ok(number) => {
             core.journal().manifest_synced(number);

@@ -7,7 +7,7 @@ use record::LeaderEpoch;
 use runtime::sim::{Fault, OpKind, Options, Rng, World};
 use runtime::{Open, Shard};
 
-use super::{PrepareError, Round, round};
+use super::{PrepareError, RETRY_DELAY, RETRY_DELAY_MAX, Round, round};
 use crate::log::Trim;
 use crate::segment::{SegmentConfig, Stage};
 use crate::testing::{batch, run, run_until};
@@ -31,7 +31,7 @@ async fn open_with(shard: &Shard, config: StoreConfig) -> Store {
         shard.disk().sync_dir(Path::new(folder)).await.expect("a folder");
     }
     let file_system = shard.disk().identity(data).await.expect("a folder");
-    let journal = JournalConfig { file_bytes: 1 << 20, ..JournalConfig::default() };
+    let journal = JournalConfig { file_bytes: 1 << 20, ..config.journal };
     let config = StoreConfig { journal, ..config };
     Store::open(shard, data, file_system, config).await.expect("storage")
 }
@@ -146,6 +146,59 @@ fn a_settle_that_waits_for_space_says_so_once_and_goes_on_when_there_is_some() {
     for words in ["settling waits: no space for", "settling goes on"] {
         assert_eq!(lines.iter().filter(|l| l.contains(words)).count(), 1, "{words}: {lines:#?}");
     }
+}
+
+fn settler_polls(shard: &Shard) -> u64 {
+    shard.tasks().iter().filter(|task| task.name == "settler").map(|task| task.polls).sum()
+}
+
+/// It used to write an empty record, synced, ten times a second: the manifest grew for as long as
+/// the disk was full.
+#[test]
+fn a_settler_that_waits_for_space_records_nothing_and_tries_less_and_less() {
+    let world = World::new(8, Options::default());
+    let node = world.node("broker");
+    let disk = node.disk();
+    run(&world, &node, move |shard| {
+        let disk = disk.clone();
+        async move {
+            // It must not grow out of the pressure when there is space again.
+            let journal = JournalConfig { files_max: 4, ..JournalConfig::default() };
+            let config = StoreConfig { journal, ..StoreConfig::default() };
+            let store = open_with(&shard, config).await;
+            let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log");
+            shard.sleep(Duration::from_secs(10)).await; // the ring is made
+            disk.set_capacity(disk.used_bytes());
+            let mut rng = Rng::new(7);
+            while !store.0.journal().pressure().is_high() {
+                append(&log, &mut rng, 100_000).await;
+            }
+            while !store.0.is_parked.get() {
+                shard.sleep(Duration::from_millis(1)).await;
+            }
+            let parked = settler_polls(&shard);
+            shard.sleep(Duration::from_secs(1)).await;
+            let early = settler_polls(&shard) - parked;
+            // The first try had something to say: that less of the journal is needed.
+            let recorded = store.0.manifest.last_number();
+            shard.sleep(Duration::from_secs(20)).await;
+            let late = settler_polls(&shard);
+            shard.sleep(Duration::from_secs(5)).await;
+            let late = settler_polls(&shard) - late;
+            assert_eq!(store.0.manifest.last_number(), recorded);
+            assert!(0 < late && late < 3 * early, "{early} in a second, {late} in five");
+            disk.set_capacity(u64::MAX);
+            shard.sleep(RETRY_DELAY_MAX + Duration::from_millis(500)).await;
+            assert!(!store.0.is_parked.get(), "{:?}", store.0.journal().pressure());
+            let settled = async {
+                while store.0.journal().pressure().is_high() {
+                    shard.sleep(RETRY_DELAY).await;
+                }
+            };
+            let soon = shard.timeout(Duration::from_secs(5), settled).await;
+            assert!(soon.is_ok(), "{:?}", store.0.journal().pressure());
+        }
+    });
 }
 
 #[test]
