@@ -3,6 +3,7 @@
 use super::Inner;
 use super::error::file_path;
 use super::ring::make_file;
+use crate::shortage::Shortage;
 use runtime::Level;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,23 +12,27 @@ use std::time::Duration;
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) async fn keep(inner: Rc<Inner>) {
+    let mut lacks = None;
     loop {
         let wanted = || inner.commits.borrow().ring.wants_keeper().then_some(());
         inner.wanted.wait_until(wanted).await;
         remove_retired(&inner).await;
         if inner.commits.borrow().ring.wants_file() {
-            grow(&inner).await;
+            lacks = grow(&inner, lacks).await;
         }
     }
 }
 
-async fn grow(inner: &Rc<Inner>) {
+/// Tries to make a file. Answers with what is short; `lacked` is what was at the last try, as that
+/// has been said.
+async fn grow(inner: &Rc<Inner>, lacked: Option<Shortage>) -> Option<Shortage> {
     let number = inner.commits.borrow_mut().ring.take_number();
     let size_bytes = inner.config.file_bytes;
     match make_file(&inner.shard, &inner.dir, number, size_bytes).await {
         Ok(file) => {
             inner.commits.borrow_mut().ring.add(number, size_bytes, file);
             inner.room.wake_all();
+            None
         }
         Err(e) => {
             let Some(shortage) = e.shortage() else {
@@ -38,8 +43,12 @@ async fn grow(inner: &Rc<Inner>) {
                 ))
             };
             // The ring goes on in the files that it has; only its growth waits.
-            inner.shard.log(Level::Warn, format_args!("{}", shortage.for_file(&e.path)));
+            if lacked != Some(shortage) {
+                inner.shard.log(Level::Warn, format_args!("{}", shortage.for_file(&e.path)));
+            }
             inner.shard.sleep(RETRY).await;
+            // One that is not wanted any more is not waited for: the next is another story.
+            inner.commits.borrow().ring.wants_file().then_some(shortage)
         }
     }
 }
