@@ -16,14 +16,13 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use protocol::frame::{PREFIX_SIZE, frame_size};
 use runtime::{Buffer, Lease, Permit, Socket};
 
 use crate::request_memory::{Charge, RequestMemory};
 use crate::response_queue::ResponseQueue;
 use crate::watch::{Late, Watched};
 
-/// The bytes of the length in front of every frame.
-const PREFIX_SIZE: usize = 4;
 /// A connection whose frames are larger reads into memory of its own, to spare a copy.
 const SMALL_FRAME_SIZE: usize = 4 * 1024;
 /// What such a connection reads at once: two or more frames of the size that clients batch to by
@@ -192,12 +191,9 @@ impl FrameReader {
     fn claimed_size(&self) -> Result<usize, ReadError> {
         let mut prefix = [0; PREFIX_SIZE];
         prefix.copy_from_slice(&self.pending[..PREFIX_SIZE]);
-        let claimed = i32::from_be_bytes(prefix);
         let max = self.limits.frame_size_max;
-        match u32::try_from(claimed) {
-            Ok(size) if size <= max => Ok(size as usize),
-            _ => Err(ReadError::Length { claimed, max }),
-        }
+        frame_size(prefix, max as usize)
+            .map_err(|_| ReadError::Length { claimed: i32::from_be_bytes(prefix), max })
     }
 
     /// Waits for the first bytes of the next frame.
