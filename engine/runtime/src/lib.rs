@@ -6,7 +6,7 @@
 //! * A **shard** is one thread (in the simulator: one of many actors on a thread) with one
 //!   executor, one ring of operations and no lock. [`run_shards`] starts them; each gets its
 //!   [`Shard`], from which everything else follows: tasks, time, entropy, [`Disk`], [`Net`].
-//! * **The ring owns every buffer** from submission to the last completion. So operations take
+//! * **The ring owns every buffer** from submission to completion. So operations take
 //!   owned bytes ([`Buffer`], [`Lease`]) and give them back. A future that is dropped cancels its
 //!   operation; the buffer stays with the ring until the kernel is done with it.
 //! * **After a receive was cancelled, close the connection**: bytes may be lost. Handles close
@@ -93,8 +93,8 @@ pub use lease::Lease;
 pub use lock::{DirLock, LockError};
 pub use log::Level;
 pub use memory::DIRECT_ALIGN;
-pub use mesh::line::{CallFuture, ReplyTo, Unanswered};
-pub use mesh::{Incoming, Lane, Mesh, MeshLimits, MeshPort, NoCredit};
+pub use mesh::line::{ReplyTo, Unanswered};
+pub use mesh::{Incoming, Lane, Mesh, MeshLimits, MeshPort};
 pub use net::socket::Socket;
 pub use net::{Listener, Net};
 pub use permit::{Budget, OverLimit, Permit};

@@ -17,9 +17,8 @@ mod ring;
 use crate::permit::Budget;
 use crate::shard::{Core, Shard, ShardId};
 use crate::task::TaskClass;
-use line::{CallFuture, Line, Parcel, Reply, ReplyLine, ReplyTo, Unanswered};
+use line::{Line, Parcel, Reply, ReplyLine, ReplyTo, Unanswered};
 use ring::{Consumer, Producer};
-use std::fmt;
 use std::rc::Rc;
 
 /// What a request is for. Each lane has its own credits.
@@ -49,16 +48,6 @@ pub struct MeshLimits {
 impl MeshLimits {
     fn total(self) -> usize {
         usize::from(self.produce) + usize::from(self.fetch) + usize::from(self.control)
-    }
-}
-
-/// The lane has no credit now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoCredit;
-
-impl fmt::Display for NoCredit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("as many requests as allowed are in flight to that shard")
     }
 }
 
@@ -126,20 +115,6 @@ impl<Q: Send + 'static, R: Send + 'static> Mesh<Q, R> {
         let line = self.line(to);
         let permit = line.credits(lane).acquire(1).await.expect("a lane has at least one credit");
         line.send(lane, permit, request).await
-    }
-
-    /// Asks if the lane has a credit now; else the request comes back.
-    pub fn try_call(
-        &self,
-        to: ShardId,
-        lane: Lane,
-        request: Q,
-    ) -> Result<CallFuture<Q, R>, (NoCredit, Q)> {
-        let line = self.line(to);
-        match line.credits(lane).try_acquire(1) {
-            Some(permit) => Ok(line.send(lane, permit, request)),
-            None => Err((NoCredit, request)),
-        }
     }
 
     fn line(&self, to: ShardId) -> &Rc<Line<Q, R>> {

@@ -93,12 +93,7 @@ pub(crate) enum Op {
         memory: *const u8,
         len: u32,
     },
-    /// May be short.
-    SendMsg {
-        fd: Fd,
-        message: *const libc::msghdr,
-    },
-    /// As `SendMsg`, but `-EAGAIN` if the socket takes nothing at once.
+    /// May be short: what the socket takes at once, `-EAGAIN` if that is nothing.
     TrySendMsg {
         fd: Fd,
         message: *const libc::msghdr,

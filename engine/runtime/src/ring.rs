@@ -1,7 +1,7 @@
 //! A shard's operations in slots: the ring owns what the kernel may touch, futures hold tickets.
 //!
 //! Everything unsafe above the drivers rests on one argument, made here: an operation's pointers go
-//! into what its slot's [`Keep`] owns, the slot is released only after the operation's last
+//! into what its slot's [`Keep`] owns, the slot is released only after the operation's
 //! completion, and nothing in a `Keep` moves its memory when it moves itself. A future that is
 //! dropped early leaves its slot an orphan and asks for cancellation; the slot is then released by
 //! the completion, whatever its result. The [`Holder`] keeps the handle alive just as long, so
@@ -51,7 +51,7 @@ pub(crate) enum Holder {
 
 /// How an operation ended.
 pub(crate) struct Outcome {
-    /// The result of each completion, in order; the second is 0 for an operation that has one.
+    /// The completion's number: a count, a descriptor, or a negative error.
     pub(crate) result: i32,
     pub(crate) payload: Payload,
     pub(crate) keep: Keep,
@@ -291,13 +291,6 @@ impl Keep {
         match self {
             Keep::Lease(lease) => lease,
             _ => unreachable!("the slot was given a lease"),
-        }
-    }
-
-    pub(crate) fn message(self) -> Parked<Message> {
-        match self {
-            Keep::Message(message) => message,
-            _ => unreachable!("the slot was given a message"),
         }
     }
 }

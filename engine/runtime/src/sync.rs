@@ -38,11 +38,6 @@ impl Event {
         self.changed.wake_all();
     }
 
-    /// Whether it is set.
-    pub fn is_set(&self) -> bool {
-        self.set.get()
-    }
-
     /// Returns when it is set, and clears it.
     pub async fn wait(&self) {
         self.changed.wait_until(|| self.set.take().then_some(())).await;
@@ -119,11 +114,6 @@ impl<T> Sender<T> {
         }
         state.value = Some(value);
         Ok(()) // dropping the sender wakes the receiver
-    }
-
-    /// Whether the receiver is gone.
-    pub fn is_unwanted(&self) -> bool {
-        self.0.borrow().lost
     }
 }
 

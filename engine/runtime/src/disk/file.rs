@@ -101,7 +101,8 @@ impl File {
         self.done(Op::Allocate { fd: self.0.fd, position, len }).await
     }
 
-    /// Cached pages of the range are not needed any more.
+    /// Cached pages of the range are not needed any more: what a cold reader leaves behind it shall
+    /// not push out what others read.
     pub async fn drop_cached(&self, position: u64, len: u64) -> io::Result<()> {
         self.done(Op::DropCached { fd: self.0.fd, position, len }).await
     }

@@ -150,7 +150,7 @@ impl<Q, R> Line<Q, R> {
 }
 
 /// An answer that is awaited. Dropping it gives up the answer, not the request.
-pub struct CallFuture<Q, R> {
+pub(super) struct CallFuture<Q, R> {
     line: Rc<Line<Q, R>>,
     id: u32,
 }

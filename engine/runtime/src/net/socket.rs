@@ -108,26 +108,10 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends all of `parts`, in order, in steps that borrow at most 256 KiB of them each.
-    pub async fn send_vectored(&self, parts: &[Lease]) -> io::Result<()> {
-        let total: usize = parts.iter().map(|p| p.len()).sum();
-        let mut done = 0;
-        while done < total {
-            let message = Message::step(parts, done);
-            let op = Op::SendMsg { fd: self.0.fd, message: Message::header(&message) };
-            let outcome = self.submit(op, Keep::Message(message)).await;
-            let n = sent(outcome.result)?;
-            let step = outcome.keep.message().get().len();
-            assert!(n <= step, "{n} bytes of a step of {step} sent");
-            done += n;
-        }
-        Ok(())
-    }
-
     /// Sends what the socket takes at once of the first 256 KiB of `parts`; 0 if it takes nothing
     /// now: wait with [`Socket::writable`]. So nobody's memory is held while a slow peer reads.
     pub async fn try_send_vectored(&self, parts: &[Lease]) -> io::Result<usize> {
-        let message = Message::step(parts, 0);
+        let message = Message::step(parts);
         let op = Op::TrySendMsg { fd: self.0.fd, message: Message::header(&message) };
         let outcome = self.submit(op, Keep::Message(message)).await;
         match sent(outcome.result) {

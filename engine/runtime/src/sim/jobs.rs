@@ -215,7 +215,7 @@ impl State {
         if direct {
             check_alignment(&path, memory as usize, len, position);
         }
-        // SAFETY: the contract of `Op`: the memory is valid until the last completion.
+        // SAFETY: the contract of `Op`: the memory is valid until the completion.
         let bytes = unsafe { std::slice::from_raw_parts(memory, len as usize) };
         // Each counts every write.
         let [fails, is_short, is_lost, strays] =

@@ -35,7 +35,6 @@ impl State {
             Op::Send { fd, memory, len } => {
                 self.send(caller, fd, Send(vec![(memory, len as usize)]));
             }
-            Op::SendMsg { fd, message } => self.send(caller, fd, pieces_of(message)),
             Op::TrySendMsg { fd, message } => self.try_send(caller, fd, &pieces_of(message)),
             Op::PollWritable { fd } => {
                 let id = self.socket(caller.shard, fd);

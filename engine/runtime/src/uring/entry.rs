@@ -13,7 +13,6 @@ pub(super) fn of(op: Op) -> squeue::Entry {
         | Op::Connect { .. }
         | Op::Recv { .. }
         | Op::Send { .. }
-        | Op::SendMsg { .. }
         | Op::TrySendMsg { .. }
         | Op::PollWritable { .. }
         | Op::PollEnd { .. }
@@ -49,10 +48,6 @@ fn socket(op: Op) -> squeue::Entry {
         Op::Send { fd, memory, len } => on(fd, |fd| {
             let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
             opcode::Send::new(fd, memory, len).flags(flags).build()
-        }),
-        Op::SendMsg { fd, message } => on(fd, |fd| {
-            let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-            opcode::SendMsg::new(fd, message).flags(flags as u32).build()
         }),
         Op::TrySendMsg { fd, message } => on(fd, |fd| {
             let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// Polls once, so that the operation is on its way.
-async fn start<T>(mut f: Pin<&mut impl Future<Output = T>>) {
+pub async fn start<T>(mut f: Pin<&mut impl Future<Output = T>>) {
     poll_fn(|cx| {
         assert!(f.as_mut().poll(cx).is_pending(), "it cannot be done yet");
         Poll::Ready(())
