@@ -38,17 +38,30 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the metadata log __cluster_metadata-0 ")?;
         match self {
+            // It says itself what to do.
+            LoadError::Read(e @ LogReadError::Segment(_)) => {
+                return write!(f, "can't be read: {e}");
+            }
+            // A newer broker wrote it, which is no damage.
+            LoadError::Entry(at, e @ DecodeError::Version(_)) => {
+                return write!(f, "can't be understood at offset {at}: {e}");
+            }
             LoadError::Read(e) => write!(f, "can't be read: {e}"),
-            LoadError::Batch(at, e) => write!(f, "is damaged at offset {at}: {e}"),
-            LoadError::Records(at, e) => write!(f, "is damaged at offset {at}: {e}"),
-            LoadError::Entry(at, e) => write!(f, "can't be understood at offset {at}: {e}"),
-            LoadError::Misplaced(at) => write!(f, "has another offset's record at offset {at}"),
-            LoadError::Missing { at, end } => write!(
+            // Their own words tell a producer what to do.
+            LoadError::Batch(at, BatchError::CrcMismatch { stored, computed }) => write!(
                 f,
-                "ends at offset {end} and has nothing at offset {at}: restore the data folder from \
-                 a copy"
+                "is damaged at offset {at}: the batch says that its CRC is {stored:#010x}, and its \
+                 bytes give {computed:#010x}"
             ),
-        }
+            LoadError::Batch(at, e) => write!(f, "is damaged at offset {at} ({e:?})"),
+            LoadError::Records(at, e) => write!(f, "is damaged at offset {at} ({e:?})"),
+            LoadError::Entry(at, e) => write!(f, "can't be understood at offset {at} ({e})"),
+            LoadError::Misplaced(at) => write!(f, "has another offset's record at offset {at}"),
+            LoadError::Missing { at, end } => {
+                write!(f, "ends at offset {end} and has nothing at offset {at}")
+            }
+        }?;
+        write!(f, ": restore the data folder from a copy; `ringmain log dump` shows what is there")
     }
 }
 
@@ -112,5 +125,22 @@ mod tests {
         assert!(matches!(error, LoadError::Missing { at: Offset(3), end: Offset(9) }));
         let words = error.to_string();
         assert!(words.contains("nothing at offset 3") && words.contains("restore"), "{words}");
+    }
+
+    /// The operator used to be told to send the batch again.
+    #[test]
+    fn damage_tells_an_operator_what_to_do_and_nothing_that_a_producer_would() {
+        let damaged = [
+            LoadError::Batch(Offset(3), BatchError::CrcMismatch { stored: 1, computed: 2 }),
+            LoadError::Batch(Offset(3), BatchError::LengthTooSmall { length: 7 }),
+            LoadError::Records(Offset(3), RecordsError::TrailingBytes { extra_bytes: 9 }),
+            LoadError::Misplaced(Offset(3)),
+            LoadError::Read(LogReadError::Batch(Offset(3))),
+        ];
+        for error in damaged {
+            let words = error.to_string();
+            assert!(words.contains(" 3") && words.contains("restore the data folder"), "{words}");
+            assert!(!words.contains("again") && !words.contains("producer"), "{words}");
+        }
     }
 }
