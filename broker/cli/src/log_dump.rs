@@ -6,6 +6,7 @@ mod index;
 mod journal;
 mod layout;
 mod manifest;
+mod missing;
 mod paths;
 mod pieces;
 mod report;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 ///
 /// Reads, and changes nothing: journal files (journal-*.rj), manifests (manifest-*.rm), the data
 /// folder's layout, and Kafka's segments (.log, .index, .timeindex), Ringmain's or Apache Kafka's.
+/// Of a whole data folder it also says which files are missing.
 /// In the files of a running broker the very end may look torn.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_long_help = EXAMPLES)]
@@ -57,7 +59,7 @@ What a person sees:
 
 Exit status:
   0  all is well
-  1  damage was found
+  1  damage was found, or something that must be there is missing
   2  a file could not be read, or is nothing that Ringmain knows (then the dump is not complete)";
 
 /// What is wanted beside the files' own structure.
@@ -90,7 +92,8 @@ fn dump<W: Write>(args: &LogDump, report: &mut Report<W>) -> io::Result<()> {
     let mut folders = DataFolders::default();
     for path in &args.paths {
         let files = paths::below(path);
-        if files.is_empty() {
+        let is_empty = files.is_empty();
+        if is_empty {
             report.begin(path);
             report.unreadable("there is no file in it: is it a broker's data folder?")?;
         }
@@ -103,6 +106,13 @@ fn dump<W: Write>(args: &LogDump, report: &mut Report<W>) -> io::Result<()> {
                 }
             };
             match outcome {
+                Ok(()) => {}
+                Err(Stop::Read(error)) => report.unreadable(&error.to_string())?,
+                Err(Stop::Output(error)) => return Err(error),
+            }
+        }
+        if path.is_dir() && !is_empty {
+            match missing::report(path, &folders, report) {
                 Ok(()) => {}
                 Err(Stop::Read(error)) => report.unreadable(&error.to_string())?,
                 Err(Stop::Output(error)) => return Err(error),

@@ -6,7 +6,9 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use storage::{JournalConfig, LogConfig, LogId, Purpose, SegmentConfig, Stamp, Store, StoreConfig};
+use storage::{
+    JournalConfig, Layout, LogConfig, LogId, Purpose, SegmentConfig, Stamp, Store, StoreConfig,
+};
 
 const LOG: LogId = LogId { topic_id: *b"sixteen bytes id", partition: 3 };
 const BLOCK: usize = 4096;
@@ -58,6 +60,14 @@ fn folder(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(path.join("shard-000")).expect("a new folder");
     fs::create_dir_all(path.join("partitions")).expect("a new folder");
+    path
+}
+
+/// A new folder with a broker's layout in it.
+fn data_folder(name: &str) -> PathBuf {
+    let path = folder(name);
+    let layout = Layout { shard_count: 1, broker_id: 0, generation: 1, cluster_id: [7; 16] };
+    fs::write(path.join("layout"), layout.encode()).expect("written");
     path
 }
 
@@ -149,7 +159,7 @@ fn flip(path: &Path, at: usize) {
 
 #[test]
 fn everything_that_was_acknowledged_is_shown_in_segments_and_journal() {
-    let data = folder("dump-sound");
+    let data = data_folder("dump-sound");
     live(&data, 0..300, End::Stopped);
     let stopped = Dump::of(&[&data]);
     assert_eq!((stopped.status, stopped.faults()), (0, vec![]), "{}", stopped.stderr);
@@ -170,7 +180,7 @@ fn everything_that_was_acknowledged_is_shown_in_segments_and_journal() {
 
 #[test]
 fn damage_is_found_where_it_is_and_nothing_on_disk_makes_a_panic() {
-    let data = folder("dump-damaged");
+    let data = data_folder("dump-damaged");
     live(&data, 0..60, End::Stopped);
     live(&data, 60..80, End::Killed);
     let sound = Dump::of(&[&data]);
@@ -236,6 +246,48 @@ fn mutated(mut bytes: Vec<u8>, next: &mut impl FnMut(usize) -> usize) -> Vec<u8>
         _ => bytes.extend(vec![0x7f; next(9_000)]),
     }
     bytes
+}
+
+/// All of this used to be well, with status 0.
+#[test]
+fn what_is_missing_in_a_data_folder_is_found() {
+    let data = data_folder("dump-missing");
+    live(&data, 0..60, End::Stopped);
+    live(&data, 60..80, End::Killed);
+    let sound = Dump::of(&[&data]);
+    assert_eq!((sound.status, sound.faults()), (0, vec![]), "{}", sound.stderr);
+
+    let aside = folder("dump-aside").join("taken");
+    let found_without = |paths: &[PathBuf]| {
+        fs::create_dir(&aside).expect("a new folder");
+        for (i, path) in paths.iter().enumerate() {
+            fs::rename(path, aside.join(i.to_string())).expect("taken away");
+        }
+        let dump = Dump::of(&[&data]);
+        for (i, path) in paths.iter().enumerate() {
+            fs::rename(aside.join(i.to_string()), path).expect("brought back");
+        }
+        fs::remove_dir(&aside).expect("empty");
+        let file = |line: &Value| line["file"].as_str().expect("a path").to_owned();
+        let missing: Vec<String> = dump.of_kind("missing").map(file).collect();
+        assert!(dump.status != 0, "{paths:?}: {missing:?}");
+        missing
+    };
+    let shown = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let logs = files_below(&data, ".log");
+    let partition = logs[0].parent().expect("a folder").to_owned();
+    let shard = data.join("shard-000");
+    for path in [&logs[0], &logs[logs.len() - 1], &partition, &shard, &data.join("layout")] {
+        assert_eq!(found_without(std::slice::from_ref(path)), [shown(path)]);
+    }
+    assert_eq!(found_without(&files_below(&data, ".rm")), [shown(&shard.join("manifest-*.rm"))]);
+    assert_eq!(found_without(&files_below(&data, ".rj")), [shown(&shard.join("journal-*.rj"))]);
+    let record = sound.of_kind("record").last().expect("the manifest has records");
+    let place = record["replay_place"].as_str().expect("a file and a block in it");
+    let begins = shard.join(place.split(' ').next().expect("a name"));
+    assert!(files_below(&data, ".rj").len() > 1);
+    assert_eq!(found_without(std::slice::from_ref(&begins)), [shown(&begins)]);
+    fs::remove_dir_all(data).expect("removed");
 }
 
 #[test]

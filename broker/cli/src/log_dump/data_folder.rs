@@ -7,7 +7,7 @@ use super::paths;
 use super::pieces::Pieces;
 use super::report::{Line, Stop};
 use record::Offset;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,6 +18,8 @@ use storage::{FileState, LogId, SegmentState, Stage, Table};
 pub(super) struct DataFolders {
     settled: Option<(PathBuf, Settled)>,
     journal: Option<(PathBuf, Rc<JournalFolder>)>,
+    /// The logs of which any journal that was met has a tombstone.
+    deleted: BTreeSet<LogId>,
 }
 
 type Settled = BTreeMap<(LogId, Offset), SegmentState>;
@@ -46,6 +48,11 @@ impl DataFolders {
         settled.get(&(id, paths::base_offset(&path)?)).cloned()
     }
 
+    /// Whether a log is deleted, by the journals that were met.
+    pub(super) fn is_deleted(&self, id: &LogId) -> bool {
+        self.deleted.contains(id)
+    }
+
     /// What the journal in a shard's folder adds up to; true as the second if it was met just now.
     pub(super) fn journal(&mut self, dir: &Path) -> Result<(Rc<JournalFolder>, bool), Stop> {
         if let Some((known, folder)) = &self.journal
@@ -54,6 +61,7 @@ impl DataFolders {
             return Ok((folder.clone(), false));
         }
         let folder = Rc::new(JournalFolder::read(dir)?);
+        self.deleted.extend(folder.tombstones());
         self.journal = Some((dir.to_owned(), folder.clone()));
         Ok((folder, true))
     }

@@ -7,7 +7,7 @@ use super::manifest::{self, Follows};
 use super::pieces::Pieces;
 use super::report::{Line, Report, Stop};
 use record::BatchView;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,7 +17,7 @@ use storage::inspect::journal::{
 use storage::inspect::{BLOCK_BYTES, journal_file_number};
 use storage::{
     AtBlock, COMMIT_HEADER_BYTES, CommitHeader, CommitKind, ENTRY_HEADER_BYTES, EntryHeader,
-    EntryKind, ReadHeader, Rot,
+    EntryKind, LogId, ReadHeader, Rot,
 };
 
 /// All journal files of a folder together.
@@ -27,6 +27,8 @@ pub(super) struct JournalFolder {
     id: Option<u64>,
     /// Of each file, where which commit stands.
     files: BTreeMap<u32, Vec<CommitHeader>>,
+    /// The logs that any whole commit deletes: an id is not given again.
+    tombstones: BTreeSet<LogId>,
     verdict: Verdict,
 }
 
@@ -112,6 +114,7 @@ impl JournalFolder {
             id = id.or(header.map(|header| header.journal_id));
         }
         let (mut files, mut found) = (BTreeMap::new(), Vec::new());
+        let mut tombstones = BTreeSet::new();
         for (number, path) in paths {
             let mut file = Pieces::open(&path).map_err(Stop::Read)?;
             let mut journal_file = JournalFile::new(number, file.size_bytes());
@@ -119,6 +122,9 @@ impl JournalFolder {
             walk(&mut file, Some(number), id, |_, found| {
                 if let Found::Commit { read, entries } = found {
                     headers.push(read.header);
+                    let entries_there = entries.iter().flatten().map(|(entry, _)| entry);
+                    let gone = entries_there.filter(|entry| entry.kind == EntryKind::Tombstone);
+                    tombstones.extend(gone.map(|entry| entry.log));
                     journal_file.add(&read, entries.as_deref());
                 }
                 Ok(())
@@ -126,7 +132,12 @@ impl JournalFolder {
             files.insert(number, headers);
             found.push(journal_file);
         }
-        Ok(JournalFolder { id, files, verdict: verdict(dir, &found)? })
+        Ok(JournalFolder { id, files, tombstones, verdict: verdict(dir, &found)? })
+    }
+
+    /// The logs that any whole commit deletes.
+    pub(super) fn tombstones(&self) -> impl Iterator<Item = LogId> + '_ {
+        self.tombstones.iter().copied()
     }
 
     fn line(&self) -> Line {

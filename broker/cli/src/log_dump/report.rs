@@ -139,6 +139,17 @@ impl<W: Write> Report<W> {
         }
     }
 
+    /// A file or folder that should be there is not: damage, as in a file.
+    pub(super) fn missing(&mut self, path: &Path, why: &str) -> io::Result<()> {
+        self.faults += 1;
+        self.file = path.display().to_string();
+        let fault = format!("it is missing: {why}");
+        match self.format {
+            Format::Text => writeln!(self.out, "{}: !! {fault}", self.file),
+            Format::Json => self.write_json(&Line::new("missing").fault(Some(fault))),
+        }
+    }
+
     /// The last line.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         if self.format == Format::Text {
