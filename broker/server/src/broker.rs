@@ -114,7 +114,7 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
     let doorstep = Rc::new(Doorstep::default());
     let serving = doorstep.clone();
     let mesh = port.attach(&shard, move |incoming| serving.take(incoming));
-    let cluster_id = prepare_folder(&shard, &config, &mesh, &doorstep).await;
+    let layout = prepare_folder(&shard, &config, &mesh, &doorstep).await;
     let store = match open_store(&shard, &config).await {
         Ok(store) => store,
         Err(e) => shard.fatal(&format_args!("{}: {e}", config.data_folder.display())),
@@ -131,8 +131,8 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
     core.spawn("slow requests", async move {
         watching.request_memory.watch(&watching.shard).await;
     });
-    if shard.id() == ShardId(0) {
-        match Controller::open(&core, cluster_id).await {
+    if let Some(layout) = layout {
+        match Controller::open(&core, layout).await {
             Ok(controller) => core.appoint(controller),
             Err(e) => shard.fatal(&e),
         }
@@ -176,17 +176,17 @@ impl Doorstep {
 }
 
 /// Shard 0 makes or checks the folder, and the others wait for its word: nothing may be written
-/// into a folder that belongs to another broker or another number of shards. Returns the cluster's
-/// id, on shard 0.
+/// into a folder that belongs to another broker or another number of shards, or that is not whole.
+/// Returns the layout, on shard 0.
 async fn prepare_folder(
     shard: &Shard,
     config: &Config,
     mesh: &Rc<ShardMesh>,
     doorstep: &Doorstep,
-) -> String {
+) -> Option<Layout> {
     if shard.id() != ShardId(0) {
         doorstep.folder_is_ready.wait().await;
-        return String::new();
+        return None;
     }
     match data_folder::prepare(shard, &config.data_folder, config.broker).await {
         Ok(layout) => {
@@ -195,7 +195,7 @@ async fn prepare_folder(
                 // A shard that does not answer is ending, and the process with it.
                 let _told = told.await;
             }
-            data_folder::cluster_id_text(&layout)
+            Some(layout)
         }
         Err(e) => shard.fatal(&e),
     }
@@ -250,6 +250,11 @@ async fn start_together(core: &Rc<Core>, controller: &Controller) {
         0 => addr.port(),
         port => port,
     };
+    controller.all_found().await;
+    if let Err(e) = data_folder::finish(&core.shard, &config.data_folder, controller.layout()).await
+    {
+        core.shard.fatal(&e);
+    }
     let host = config.advertised.host.clone();
     let advertised = format!("{host}:{port}");
     if let Err(e) = controller.start(core, Advertised { host, port }).await {

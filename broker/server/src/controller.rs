@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::data_folder::cluster_id_text;
+use crate::error_codes::Refusal;
+use crate::message::{NewTopic, ProducerIdBlock, Reply, Request};
+use crate::router::{ask, together};
+use crate::shard::Core;
+use crate::view::{ClusterView, log_id};
 use coordinator::PRODUCER_ID_BLOCK_SIZE;
 use metadata::{Applied, MetadataRecord, TopicId, spread_over_shards};
 use protocol::{ErrorCode, Uuid};
 use quorum::{LoadError, ProposeError, Quorum};
 use runtime::sync::Signal;
 use runtime::{Lane, ShardId, Snapshot, Unanswered};
-use storage::{CreateError, LogConfig, LogId};
-
-use crate::error_codes::Refusal;
-use crate::message::{NewTopic, ProducerIdBlock, Reply, Request};
-use crate::router::{ask, together};
-use crate::shard::Core;
-use crate::view::{ClusterView, log_id};
+use storage::{CreateError, Layout, LogConfig, LogId};
 
 /// `__cluster_metadata-0`, under the id that Kafka reserves for it.
 pub(crate) const METADATA_LOG: LogId = LogId { topic_id: Uuid::ONE.0, partition: 0 };
@@ -45,7 +45,7 @@ impl std::fmt::Display for OpenError {
 /// Decides, on shard 0.
 pub(crate) struct Controller {
     quorum: Quorum,
-    cluster_id: String,
+    layout: Layout,
     /// Which shard owns each partition. Placed when a topic appears, found again at a start.
     owners: RefCell<BTreeMap<TopicId, Vec<ShardId>>>,
     /// At the start: which shard has which log.
@@ -59,7 +59,7 @@ pub(crate) struct Controller {
 
 impl Controller {
     /// Opens the metadata log and leads it.
-    pub(crate) async fn open(core: &Core, cluster_id: String) -> Result<Controller, OpenError> {
+    pub(crate) async fn open(core: &Core, layout: Layout) -> Result<Controller, OpenError> {
         let log = match core.store.log(&METADATA_LOG) {
             Some(log) => log,
             None => {
@@ -71,7 +71,7 @@ impl Controller {
         let quorum = Quorum::open(&core.shard, &core.store, log).await.map_err(OpenError::Load)?;
         Ok(Controller {
             quorum,
-            cluster_id,
+            layout,
             owners: RefCell::default(),
             found: RefCell::default(),
             told: RefCell::default(),
@@ -80,16 +80,25 @@ impl Controller {
         })
     }
 
-    /// Brings the broker up: registers it, which gives every partition that it leads a new epoch,
-    /// places the partitions, and lets every shard lead its own.
+    /// What the data folder said when it was opened.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Every shard's storage is open, and it is known which logs it has.
+    pub(crate) async fn all_found(&self) {
+        let all = usize::from(self.layout.shard_count);
+        let told = || (self.told.borrow().len() == all).then_some(());
+        self.changed.wait_until(told).await;
+    }
+
+    /// Brings the broker up, once all logs are found: registers it, which gives every partition
+    /// that it leads a new epoch, places the partitions, and lets every shard lead its own.
     pub(crate) async fn start(
         &self,
         core: &Rc<Core>,
         advertised: Advertised,
     ) -> Result<(), ProposeError> {
-        let all = usize::from(core.shard.count());
-        let told = || (self.told.borrow().len() == all).then_some(());
-        self.changed.wait_until(told).await;
         let Advertised { host, port } = advertised;
         let broker = core.config.broker;
         self.quorum.propose(MetadataRecord::BrokerRegistered { broker, host, port }).await?;
@@ -179,7 +188,7 @@ impl Controller {
     async fn publish(&self, core: &Rc<Core>) -> BTreeSet<TopicId> {
         let view = Snapshot::new(ClusterView {
             image: self.quorum.image(),
-            cluster_id: self.cluster_id.clone(),
+            cluster_id: cluster_id_text(&self.layout),
             owners: self.owners.borrow().clone(),
         });
         let mut kept = BTreeSet::new();

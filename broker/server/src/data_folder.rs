@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use metadata::BrokerId;
 use protocol::Uuid;
 use runtime::{Buffer, FileSystem, Open, Shard};
-use storage::inspect::BLOCK_BYTES;
+use storage::inspect::{self, BLOCK_BYTES};
 use storage::{Layout, LayoutFault};
 
 /// Why a data folder can't be used.
@@ -35,6 +35,20 @@ pub enum FolderError {
         /// Wanted.
         wanted: u16,
     },
+    /// There is a broker's data, and no layout that says how it is spread.
+    NoLayout {
+        /// Where the layout belongs.
+        path: PathBuf,
+        /// What is there all the same.
+        there: PathBuf,
+    },
+    /// A part that the layout promises is not there, and what was acknowledged in it neither.
+    Missing {
+        /// Which part.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// A part of the folder is on another device than the folder itself.
     Devices {
         /// Which part.
@@ -59,6 +73,19 @@ impl fmt::Display for FolderError {
                 "the data is spread over {there} shards and {wanted} are wanted: set \
                  ringmain.shards={there}"
             ),
+            FolderError::NoLayout { path, there } => write!(
+                f,
+                "{} is missing, but there is data in {}: restore the layout from a copy of this \
+                 data folder, or name an empty folder in log.dirs",
+                path.display(),
+                there.display()
+            ),
+            FolderError::Missing { path, what } => write!(
+                f,
+                "{} is missing: {what}, and what was acknowledged is not whole without it; \
+                 restore the data folder from a copy, or name an empty folder in log.dirs",
+                path.display()
+            ),
             FolderError::Devices { path } => write!(
                 f,
                 "{} is on another device than the data folder: one flush must save both; move it \
@@ -78,6 +105,10 @@ impl std::error::Error for FolderError {}
 
 /// The name of the layout file in the data folder.
 pub const LAYOUT_FILE_NAME: &str = "layout";
+/// The folder of all partitions' folders in the data folder.
+const PARTITIONS: &str = "partitions";
+/// What the names of the shards' folders begin with.
+const SHARD_PREFIX: &str = "shard-";
 
 /// Reads the layout file's bytes; `path` is for messages.
 pub fn decode_layout(bytes: &[u8], path: &Path) -> Result<Layout, FolderError> {
@@ -89,37 +120,38 @@ pub(crate) fn cluster_id_text(layout: &Layout) -> String {
     Uuid(layout.cluster_id).to_string()
 }
 
-/// Makes what is missing of the folder and reads the layout; writes one into a fresh folder. For
-/// shard 0 alone, before the others touch the folder.
+/// The layout's generation while a first start has not made everything yet.
+const UNFINISHED: u64 = 0;
+
+/// Reads the layout, or makes a fresh folder. For shard 0 alone, before the others touch the
+/// folder. What a broker has made and is gone is not made anew: the rest of the data would be
+/// taken for nobody's.
+///
+/// ```text
+/// folders ─► layout, generation 0 ─► each shard's journal and manifest ─► layout, generation 1
+/// ```
+///
+/// Each step is durable before the next, so whatever the layout promises was there once; a first
+/// start that was cut in between goes on.
 pub(crate) async fn prepare(
     shard: &Shard,
     folder: &Path,
     broker: BrokerId,
 ) -> Result<Layout, FolderError> {
     make_dir(shard, folder).await?;
-    make_dir(shard, &folder.join("partitions")).await?;
-    for index in 0..shard.count() {
-        make_dir(shard, &folder.join(format!("shard-{index:03}"))).await?;
-    }
     let path = folder.join(LAYOUT_FILE_NAME);
     let layout = match shard.disk().open(&path, Open::read()).await {
         Ok(file) => {
             let (got, mut bytes) = file.read(Buffer::plain(BLOCK_BYTES), 0).await;
             bytes.truncate(got.map_err(io_at(&path))?);
-            // As above: a start that was killed may have left it in the device's cache.
+            // A start that was killed may have left it, and names, in the device's cache.
             file.sync_all().await.map_err(io_at(&path))?;
             shard.disk().sync_dir(folder).await.map_err(io_at(folder))?;
             decode_layout(&bytes, &path)?
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let mut cluster_id = [0; 16];
-            cluster_id[..8].copy_from_slice(&shard.random_u64().to_be_bytes());
-            cluster_id[8..].copy_from_slice(&shard.random_u64().to_be_bytes());
-            let shard_count = shard.count();
-            let (generation, broker_id) = (1, broker.0);
-            let layout = Layout { shard_count, broker_id, generation, cluster_id };
-            write(shard, folder, &layout).await?;
-            layout
+            check_fresh(shard, folder).await?;
+            make(shard, folder, broker).await?
         }
         Err(error) => return Err(FolderError::Io { path, error }),
     };
@@ -130,14 +162,98 @@ pub(crate) async fn prepare(
     if there != broker {
         return Err(FolderError::Broker { there, wanted: broker });
     }
+    check_whole(shard, folder, &layout).await?;
     Ok(layout)
+}
+
+/// Every shard has its journal and its manifest: says so in the layout, before anything is
+/// acknowledged. From now on a shard without them has lost them.
+pub(crate) async fn finish(
+    shard: &Shard,
+    folder: &Path,
+    layout: &Layout,
+) -> Result<(), FolderError> {
+    if layout.generation != UNFINISHED {
+        return Ok(());
+    }
+    write(shard, folder, &Layout { generation: UNFINISHED + 1, ..*layout }).await
+}
+
+async fn make(shard: &Shard, folder: &Path, broker: BrokerId) -> Result<Layout, FolderError> {
+    make_dir(shard, &folder.join(PARTITIONS)).await?;
+    for index in 0..shard.count() {
+        make_dir(shard, &folder.join(shard_folder_name(index))).await?;
+    }
+    let mut cluster_id = [0; 16];
+    cluster_id[..8].copy_from_slice(&shard.random_u64().to_be_bytes());
+    cluster_id[8..].copy_from_slice(&shard.random_u64().to_be_bytes());
+    let (shard_count, broker_id) = (shard.count(), broker.0);
+    let layout = Layout { shard_count, broker_id, generation: UNFINISHED, cluster_id };
+    write(shard, folder, &layout).await?;
+    Ok(layout)
+}
+
+/// Nothing but empty folders may be there without a layout, as that is durable before any file.
+async fn check_fresh(shard: &Shard, folder: &Path) -> Result<(), FolderError> {
+    for entry in shard.disk().list(folder).await.map_err(io_at(folder))? {
+        let is_part = entry.name == PARTITIONS || entry.name.starts_with(SHARD_PREFIX);
+        if !is_part {
+            continue;
+        }
+        let there = folder.join(&entry.name);
+        if !shard.disk().list(&there).await.map_err(io_at(&there))?.is_empty() {
+            return Err(FolderError::NoLayout { path: folder.join(LAYOUT_FILE_NAME), there });
+        }
+    }
+    Ok(())
+}
+
+/// What the layout promises is there.
+async fn check_whole(shard: &Shard, folder: &Path, layout: &Layout) -> Result<(), FolderError> {
+    let partitions = folder.join(PARTITIONS);
+    list_or_missing(shard, &partitions, "it holds the segments of all partitions").await?;
+    for index in 0..layout.shard_count {
+        let path = folder.join(shard_folder_name(index));
+        let names = list_or_missing(shard, &path, "it is one shard's journal and manifest").await?;
+        if layout.generation == UNFINISHED {
+            continue;
+        }
+        let has = |is: fn(&str) -> bool| names.iter().any(|name| is(name));
+        if !has(|name| inspect::manifest_file_number(name).is_some()) {
+            let (path, what) = (path.join("manifest-*.rm"), "it says what is in the segments");
+            return Err(FolderError::Missing { path, what });
+        }
+        if !has(|name| inspect::journal_file_number(name).is_some()) {
+            let (path, what) = (path.join("journal-*.rj"), "it holds what is in no segment yet");
+            return Err(FolderError::Missing { path, what });
+        }
+    }
+    Ok(())
+}
+
+async fn list_or_missing(
+    shard: &Shard,
+    path: &Path,
+    what: &'static str,
+) -> Result<Vec<String>, FolderError> {
+    match shard.disk().list(path).await {
+        Ok(entries) => Ok(entries.into_iter().map(|entry| entry.name).collect()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(FolderError::Missing { path: path.into(), what })
+        }
+        Err(error) => Err(FolderError::Io { path: path.into(), error }),
+    }
+}
+
+fn shard_folder_name(index: u16) -> String {
+    format!("{SHARD_PREFIX}{index:03}")
 }
 
 /// The file system that holds the folder and everything in it: a settle flushes one device.
 pub(crate) async fn file_system(shard: &Shard, folder: &Path) -> Result<FileSystem, FolderError> {
     let disk = shard.disk();
     let whole = disk.identity(folder).await.map_err(io_at(folder))?;
-    for part in ["partitions".into(), format!("shard-{:03}", shard.id().0)] {
+    for part in [PARTITIONS.into(), shard_folder_name(shard.id().0)] {
         let path = folder.join(part);
         let own = disk.identity(&path).await.map_err(io_at(&path))?;
         if own.device != whole.device {
