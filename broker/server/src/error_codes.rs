@@ -132,7 +132,8 @@ fn of_log_append(error: &AppendError) -> ErrorCode {
     match error {
         // Clients try again on it, and know that nothing was appended.
         AppendError::NoRoom(NoRoom::Journal | NoRoom::Tail | NoRoom::Stopping)
-        | AppendError::DiskFull { .. } => ErrorCode::KafkaStorageError,
+        | AppendError::DiskFull { .. }
+        | AppendError::Quarantined => ErrorCode::KafkaStorageError,
         AppendError::TooLarge { .. } => ErrorCode::RecordListTooLarge,
         AppendError::Deleted => ErrorCode::UnknownTopicOrPartition,
     }

@@ -50,10 +50,16 @@ impl Owner {
     /// The partition, if it is led here.
     fn partition(&self, id: &LogId) -> Result<Partition, Refusal> {
         let partition = self.partitions.borrow().get(id).cloned();
-        partition.ok_or_else(|| match self.removed.borrow().contains(&id.topic_id) {
-            true => Refusal::bare(ErrorCode::UnknownTopicOrPartition),
+        partition.ok_or_else(|| {
+            if self.removed.borrow().contains(&id.topic_id) {
+                return Refusal::bare(ErrorCode::UnknownTopicOrPartition);
+            }
+            if self.follower.is_without_log(id) {
+                let why = "the partition has no log: the broker's own log says why";
+                return Refusal::because(ErrorCode::KafkaStorageError, why);
+            }
             // The asking shard's view is newer than ours: the client looks it up again.
-            false => Refusal::bare(ErrorCode::NotLeaderOrFollower),
+            Refusal::bare(ErrorCode::NotLeaderOrFollower)
         })
     }
 

@@ -15,6 +15,8 @@ mod consume;
 mod full_disk;
 #[path = "simulated/hostile.rs"]
 mod hostile;
+#[path = "simulated/lost.rs"]
+mod lost;
 #[path = "simulated/produce.rs"]
 mod produce;
 #[path = "simulated/restart.rs"]

@@ -13,6 +13,7 @@
 
 use crate::block::BLOCK_BYTES;
 use crate::file_cache::{Access, FileCache, FileId};
+use crate::lost_file::{LostFile, is_gone};
 use crate::shortage::Shortage;
 use runtime::{Buffer, File, Lease, Open, Shard};
 use std::cell::{Cell, RefCell};
@@ -73,6 +74,8 @@ pub enum PrepareError {
         /// What is short.
         shortage: Shortage,
     },
+    /// What had settled in the file is not there: only its log is affected.
+    Lost(LostFile),
     /// The file could not be opened, or no space be taken for it, for a reason that time does not
     /// mend: the shard ends.
     Io {
@@ -113,6 +116,8 @@ pub(crate) struct BlockFile {
     trimmed: Cell<bool>,
     /// What was written to and must be synced.
     unsynced: RefCell<Option<Unsynced>>,
+    /// What the last open has missed.
+    lost: RefCell<Option<LostFile>>,
 }
 
 /// A file that a settle must make durable.
@@ -162,6 +167,7 @@ impl BlockFile {
             presence: Cell::new(presence),
             trimmed: Cell::new(false),
             unsynced: RefCell::new(None),
+            lost: RefCell::new(None),
         }
     }
 
@@ -171,6 +177,11 @@ impl BlockFile {
 
     pub(crate) fn id(&self) -> FileId {
         self.id
+    }
+
+    /// What an open has missed of the settled bytes.
+    pub(crate) fn lost(&self) -> Option<LostFile> {
+        self.lost.borrow().clone()
     }
 
     /// What the manifest should say, without what is pending.
@@ -205,8 +216,10 @@ impl BlockFile {
         if !self.has_work(finish) {
             return Ok(());
         }
-        let file =
-            self.open_for_writing().await.map_err(|error| PrepareError::at(&self.path, error))?;
+        let file = self.open_for_writing().await.map_err(|error| match self.lost() {
+            Some(lost) => PrepareError::Lost(lost),
+            None => PrepareError::at(&self.path, error),
+        })?;
         let end = match finish {
             Finish::KeepRemainder => whole_blocks(self.appended_bytes()),
             Finish::Trim | Finish::Seal => self.appended_bytes().next_multiple_of(BLOCK),
@@ -281,7 +294,7 @@ impl BlockFile {
 
     /// The file as readers and other shards may use it.
     pub(crate) async fn open_for_reading(&self) -> io::Result<File> {
-        self.files.open(&self.shard, self.id, Access::Read, &self.path, Open::read()).await
+        self.open(Access::Read, Open::read()).await
     }
 
     /// Whether the last start has left the file trimmed already, and nothing came since: all other
@@ -358,7 +371,7 @@ impl BlockFile {
             Presence::Present => Open::read().write().direct(),
             Presence::Absent => Open::read().write().direct().create().truncate(),
         };
-        let open = || self.files.open(&self.shard, self.id, Access::Write, &self.path, how);
+        let open = || self.open(Access::Write, how);
         let mut opened = open().await;
         if self.presence.get() == Presence::Absent
             && opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -370,6 +383,36 @@ impl BlockFile {
         let file = opened?;
         self.presence.set(Presence::Present);
         Ok(file)
+    }
+
+    /// Opens the file if it is not open, and looks whether it has what was settled in it.
+    async fn open(&self, access: Access, how: Open) -> io::Result<File> {
+        if let Some(file) = self.files.opened(self.id, access) {
+            return Ok(file);
+        }
+        let settled_bytes = self.written_bytes.get();
+        let opened = self.files.open(&self.shard, self.id, access, &self.path, how).await;
+        if settled_bytes == 0 {
+            return opened;
+        }
+        let (file, size_bytes) = match opened {
+            Ok(file) => {
+                let size_bytes = file.size_bytes().await;
+                (Ok(file), size_bytes)
+            }
+            Err(error) => (Err(io::Error::from(error.kind())), Err(error)),
+        };
+        let lost = LostFile::of(&self.path, settled_bytes, &size_bytes);
+        let is_lost = lost.is_some();
+        *self.lost.borrow_mut() = lost;
+        match (file, size_bytes) {
+            (Ok(file), Ok(_)) if !is_lost => Ok(file),
+            (_, Err(error)) => Err(error),
+            _ => {
+                self.files.forget(self.id, access);
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
+        }
     }
 }
 
@@ -437,11 +480,12 @@ impl fmt::Display for WriteFailed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "writing {} at {} failed: {}; check the disk, then start again (nothing that was \
-             acknowledged is lost: it is in the journal)",
+            "writing {} at {} failed: {}; {}, then start again{}",
             self.path.display(),
             self.position,
-            self.error
+            self.error,
+            remedy(&self.error),
+            comfort(&self.error)
         )
     }
 }
@@ -450,12 +494,13 @@ impl fmt::Display for PrepareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PrepareError::Short { path, shortage } => f.write_str(&shortage.for_file(path)),
+            PrepareError::Lost(lost) => lost.fmt(f),
             PrepareError::Io { path, error } => write!(
                 f,
-                "{} cannot be opened or grown: {error}; {}, then start again (nothing that was \
-                 acknowledged is lost: it is in the journal)",
+                "{} cannot be opened or grown: {error}; {}, then start again{}",
                 path.display(),
-                remedy(error)
+                remedy(error),
+                comfort(error)
             ),
         }
     }
@@ -467,11 +512,18 @@ fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "let the broker's user own the data folder",
         io::ErrorKind::ReadOnlyFilesystem => "mount the file system for writing",
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::NotFound => {
-            "find out who changed the data folder"
-        }
+        io::ErrorKind::UnexpectedEof => "find out who changed the data folder",
+        _ if is_gone(error) => "find out who changed the data folder",
         _ => "check the disk",
     }
+}
+
+/// What failed is in the journal still; but who knows what else went with a file that is gone.
+fn comfort(error: &io::Error) -> &'static str {
+    if is_gone(error) || error.kind() == io::ErrorKind::UnexpectedEof {
+        return "";
+    }
+    " (what was not written is in the journal)"
 }
 
 #[cfg(test)]

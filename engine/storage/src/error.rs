@@ -1,6 +1,8 @@
 //! Why a store does not do what it was asked for.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
 use crate::journal::NoRoom;
 use crate::log_id::LogId;
@@ -17,6 +19,8 @@ pub enum AppendError {
     },
     /// The log has been deleted.
     Deleted,
+    /// A file of the log is lost: nothing is put behind the hole.
+    Quarantined,
     /// No journal file could take it.
     TooLarge {
         /// The batch.
@@ -41,6 +45,11 @@ impl fmt::Display for AppendError {
                 "less than {reserve_bytes} bytes of the disk are free: try again when there is more"
             ),
             AppendError::Deleted => write!(f, "the log has been deleted"),
+            AppendError::Quarantined => write!(
+                f,
+                "a file of this partition is lost: restore it from a copy, the broker's log says \
+                 which"
+            ),
             AppendError::TooLarge { size_bytes, max_bytes } => {
                 write!(f, "a batch of {size_bytes} bytes; at most {max_bytes} fit one commit")
             }
@@ -53,6 +62,18 @@ impl fmt::Display for AppendError {
 pub enum CreateError {
     /// It is there already.
     Exists(LogId),
+    /// Its folder has files, though neither the journal nor the manifest knows of it.
+    Folder {
+        /// That folder.
+        path: PathBuf,
+    },
+    /// The disk does not say what is in its folder.
+    Io {
+        /// That folder.
+        path: PathBuf,
+        /// Why.
+        error: io::ErrorKind,
+    },
     /// The journal did not take it.
     Append(AppendError),
 }
@@ -61,6 +82,15 @@ impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CreateError::Exists(id) => write!(f, "log {id} exists already"),
+            CreateError::Folder { path } => write!(
+                f,
+                "{} holds its segments, and what a shard knew of them is lost: restore the data \
+                 folder from a copy, or move that folder away and start again, to begin with none",
+                path.display()
+            ),
+            CreateError::Io { path, error } => {
+                write!(f, "{} cannot be listed: {error}; check the disk", path.display())
+            }
             CreateError::Append(e) => e.fmt(f),
         }
     }

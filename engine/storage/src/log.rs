@@ -34,6 +34,7 @@ use crate::error::AppendError;
 use crate::journal::{EntryHeader, EntryKind, EntryPlace, Purpose};
 use crate::leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 use crate::log_id::LogId;
+use crate::lost_file::LostFile;
 use crate::producer_state::{ProducerCheck, ProducerState};
 use crate::store::{StoreCore, Unreflected};
 
@@ -73,6 +74,8 @@ struct LogCell {
     state: RefCell<LogState>,
     on_durable: RefCell<Option<DurableHook>>,
     deleted: Cell<bool>,
+    /// A file of it is lost.
+    quarantined: Cell<bool>,
 }
 
 type DurableHook = Box<dyn Fn(Offset)>;
@@ -194,6 +197,9 @@ impl Log {
         assert_eq!(batch.len(), facts.size_bytes, "facts of another batch");
         if self.0.deleted.get() {
             return Err(AppendError::Deleted);
+        }
+        if self.0.quarantined.get() {
+            return Err(AppendError::Quarantined);
         }
         let store = self.store();
         store.check_appendable(batch.len(), purpose)?;
@@ -335,6 +341,36 @@ impl Log {
     /// Whether both are the same log.
     pub(crate) fn is(&self, other: &Log) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A file of the log is lost. No batch is acknowledged behind the hole, and nothing settles any
+    /// more; what is there can be read, and the log can be deleted.
+    pub(crate) fn quarantine(&self, lost: &LostFile) {
+        let is_new = !self.0.quarantined.replace(true);
+        let name = self.name();
+        let store = self.store();
+        if is_new {
+            store.say_once(
+                &lost.path,
+                format_args!(
+                    "{name} takes no more records: {lost} while the broker is stopped, or delete \
+                     the topic. What has not settled of it is kept in the journal and in memory, \
+                     and in the end takes the room of this shard's other partitions"
+                ),
+            );
+        } else {
+            store.say_once(&lost.path, format_args!("{name}: {lost}"));
+        }
+    }
+
+    /// Whether a file of the log is lost.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.0.quarantined.get()
+    }
+
+    /// The log's name, for people.
+    fn name(&self) -> String {
+        format!("{}-{}", self.0.label, self.0.id.partition)
     }
 
     /// The log is about to be deleted: nothing may be appended behind its tombstone.

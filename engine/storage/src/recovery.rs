@@ -12,11 +12,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use record::Offset;
-use runtime::{FileSystem, Shard};
+use runtime::{DirEntry, FileSystem, Shard};
 
 use crate::config::StoreConfig;
 use crate::disk_reserve::DiskReserve;
@@ -92,7 +93,8 @@ impl Store {
         let table = manifest.table().clone();
         let kind = file_system.kind;
         let core = StoreCore::new(shard, config, partitions_dir, kind, manifest, journal, reserve);
-        Recovery { core: &core, tombstones, truncations }.run(&table, replay).await?;
+        let folders = folders(&core).await?;
+        Recovery { core: &core, tombstones, truncations, folders }.run(&table, replay).await?;
         settler::start(&core);
         Ok(Store(core))
     }
@@ -104,10 +106,24 @@ struct Recovery<'a> {
     tombstones: BTreeSet<LogId>,
     /// By commit: which log the journal cuts, to which offset.
     truncations: Vec<(u64, LogId, i64)>,
+    /// The folders of logs, by what their names tell.
+    folders: BTreeMap<LogId, String>,
+}
+
+/// Which logs have a folder. Names alone: nothing of what is in them is read.
+async fn folders(core: &StoreCore) -> Result<BTreeMap<LogId, String>, StoreError> {
+    let path = &core.partitions_dir;
+    let entries = match core.shard.disk().list(path).await {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(StoreError::Io { path: path.clone(), error }),
+    };
+    let named = |entry: DirEntry| Some((LogId::from_folder_name(&entry.name)?, entry.name));
+    Ok(entries.into_iter().filter_map(named).collect())
 }
 
 impl Recovery<'_> {
-    async fn run(&self, table: &Table, mut replay: Replay) -> Result<(), StoreError> {
+    async fn run(&mut self, table: &Table, mut replay: Replay) -> Result<(), StoreError> {
         for (id, settled) in table.logs() {
             if self.tombstones.contains(id) {
                 continue;
@@ -115,6 +131,9 @@ impl Recovery<'_> {
             let reopened = Log::reopen(self.core, *id, settled).await;
             let path = || self.core.folder(*id, &settled.entry.label);
             let log = reopened.map_err(|error| StoreError::Io { path: path(), error })?;
+            if !self.folders.contains_key(id) {
+                log.miss_folder(settled);
+            }
             self.core.add_log(log);
         }
         let mut unsettled_bytes = 0;
@@ -132,6 +151,8 @@ impl Recovery<'_> {
         }
         self.admit_logs(u64::MAX);
         self.core.replayed.set(None);
+        self.folders.retain(|id, _| !self.tombstones.contains(id) && self.core.log(id).is_none());
+        *self.core.strangers.borrow_mut() = mem::take(&mut self.folders);
         Ok(())
     }
 

@@ -22,6 +22,7 @@ pub(crate) use timestamp::{RecordAtTimestamp, TimestampTarget, find_record};
 
 use crate::block_file::{BlockFile, Finish};
 use crate::file_cache::FileCache;
+use crate::lost_file::LostFile;
 use crate::offset_index::{OffsetEntry, OffsetIndex};
 use crate::time_index::{TimeEntry, TimeIndex};
 use record::{BatchView, LeaderEpoch, Offset, Timestamp};
@@ -264,6 +265,11 @@ impl Segment {
             offset_index: self.offset_index.file().state(),
             time_index: self.time_index.file().state(),
         }
+    }
+
+    /// One of its files that lacks settled bytes, as far as they were opened.
+    pub fn lost(&self) -> Option<LostFile> {
+        self.block_files().iter().find_map(|file| file.lost())
     }
 
     /// The path of its `.log`.

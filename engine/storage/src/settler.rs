@@ -48,7 +48,7 @@ pub(crate) enum Round {
     Settled,
     /// No log could go on: space or descriptors are short.
     Parked,
-    /// Nothing more may settle before a high watermark moves.
+    /// Nothing more may settle before a high watermark moves, or a quarantine ends.
     Held,
 }
 
@@ -69,6 +69,9 @@ async fn run(core: &Rc<StoreCore>) {
         if outcome == Round::Idle {
             // Marks and openings alone may fill the ring: a record that nothing of it is needed.
             outcome = settle(core, &[], &[], Trim::No).await;
+        }
+        if matches!(outcome, Round::Parked | Round::Held) {
+            say_if_held(core);
         }
         let changed = core.manifest.last_number() != recorded;
         match outcome {
@@ -110,6 +113,7 @@ async fn rest(core: &StoreCore, delay: Duration) {
 async fn settle_all(core: &Rc<StoreCore>) {
     while round(core, u64::MAX, Trim::No).await == Round::Settled {}
     let mut rest: Vec<Log> = core.logs();
+    rest.retain(|log| !log.is_quarantined());
     while !rest.is_empty() {
         let few = rest.len().min(core.open_files.round_logs_max);
         let some: Vec<Log> = rest.drain(..few).collect();
@@ -119,9 +123,13 @@ async fn settle_all(core: &Rc<StoreCore>) {
 
 /// One round over everything that has entries in commits up to `target`.
 pub(crate) async fn round(core: &Rc<StoreCore>, target: u64, trim: Trim) -> Round {
-    let due = core.unreflected_up_to(target);
+    let mut due = core.unreflected_up_to(target);
     if due.is_empty() {
         return Round::Idle;
+    }
+    due.retain(|(_, what)| !matches!(what, Unreflected::Log(log) if log.is_quarantined()));
+    if due.is_empty() {
+        return Round::Held;
     }
     let (mut logs, mut tombstones) = (Vec::new(), Vec::new());
     for (place, what) in due.into_iter().take(core.open_files.round_logs_max) {
@@ -216,10 +224,11 @@ async fn write_all(
                 })
             })
             .collect();
-        for write in writes {
+        for (log, write) in some.iter().zip(writes) {
             match write.await {
                 Ok(Ok(work)) => done.extend(work),
                 Ok(Err(error @ PrepareError::Io { .. })) => core.shard.fatal(&error),
+                Ok(Err(PrepareError::Lost(lost))) => log.quarantine(&lost),
                 Ok(Err(error)) => shortage = shortage.or(Some(error)),
                 Err(aborted) => core.shard.fatal(&format_args!("a settle was cut: {aborted:?}")),
             }
@@ -237,6 +246,29 @@ fn say_if_parked(core: &StoreCore, shortage: Option<&PrepareError>) {
     match shortage {
         Some(error) => core.shard.log(Level::Warn, format_args!("settling waits: {error}")),
         None => core.shard.log(Level::Info, format_args!("settling goes on")),
+    }
+}
+
+/// One line when the journal is full and a quarantined log's entries keep it so.
+fn say_if_held(core: &StoreCore) {
+    let pressure = core.journal().pressure();
+    let oldest = core.unreflected_up_to(pressure.oldest_file_ends.unwrap_or(0));
+    let held = oldest.into_iter().find_map(|(_, what)| match what {
+        Unreflected::Log(log) if log.is_quarantined() => Some(log),
+        _ => None,
+    });
+    let Some(log) = held.filter(|_| pressure.refused) else { return };
+    if !core.is_held.replace(true) {
+        core.shard.log(
+            Level::Error,
+            format_args!(
+                "the journal is full and holds what {}-{} can't settle, whose file is lost: no \
+                 partition of this shard takes records until the file is restored or the topic \
+                 is deleted",
+                log.label(),
+                log.id().partition
+            ),
+        );
     }
 }
 

@@ -7,13 +7,14 @@
 //! can read. If a write or a sync fails, the shard ends.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use record::Timestamp;
 use runtime::sync::{Event, Signal};
-use runtime::{FileSystemKind, Shard};
+use runtime::{FileSystemKind, Level, Shard};
 
 use crate::config::{LogConfig, StoreConfig};
 use crate::disk_reserve::DiskReserve;
@@ -53,6 +54,13 @@ pub(crate) struct StoreCore {
     pub(crate) settler_stopped: Event,
     /// Logs wait for space, and the settler has said so.
     pub(crate) is_parked: Cell<bool>,
+    /// Folders that were there at the start, and no log of this shard's has them: other shards',
+    /// mostly.
+    pub(crate) strangers: RefCell<BTreeMap<LogId, String>>,
+    /// Files whose damage was said.
+    said: RefCell<BTreeSet<PathBuf>>,
+    /// Quarantined logs keep the journal full, and the settler has said so.
+    pub(crate) is_held: Cell<bool>,
 }
 
 /// What keeps a journal entry from being recycled.
@@ -75,7 +83,8 @@ impl Store {
         self.0.logs.borrow().get(id).cloned()
     }
 
-    /// Makes a log. Durable on return.
+    /// Makes a log. Durable on return. It is refused if its folder has files from before the start:
+    /// they would be taken for orphans, and they are what is left of a log of that id.
     pub async fn create_log(
         &self,
         id: LogId,
@@ -85,6 +94,7 @@ impl Store {
         if self.0.logs.borrow().contains_key(&id) {
             return Err(CreateError::Exists(id));
         }
+        self.0.check_no_folder(&id).await?;
         let label = log_id::cut_label(label);
         let laid = loop {
             match self.0.append_control(
@@ -177,6 +187,9 @@ impl StoreCore {
             replayed: Cell::new(None),
             settler_stopped: Event::new(),
             is_parked: Cell::new(false),
+            strangers: RefCell::default(),
+            said: RefCell::default(),
+            is_held: Cell::new(false),
         });
         let weak = Rc::downgrade(&core);
         core.journal.on_synced(move |synced| {
@@ -199,6 +212,26 @@ impl StoreCore {
     /// The folder of a log's segments.
     pub(crate) fn folder(&self, id: LogId, label: &str) -> PathBuf {
         self.partitions_dir.join(id.folder_name(label))
+    }
+
+    /// A folder comes after its log's creation is durable, and goes before its tombstone does: one
+    /// with files that no log of any shard has tells of a loss.
+    async fn check_no_folder(&self, id: &LogId) -> Result<(), CreateError> {
+        let Some(name) = self.strangers.borrow().get(id).cloned() else { return Ok(()) };
+        let path = self.partitions_dir.join(name);
+        match self.shard.disk().list(&path).await {
+            Ok(files) if files.iter().all(|file| file.size_bytes == 0) => Ok(()),
+            Ok(_) => Err(CreateError::Folder { path }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(CreateError::Io { path, error: e.kind() }),
+        }
+    }
+
+    /// One line in the log about a damaged file, the first time that it is met.
+    pub(crate) fn say_once(&self, path: &Path, line: std::fmt::Arguments<'_>) {
+        if self.said.borrow_mut().insert(path.to_path_buf()) {
+            self.shard.log(Level::Error, line);
+        }
     }
 
     /// Refuses what can never be appended, and records while the disk is full.

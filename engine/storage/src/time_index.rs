@@ -32,12 +32,16 @@ pub(crate) struct TimeEntry {
 
 impl TimeIndex {
     /// The index of a segment that begins or goes on. Reads the last entry, which is on the disk
-    /// only if the remainder holds less than one.
+    /// only if the remainder holds less than one. One that is lost has no last entry: its file
+    /// says so, and nothing may be appended.
     pub(crate) async fn open(base_offset: Offset, file: BlockFile) -> io::Result<TimeIndex> {
         let last_timestamp = Cell::new(Timestamp::NONE);
         let index = TimeIndex { base_offset, entries: IndexFile::new(file), last_timestamp };
-        if let Some(entry) = index.entries.last().await? {
-            index.last_timestamp.set(index.decode(&entry).timestamp);
+        match index.entries.last().await {
+            Ok(Some(entry)) => index.last_timestamp.set(index.decode(&entry).timestamp),
+            Ok(None) => {}
+            Err(_) if index.file().lost().is_some() => {}
+            Err(error) => return Err(error),
         }
         Ok(index)
     }

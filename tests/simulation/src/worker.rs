@@ -115,7 +115,9 @@ impl Worker {
                     self.shard.sleep(Duration::from_millis(50)).await;
                     return None;
                 }
-                Err(AppendError::Deleted | AppendError::TooLarge { .. }) => return None,
+                Err(
+                    AppendError::Deleted | AppendError::Quarantined | AppendError::TooLarge { .. },
+                ) => return None,
             }
         }
         None

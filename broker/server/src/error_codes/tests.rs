@@ -74,6 +74,7 @@ fn appends() {
             ErrorCode::KafkaStorageError,
             Then::Again,
         ),
+        (log(AppendError::Quarantined), ErrorCode::KafkaStorageError, Then::Again),
         (log(AppendError::Deleted), ErrorCode::UnknownTopicOrPartition, Then::Again),
         (
             log(AppendError::TooLarge { size_bytes: 2, max_bytes: 1 }),

@@ -9,7 +9,7 @@ use record::LeaderEpoch;
 use replica::{Partition, PartitionConfig};
 use runtime::sync::Signal;
 use runtime::{Level, Snapshot};
-use storage::{LogConfig, LogId, ProducerLimits, SegmentConfig};
+use storage::{CreateError, LogConfig, LogId, ProducerLimits, SegmentConfig};
 
 use super::Owner;
 use crate::config::Config;
@@ -27,6 +27,17 @@ pub(super) struct Follower {
     next: Signal,
     /// Logs of topics that no view has ever named, said once.
     quarantined: RefCell<BTreeSet<LogId>>,
+    /// Partitions of ours whose log could not be made, said once.
+    without_log: RefCell<BTreeSet<LogId>>,
+}
+
+/// Since when a topic's logs are to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// It was there before this start.
+    Before,
+    /// It came, or its log could not be made until now.
+    Now,
 }
 
 /// What is to be led anew.
@@ -45,8 +56,9 @@ pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<
     let turn = follower.arrived.get();
     follower.arrived.set(turn + 1);
     follower.next.wait_until(|| (follower.followed.get() == turn).then_some(())).await;
+    let since = if turn == 0 { Since::Before } else { Since::Now };
     let news = core.owner.leads(core, &view);
-    together(news.into_iter().map(|lead| start_leading(core.clone(), lead))).await;
+    together(news.into_iter().map(|lead| start_leading(core.clone(), lead, since))).await;
     let removed = view.image.removed_topics().map(|(id, _)| id.0).collect();
     *core.owner.removed.borrow_mut() = removed;
     core.set_view(view.clone());
@@ -55,6 +67,13 @@ pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<
     follower.followed.set(turn + 1);
     follower.next.wake_all();
     kept.into_iter().flatten().collect()
+}
+
+impl Follower {
+    /// Whether that log could not be made.
+    pub(super) fn is_without_log(&self, id: &LogId) -> bool {
+        self.without_log.borrow().contains(id)
+    }
 }
 
 impl Owner {
@@ -104,21 +123,21 @@ impl Owner {
     }
 }
 
-async fn start_leading(core: Rc<Core>, lead: Lead) {
+async fn start_leading(core: Rc<Core>, lead: Lead, since: Since) {
     let log = match core.store.log(&lead.id) {
         Some(log) => {
             log.set_config(lead.log);
             log
         }
         None => match core.store.create_log(lead.id, &lead.label, lead.log).await {
-            Ok(log) => log,
+            Ok(log) => {
+                core.owner.follower.without_log.borrow_mut().remove(&lead.id);
+                say_made(&core, &lead, since);
+                log
+            }
             // Without a log the partition has no leader; clients try again, and so does the next
             // view and the next start.
-            Err(e) => {
-                let Lead { label, id, .. } = &lead;
-                let line = format_args!("no log for {label}-{}: {e}", id.partition);
-                return core.log(Level::Error, line);
-            }
+            Err(e) => return say_not_made(&core, &lead, &e),
         },
     };
     let broker = core.config.broker;
@@ -130,6 +149,24 @@ async fn start_leading(core: Rc<Core>, lead: Lead) {
         }
     });
     core.owner.partitions.borrow_mut().insert(id, partition);
+}
+
+/// What a start makes anew is what a cut has left of a topic's creation, or a loss.
+fn say_made(core: &Core, lead: &Lead, since: Since) {
+    if since == Since::Before {
+        let line = format_args!(
+            "{}-{} had no log: it begins with an empty one",
+            lead.label, lead.id.partition
+        );
+        core.log(Level::Warn, line);
+    }
+}
+
+fn say_not_made(core: &Core, lead: &Lead, error: &CreateError) {
+    if core.owner.follower.without_log.borrow_mut().insert(lead.id) {
+        let line = format_args!("no log for {}-{}: {error}", lead.label, lead.id.partition);
+        core.log(Level::Error, line);
+    }
 }
 
 /// Returns the topic if its log could not be deleted.

@@ -9,6 +9,7 @@ use runtime::sim::{Ended, Node, Options, SimDisk, World};
 use server::{Config, Settings};
 
 use crate::client::Client;
+use crate::restart::End;
 
 const PORT: u16 = 9092;
 const SHARDS: u16 = 2;
@@ -26,15 +27,36 @@ pub struct Cluster {
 impl Cluster {
     /// A broker on an empty disk, in a world that follows from the seed.
     pub fn start(seed: u64, settings: &[&str]) -> Cluster {
+        let cluster = Cluster::new(seed, settings);
+        cluster.start_again();
+        cluster
+    }
+
+    /// A broker whose first start is cut at that sync, by kill -9 or with the power, and that is
+    /// started again.
+    pub fn cut_first_start(seed: u64, at_sync: u64, end: End) -> Cluster {
+        let cluster = Cluster::new(seed, &[]);
+        cluster.start_again();
+        let disk = cluster.disk();
+        // The last ones come with the first client: then it is cut where it waits for one.
+        let _cut_or_waiting = cluster.world.run_until(LIMIT, || disk.sync_points() >= at_sync);
+        match end {
+            End::Stop => cluster.stop(),
+            End::Kill => cluster.broker.kill(),
+            End::PowerCut => cluster.broker.cut_power(),
+        }
+        cluster.start_again();
+        cluster
+    }
+
+    fn new(seed: u64, settings: &[&str]) -> Cluster {
         let world = World::new(seed, Options::default());
         let broker = world.node("broker");
         let own = ["listeners=PLAINTEXT://0.0.0.0:9092", "advertised.listeners=broker:9092"];
         let small =
             ["log.dirs=/data", "ringmain.journal.file.bytes=1048576", "message.max.bytes=65536"];
         let all = own.iter().chain(&small).chain(settings).map(|text| (*text).into());
-        let cluster = Cluster { world, broker, settings: all.collect(), clients: RefCell::new(0) };
-        cluster.start_again();
-        cluster
+        Cluster { world, broker, settings: all.collect(), clients: RefCell::new(0) }
     }
 
     /// Starts the broker on the disk as it is.
@@ -68,6 +90,28 @@ impl Cluster {
         let ended = self.world.run_until(LIMIT, || result.borrow().is_some());
         assert_eq!(ended, Ended::Done, "{:#?}", self.world.log_lines());
         result.borrow_mut().take().expect("the run was done")
+    }
+
+    /// Runs a script on the machine of a broker that is stopped, over its disk.
+    pub fn on_broker<F: Future<Output = ()> + 'static>(
+        &self,
+        script: impl Fn(Shard) -> F + 'static,
+    ) {
+        self.broker.start(vec![()], move |shard, ()| script(shard));
+        let ended = self.world.run_until(LIMIT, || !self.broker.is_running());
+        assert_eq!((ended, self.broker.fatal_reason()), (Ended::Done, None));
+    }
+
+    /// The broker's disk.
+    pub fn disk(&self) -> SimDisk {
+        self.broker.disk()
+    }
+
+    /// Waits for the broker to end itself, and says why it did.
+    pub fn fatal_reason(&self) -> String {
+        let ended = self.world.run_until(LIMIT, || !self.broker.is_running());
+        assert_eq!(ended, Ended::Done, "{:#?}", self.world.log_lines());
+        self.broker.fatal_reason().expect("it ended by a fatal error")
     }
 
     /// What the machines have said so far.

@@ -8,8 +8,8 @@ use runtime::Buffer;
 use super::unsettled::UnsettledBatch;
 use super::{Log, LogState};
 use crate::segment::{
-    AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest, RecordAtTimestamp, TimestampTarget,
-    find_record,
+    AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest, RecordAtTimestamp, Segment,
+    TimestampTarget, find_record,
 };
 
 /// Batches of the tail that a look-up by time keeps while it searches the segments. The first that
@@ -65,7 +65,12 @@ impl Log {
             };
             // What is below the settled end has a segment; if it went, so did the log.
             let Some(segment) = settled else { return Ok(plan) };
-            let piece = segment.read(rest).await.map_err(LogReadError::Segment)?;
+            let piece = match segment.read(rest).await.map_err(|e| self.damaged(&segment, e)) {
+                Ok(piece) => piece,
+                // What comes before the hole is whole: who reads on from there is told.
+                Err(_) if plan.size_bytes > 0 => return Ok(plan),
+                Err(e) => return Err(e),
+            };
             let Some(next) = piece.next_offset else { return Ok(plan) };
             plan.parts.extend(piece.parts);
             plan.size_bytes += piece.size_bytes;
@@ -156,7 +161,7 @@ impl Log {
         for segment in segments {
             let bound = bound.min(settled_end);
             let found = segment.offset_for_timestamp(timestamp, from, bound, limits).await;
-            if let Some(found) = found.map_err(LogReadError::Segment)? {
+            if let Some(found) = found.map_err(|e| self.damaged(&segment, e))? {
                 return Ok(Some(found));
             }
         }
@@ -193,6 +198,15 @@ impl Log {
     /// The leader epoch under which the record at `offset` was appended, if the log knows.
     pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
         self.0.state.borrow().epochs.epoch_of(offset)
+    }
+
+    /// Says what can't be read, once of each file. A file that is lost quarantines the log.
+    fn damaged(&self, segment: &Segment, error: ReadError) -> LogReadError {
+        match segment.lost() {
+            Some(lost) => self.quarantine(&lost),
+            None => self.store().say_once(error.path(), format_args!("{}: {error}", self.name())),
+        }
+        LogReadError::Segment(error)
     }
 
     fn check_range(&self, from: Offset) -> Result<(), LogReadError> {

@@ -17,6 +17,7 @@ use crate::config::LogConfig;
 use crate::journal::{EntryHeader, EntryKind, EntryPlace};
 use crate::leader_epochs::LeaderEpochs;
 use crate::log_id::LogId;
+use crate::lost_file::LostFile;
 use crate::manifest::{LogEntry, SettledLog};
 use crate::producer_state::ProducerState;
 use crate::segment::Segment;
@@ -87,7 +88,25 @@ impl Log {
             segments.push(Rc::new(segment));
         }
         let config = store.config.log;
-        Ok(Log::from_settled(store, id, &settled.entry, segments, Some(settled), config))
+        let lost = segments.iter().find_map(|segment| segment.lost());
+        let log = Log::from_settled(store, id, &settled.entry, segments, Some(settled), config);
+        if let Some(lost) = lost {
+            log.quarantine(&lost);
+        }
+        Ok(log)
+    }
+
+    /// The log's folder is not there: with it went what is in no manifest's remainder.
+    pub(crate) fn miss_folder(&self, settled: &SettledLog) {
+        let mut lost = settled.segments.values().filter(|state| state.log.size_bytes > 0);
+        if let Some(state) = lost.next() {
+            let folder = self.store().folder(self.0.id, &self.0.label);
+            self.quarantine(&LostFile {
+                path: folder.join(format!("{:020}.log", state.base_offset.0)),
+                settled_bytes: state.log.size_bytes,
+                found_bytes: None,
+            });
+        }
     }
 
     fn from_settled(
@@ -135,6 +154,7 @@ impl Log {
             state: RefCell::new(state),
             on_durable: RefCell::new(None),
             deleted: Cell::new(false),
+            quarantined: Cell::new(false),
         }))
     }
 

@@ -228,6 +228,13 @@ impl Segment {
 }
 
 impl ReadError {
+    /// The file that can't be read.
+    pub fn path(&self) -> &Path {
+        match self {
+            ReadError::Corrupt { path, .. } | ReadError::Io { path, .. } => path,
+        }
+    }
+
     /// A file that is shorter than the manifest says has rotted; the rest is the disk's refusal.
     pub(super) fn of(path: &Path, position: u64, error: io::Error) -> ReadError {
         let path = path.to_path_buf();
