@@ -109,7 +109,10 @@ impl Stage {
     /// finds out itself whether every topic is there that it was told was made.
     pub(super) fn create_topics(&mut self, kills: Vec<Duration>) -> Result<(), CampaignError> {
         let side_topics = vec!["--side-topics".into(), SIDE_TOPICS.to_string()];
-        let arguments = [partitions_argument(), side_topics].concat();
+        let mut arguments = [partitions_argument(), side_topics].concat();
+        if matches!(self.subject, Subject::Kafka { .. }) {
+            arguments.push("--listed-late".into());
+        }
         let mut creator = self.client(CREATOR, "create_topics.py", &arguments)?;
         for after in kills {
             let deadline = Instant::now() + after;
