@@ -25,13 +25,14 @@ impl Ticks {
     /// Reads the first line of /proc/stat: user, nice, system, idle, waiting for a disk,
     /// interrupts, soft interrupts, and what the host gave to other machines.
     ///
-    /// Whoever waits for a disk is at work, and so is whoever the host prefers: neither is idle.
+    /// A processor whose thread waits for a disk is idle, too, and Linux says so of every ring that
+    /// waits while one of its operations is in flight. What the host gave to others is not.
     /// Fields 9 and 10, of guests, are in the first two already.
     fn parse(stat: &str) -> Self {
         let line = stat.lines().next().unwrap_or_default();
         let fields = line.split_whitespace().skip(1).take(8);
         let ticks: Vec<u64> = fields.map(|field| field.parse().unwrap_or(0)).collect();
-        Self { idle: ticks.get(3).copied().unwrap_or(0), all: ticks.iter().sum() }
+        Self { idle: ticks.iter().skip(3).take(2).sum(), all: ticks.iter().sum() }
     }
 
     fn idle_share_since(self, earlier: Self) -> f64 {
@@ -63,11 +64,11 @@ mod tests {
     use super::{Ticks, idle_share};
 
     #[test]
-    fn waiting_for_a_disk_and_stolen_time_are_not_idle() {
+    fn waiting_for_a_disk_is_idle_and_stolen_time_is_not() {
         let before = Ticks::parse("cpu  10 0 5 100 7 0 1 2 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
-        assert_eq!(before, Ticks { idle: 100, all: 125 });
+        assert_eq!(before, Ticks { idle: 107, all: 125 });
         let after = Ticks::parse("cpu  20 0 5 160 17 0 1 22 19 9\n");
-        assert_eq!(after.idle_share_since(before), 0.6);
+        assert_eq!(after.idle_share_since(before), 0.7);
         assert_eq!(after.idle_share_since(after), 0.0);
     }
 

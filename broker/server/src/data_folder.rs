@@ -180,10 +180,11 @@ pub(crate) async fn finish(
 }
 
 async fn make(shard: &Shard, folder: &Path, broker: BrokerId) -> Result<Layout, FolderError> {
-    make_dir(shard, &folder.join(PARTITIONS)).await?;
+    create_dir(shard, &folder.join(PARTITIONS)).await?;
     for index in 0..shard.count() {
-        make_dir(shard, &folder.join(shard_folder_name(index))).await?;
+        create_dir(shard, &folder.join(shard_folder_name(index))).await?;
     }
+    shard.disk().sync_dir(folder).await.map_err(io_at(folder))?;
     let mut cluster_id = [0; 16];
     cluster_id[..8].copy_from_slice(&shard.random_u64().to_be_bytes());
     cluster_id[8..].copy_from_slice(&shard.random_u64().to_be_bytes());
@@ -276,18 +277,22 @@ async fn write(shard: &Shard, folder: &Path, layout: &Layout) -> Result<(), Fold
 
 /// Makes a folder, and its name durable.
 async fn make_dir(shard: &Shard, path: &Path) -> Result<(), FolderError> {
-    match shard.disk().create_dir(path).await {
-        Ok(()) => {}
-        // Its name may not be durable yet: whoever made it may have been killed before that.
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(FolderError::Io { path: path.into(), error }),
-    }
+    create_dir(shard, path).await?;
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => {
             shard.disk().sync_dir(parent).await.map_err(io_at(parent))
         }
         Some(_) => shard.disk().sync_dir(Path::new(".")).await.map_err(io_at(path)),
         None => Ok(()),
+    }
+}
+
+/// Makes a folder whose name the caller makes durable, even if it is there already: whoever made it
+/// may have been killed before that.
+async fn create_dir(shard: &Shard, path: &Path) -> Result<(), FolderError> {
+    match shard.disk().create_dir(path).await {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(io_at(path)(e)),
+        _ => Ok(()),
     }
 }
 
