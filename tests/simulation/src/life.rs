@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::figures::{Event, Figures};
 use crate::history::{Expected, History, Operation};
 use crate::invariants;
 use crate::violation::{Findings, Property, Violation};
-use crate::worker::Worker;
+use crate::worker::{WATERMARK_PAUSE, Worker};
 use crate::world::{DATA_DIR, Draw, PARTITIONS_DIR, Sizes, shard_dir};
 
 /// Logs of one shard that take part at once.
@@ -158,7 +159,16 @@ impl Life {
             if full || (logs.len() > 2 && (&shard).pick(0..3) == 0) {
                 let id = logs[(&shard).pick(0..logs.len() as u64) as usize].id();
                 let number = self.history.borrow_mut().ask(id, Operation::Delete);
-                store.delete_log(&id).await.expect("a log of this store");
+                let log = store.log(&id).expect("a log of this store");
+                let mut deletion = pin!(store.delete_log(&id));
+                let deleted = loop {
+                    match shard.timeout(WATERMARK_PAUSE, deletion.as_mut()).await {
+                        Ok(deleted) => break deleted,
+                        // A deletion that waits for room stops no replica of the log.
+                        Err(_) => log.set_high_watermark(log.durable_end_offset()),
+                    }
+                };
+                deleted.expect("a log of this store");
                 self.history.borrow_mut().acknowledge(id, number);
                 self.count(Event::Deletion);
             } else {

@@ -16,7 +16,7 @@ use crate::violation::{Property, Violation};
 use crate::world::Draw;
 
 /// How long a change of a log waits before the high watermark moves.
-const WATERMARK_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const WATERMARK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Works on one log, alone.
 pub struct Worker {
