@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::figures::{Event, Figures};
 use crate::history::{Expected, History, Operation};
 use crate::invariants;
 use crate::violation::{Findings, Property, Violation};
-use crate::worker::{WATERMARK_PAUSE, Worker};
+use crate::worker::{Worker, with_moving_watermark};
 use crate::world::{DATA_DIR, Draw, PARTITIONS_DIR, Sizes, shard_dir};
 
 /// Logs of one shard that take part at once.
@@ -160,14 +159,8 @@ impl Life {
                 let id = logs[(&shard).pick(0..logs.len() as u64) as usize].id();
                 let number = self.history.borrow_mut().ask(id, Operation::Delete);
                 let log = store.log(&id).expect("a log of this store");
-                let mut deletion = pin!(store.delete_log(&id));
-                let deleted = loop {
-                    match shard.timeout(WATERMARK_PAUSE, deletion.as_mut()).await {
-                        Ok(deleted) => break deleted,
-                        // A deletion that waits for room stops no replica of the log.
-                        Err(_) => log.set_high_watermark(log.durable_end_offset()),
-                    }
-                };
+                let deletion = store.delete_log(&id);
+                let deleted = with_moving_watermark(&shard, &log, i64::MAX, deletion).await;
                 deleted.expect("a log of this store");
                 self.history.borrow_mut().acknowledge(id, number);
                 self.count(Event::Deletion);

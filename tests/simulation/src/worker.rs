@@ -16,7 +16,25 @@ use crate::violation::{Property, Violation};
 use crate::world::Draw;
 
 /// How long a change of a log waits before the high watermark moves.
-pub(crate) const WATERMARK_PAUSE: Duration = Duration::from_millis(50);
+const WATERMARK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs a change of `log`, which waits for room in the journal. The watermark moves on meanwhile,
+/// up to `limit`, as it does by itself where there are replicas: else nothing could settle.
+pub(crate) async fn with_moving_watermark<T>(
+    shard: &Shard,
+    log: &Log,
+    limit: i64,
+    change: impl Future<Output = T>,
+) -> T {
+    let mut change = pin!(change);
+    loop {
+        if let Ok(changed) = shard.timeout(WATERMARK_PAUSE, change.as_mut()).await {
+            return changed;
+        }
+        let end = log.durable_end_offset().min(Offset(limit));
+        log.set_high_watermark(end.max(log.high_watermark()));
+    }
+}
 
 /// Works on one log, alone.
 pub struct Worker {
@@ -132,16 +150,6 @@ impl Worker {
             .await;
     }
 
-    /// Runs a change, which waits for room in the journal. The watermark moves on meanwhile, up to
-    /// `limit`, as it does by itself where there are replicas: else nothing could settle.
-    async fn with_moving_watermark(&self, limit: i64, change: impl Future<Output = ()>) {
-        let mut change = pin!(change);
-        while self.shard.timeout(WATERMARK_PAUSE, change.as_mut()).await.is_err() {
-            let end = self.log.durable_end_offset().min(Offset(limit));
-            self.log.set_high_watermark(end.max(self.log.high_watermark()));
-        }
-    }
-
     async fn truncate(&mut self) {
         let high_watermark = self.high_watermark();
         let above: Vec<i64> = self.expected.batches.iter().map(|(at, _)| *at).collect();
@@ -151,7 +159,7 @@ impl Worker {
         }
         let to = above[(&self.shard).pick(0..above.len() as u64) as usize];
         if let Some(number) = self.ask(Operation::Truncate(to)) {
-            self.with_moving_watermark(to, self.log.truncate(Offset(to))).await;
+            with_moving_watermark(&self.shard, &self.log, to, self.log.truncate(Offset(to))).await;
             self.acknowledge(number, Event::Truncation);
         }
     }
@@ -161,7 +169,7 @@ impl Worker {
         let at = self.expected.log_end;
         if let Some(number) = self.ask(Operation::EpochStart(epoch, at)) {
             let start = self.log.start_leader_epoch(LeaderEpoch(epoch));
-            self.with_moving_watermark(i64::MAX, start).await;
+            with_moving_watermark(&self.shard, &self.log, i64::MAX, start).await;
             self.acknowledge(number, Event::EpochStart);
         }
     }
@@ -173,7 +181,8 @@ impl Worker {
         }
         let to = start + (&self.shard).pick(0..(high_watermark - start) as u64 + 1) as i64;
         if let Some(number) = self.ask(Operation::LogStart(to)) {
-            self.with_moving_watermark(i64::MAX, self.log.move_log_start(Offset(to))).await;
+            let move_start = self.log.move_log_start(Offset(to));
+            with_moving_watermark(&self.shard, &self.log, i64::MAX, move_start).await;
             self.acknowledge(number, Event::LogStartMove);
         }
     }
