@@ -10,7 +10,7 @@ use crate::segment::SegmentState;
 use crate::testing::{make_newer, run, run_until};
 use record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use runtime::Lease;
-use runtime::sim::{DiskImage, Fault, OpKind, Options, Rng, SimDisk, World};
+use runtime::sim::{DiskImage, Fault, Node, OpKind, Options, Rng, SimDisk, World};
 use std::rc::Rc;
 
 const TINY: ManifestConfig =
@@ -97,6 +97,24 @@ fn header_at(block: &[u8]) -> Option<format::RecordHeader> {
         format::AtRecord::Header { header, .. } => Some(header),
         _ => None,
     }
+}
+
+/// The manifest that some appends have left behind, and its records.
+fn written(world: &World, node: &Node) -> (PathBuf, Vec<format::RecordHeader>) {
+    let promise = Rc::new(RefCell::new(Promise::default()));
+    run(world, node, move |shard| {
+        let promise = promise.clone();
+        async move {
+            make_dir(&shard).await;
+            work(shard, 2, 8, promise).await;
+        }
+    });
+    let (path, _) = node.disk().files().into_iter().next().expect("one file");
+    let bytes = node.disk().read(&path).expect("that file");
+    let blocks = (0..bytes.len()).step_by(BLOCK_BYTES);
+    let headers: Vec<_> = blocks.filter_map(|at| header_at(&bytes[at..])).collect();
+    assert!(headers.len() > 6, "{headers:?}");
+    (path, headers)
 }
 
 async fn make_dir(shard: &Shard) {
@@ -247,25 +265,10 @@ fn a_folder_without_a_manifest_is_fresh_and_begins_at_the_first_commit() {
 fn rot_before_the_last_record_is_named_and_at_the_end_reads_as_torn() {
     let world = World::new(2, Options::default());
     let node = world.node("n");
-    let promise = Rc::new(RefCell::new(Promise::default()));
-    run(&world, &node, move |shard| {
-        let promise = promise.clone();
-        async move {
-            make_dir(&shard).await;
-            work(shard, 2, 8, promise).await;
-        }
-    });
-    let (path, _) = node.disk().files().into_iter().next().expect("one file");
-    let bytes = node.disk().read(&path).expect("that file");
-    let headers: Vec<(u64, u64)> = (0..bytes.len())
-        .step_by(BLOCK_BYTES)
-        .filter_map(|at| header_at(&bytes[at..]))
-        .map(|header| (header.position, header.number))
-        .collect();
-    assert!(headers.len() > 6, "{headers:?}");
+    let (path, headers) = written(&world, &node);
     let image = node.disk().image();
     let read = |shard: Shard| async move { Manifest::read(&shard, Path::new(DIR)).await };
-    for (i, &(position, number)) in headers.iter().enumerate() {
+    for (i, &format::RecordHeader { position, number, .. }) in headers.iter().enumerate() {
         for within in [9, 88] {
             node.disk().restore(&image);
             node.disk().flip(&path, position + within);
@@ -285,19 +288,8 @@ fn rot_before_the_last_record_is_named_and_at_the_end_reads_as_torn() {
 fn a_record_that_a_newer_version_wrote_refuses_the_start_wherever_it_stands() {
     let world = World::new(13, Options::default());
     let node = world.node("n");
-    let promise = Rc::new(RefCell::new(Promise::default()));
-    run(&world, &node, move |shard| {
-        let promise = promise.clone();
-        async move {
-            make_dir(&shard).await;
-            work(shard, 2, 8, promise).await;
-        }
-    });
-    let (path, _) = node.disk().files().into_iter().next().expect("one file");
-    let bytes = node.disk().read(&path).expect("that file");
-    let headers = (0..bytes.len()).step_by(BLOCK_BYTES).filter_map(|at| header_at(&bytes[at..]));
-    let positions: Vec<u64> = headers.map(|header| header.position).collect();
-    assert!(positions.len() > 6, "{positions:?}");
+    let (path, headers) = written(&world, &node);
+    let positions: Vec<u64> = headers.iter().map(|header| header.position).collect();
     let image = node.disk().image();
     for (position, damaged) in
         positions.iter().map(|at| (*at, None)).chain([(positions[3], Some(positions[2]))])
@@ -324,19 +316,8 @@ fn a_record_that_a_newer_version_wrote_refuses_the_start_wherever_it_stands() {
 fn what_was_not_whole_at_a_start_is_never_whole_again() {
     let world = World::new(12, Options::default());
     let node = world.node("n");
-    let promise = Rc::new(RefCell::new(Promise::default()));
-    run(&world, &node, move |shard| {
-        let promise = promise.clone();
-        async move {
-            make_dir(&shard).await;
-            work(shard, 2, 8, promise).await;
-        }
-    });
-    let (path, _) = node.disk().files().into_iter().next().expect("one file");
-    let bytes = node.disk().read(&path).expect("that file");
-    let headers = (0..bytes.len()).step_by(BLOCK_BYTES);
-    let last = headers.filter_map(|at| header_at(&bytes[at..])).next_back();
-    let header = last.expect("records");
+    let (path, headers) = written(&world, &node);
+    let header = headers.last().expect("records");
     // The last record has a bad byte at a start, and after it a good one again.
     node.disk().flip(&path, header.position + 88);
     let opened = run(&world, &node, |shard| async move { open(&shard).await.last_number() });
