@@ -13,9 +13,8 @@ const PARTITIONS: i32 = 4;
 /// So that a few batches fill several blocks of a segment.
 const VALUE_BYTES: usize = 3_000;
 
-/// Some records in each partition of `t`, settled by the stop.
-fn stopped_cluster(seed: u64) -> Cluster {
-    let cluster = Cluster::start(seed, &[]);
+/// Makes `t`, with some records in each partition.
+fn fill(cluster: &Cluster) {
     cluster.run(|peer| async move {
         let mut client = peer.connect().await;
         client.create_topic("t", PARTITIONS).await;
@@ -27,6 +26,12 @@ fn stopped_cluster(seed: u64) -> Cluster {
             }
         }
     });
+}
+
+/// A cluster with a filled `t`, settled by the stop.
+fn stopped_cluster(seed: u64) -> Cluster {
+    let cluster = Cluster::start(seed, &[]);
+    fill(&cluster);
     cluster.stop();
     cluster
 }
@@ -111,16 +116,7 @@ fn segments_that_no_shard_knows_of_quarantine_their_partition_and_stay() {
         .map(|(path, _)| (path.clone(), cluster.disk().read(&path).expect("readable")))
         .collect();
     cluster.start_again();
-    cluster.run(|peer| async move {
-        let mut client = peer.connect().await;
-        client.create_topic("t", PARTITIONS).await;
-        for partition in 0..PARTITIONS {
-            for _ in 0..5 {
-                let value = "x".repeat(VALUE_BYTES);
-                client.produce("t", partition, batch(&[&value])).await;
-            }
-        }
-    });
+    fill(&cluster);
     cluster.stop();
     let before = files_below(&cluster, "/data/partitions", ".log");
     cluster.on_broker(move |shard| {
