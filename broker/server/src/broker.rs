@@ -14,7 +14,7 @@ use storage::{LogConfig, LogId, Store, StoreConfig, StoreError};
 
 use crate::config::{Config, Shards};
 use crate::controller::{Advertised, Controller, METADATA_LOG};
-use crate::data_folder::{self, FolderError};
+use crate::data_folder::{self, DataFolder, FolderError};
 use crate::descriptors::Descriptors;
 use crate::listener;
 use crate::message::{Reply, Request};
@@ -114,7 +114,7 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
     let doorstep = Rc::new(Doorstep::default());
     let serving = doorstep.clone();
     let mesh = port.attach(&shard, move |incoming| serving.take(incoming));
-    let layout = prepare_folder(&shard, &config, &mesh, &doorstep).await;
+    let folder = prepare_folder(&shard, &config, &mesh, &doorstep).await;
     let store = match open_store(&shard, &config).await {
         Ok(store) => store,
         Err(e) => shard.fatal(&format_args!("{}: {e}", config.data_folder.display())),
@@ -131,16 +131,16 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
     core.spawn("slow requests", async move {
         watching.request_memory.watch(&watching.shard).await;
     });
-    if let Some(layout) = layout {
-        match Controller::open(&core, layout).await {
+    if let Some(folder) = &folder {
+        match Controller::open(&core, folder.layout).await {
             Ok(controller) => core.appoint(controller),
             Err(e) => shard.fatal(&e),
         }
     }
     doorstep.open(&core);
     let _told = ask(core.clone(), ShardId(0), Lane::Control, Request::LogsFound(logs)).await;
-    if let Some(controller) = core.controller() {
-        start_together(&core, controller).await;
+    if let (Some(controller), Some(folder)) = (core.controller(), &folder) {
+        start_together(&core, controller, folder).await;
     }
     shard.shutdown_requested().await;
     stop(&core).await;
@@ -177,25 +177,25 @@ impl Doorstep {
 
 /// Shard 0 makes or checks the folder, and the others wait for its word: nothing may be written
 /// into a folder that belongs to another broker or another number of shards, or that is not whole.
-/// Returns the layout, on shard 0.
+/// Returns what it found, on shard 0.
 async fn prepare_folder(
     shard: &Shard,
     config: &Config,
     mesh: &Rc<ShardMesh>,
     doorstep: &Doorstep,
-) -> Option<Layout> {
+) -> Option<DataFolder> {
     if shard.id() != ShardId(0) {
         doorstep.folder_is_ready.wait().await;
         return None;
     }
     match data_folder::prepare(shard, &config.data_folder, config.broker).await {
-        Ok(layout) => {
+        Ok(found) => {
             for other in 1..shard.count() {
                 let told = mesh.call(ShardId(other), Lane::Control, Request::FolderReady);
                 // A shard that does not answer is ending, and the process with it.
                 let _told = told.await;
             }
-            Some(layout)
+            Some(found)
         }
         Err(e) => shard.fatal(&e),
     }
@@ -232,7 +232,7 @@ impl fmt::Display for OpenStoreError {
 }
 
 /// Shard 0 brings all shards up, and then lets clients in everywhere.
-async fn start_together(core: &Rc<Core>, controller: &Controller) {
+async fn start_together(core: &Rc<Core>, controller: &Controller, folder: &DataFolder) {
     let config = &core.config;
     let wanted = match config.listener.to_bind() {
         Ok(addr) => addr,
@@ -251,8 +251,7 @@ async fn start_together(core: &Rc<Core>, controller: &Controller) {
         port => port,
     };
     controller.all_found().await;
-    if let Err(e) = data_folder::finish(&core.shard, &config.data_folder, controller.layout()).await
-    {
+    if let Err(e) = data_folder::finish(&core.shard, &config.data_folder, folder).await {
         core.shard.fatal(&e);
     }
     let host = config.advertised.host.clone();

@@ -80,11 +80,6 @@ impl Controller {
         })
     }
 
-    /// What the data folder said when it was opened.
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     /// Every shard's storage is open, and it is known which logs it has.
     pub(crate) async fn all_found(&self) {
         let all = usize::from(self.layout.shard_count);

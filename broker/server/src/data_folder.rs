@@ -105,10 +105,14 @@ impl std::error::Error for FolderError {}
 
 /// The name of the layout file in the data folder.
 pub const LAYOUT_FILE_NAME: &str = "layout";
+/// Its name until a first start has made everything.
+const BEGUN_LAYOUT_FILE_NAME: &str = "layout.new";
 /// The folder of all partitions' folders in the data folder.
 const PARTITIONS: &str = "partitions";
 /// What the names of the shards' folders begin with.
 const SHARD_PREFIX: &str = "shard-";
+/// A layout's generation until the number of shards changes.
+const FIRST_GENERATION: u64 = 1;
 
 /// Reads the layout file's bytes; `path` is for messages.
 pub fn decode_layout(bytes: &[u8], path: &Path) -> Result<Layout, FolderError> {
@@ -120,15 +124,28 @@ pub(crate) fn cluster_id_text(layout: &Layout) -> String {
     Uuid(layout.cluster_id).to_string()
 }
 
-/// The layout's generation while a first start has not made everything yet.
-const UNFINISHED: u64 = 0;
+/// The data folder at a start.
+pub(crate) struct DataFolder {
+    /// Who it belongs to, and how many shards it has.
+    pub(crate) layout: Layout,
+    standing: Standing,
+}
 
-/// Reads the layout, or makes a fresh folder. For shard 0 alone, before the others touch the
-/// folder. What a broker has made and is gone is not made anew: the rest of the data would be
-/// taken for nobody's.
+/// How far a first start has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Shards may lack a journal or a manifest: nothing has been acknowledged.
+    Begun,
+    /// Everything was made: what is not there is lost.
+    Whole,
+}
+
+/// Finds the data folder, or makes it. For shard 0 alone, before the others touch the folder. What
+/// a broker has made and is gone is not made anew: the rest of the data would be taken for
+/// nobody's.
 ///
 /// ```text
-/// folders ─► layout, generation 0 ─► each shard's journal and manifest ─► layout, generation 1
+/// folders and layout.new ─► each shard's journal and manifest ─► layout.new renamed to layout
 /// ```
 ///
 /// Each step is durable before the next, so whatever the layout promises was there once; a first
@@ -137,23 +154,11 @@ pub(crate) async fn prepare(
     shard: &Shard,
     folder: &Path,
     broker: BrokerId,
-) -> Result<Layout, FolderError> {
-    make_dir(shard, folder).await?;
-    let path = folder.join(LAYOUT_FILE_NAME);
-    let layout = match shard.disk().open(&path, Open::read()).await {
-        Ok(file) => {
-            let (got, mut bytes) = file.read(Buffer::plain(BLOCK_BYTES), 0).await;
-            bytes.truncate(got.map_err(io_at(&path))?);
-            // A start that was killed may have left it, and names, in the device's cache.
-            file.sync_all().await.map_err(io_at(&path))?;
-            shard.disk().sync_dir(folder).await.map_err(io_at(folder))?;
-            decode_layout(&bytes, &path)?
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            check_fresh(shard, folder).await?;
-            make(shard, folder, broker).await?
-        }
-        Err(error) => return Err(FolderError::Io { path, error }),
+) -> Result<DataFolder, FolderError> {
+    create_dir(shard, folder).await?;
+    let (layout, standing) = match read_layout(shard, folder, LAYOUT_FILE_NAME).await? {
+        Some(layout) => (layout, Standing::Whole),
+        None => (begin(shard, folder, broker).await?, Standing::Begun),
     };
     if layout.shard_count != shard.count() {
         return Err(FolderError::Shards { there: layout.shard_count, wanted: shard.count() });
@@ -162,36 +167,81 @@ pub(crate) async fn prepare(
     if there != broker {
         return Err(FolderError::Broker { there, wanted: broker });
     }
-    check_whole(shard, folder, &layout).await?;
-    Ok(layout)
+    let found = DataFolder { layout, standing };
+    check_whole(shard, folder, &found).await?;
+    Ok(found)
 }
 
-/// Every shard has its journal and its manifest: says so in the layout, before anything is
+/// Every shard has its journal and its manifest: says so by the layout's name, before anything is
 /// acknowledged. From now on a shard without them has lost them.
 pub(crate) async fn finish(
     shard: &Shard,
     folder: &Path,
-    layout: &Layout,
+    found: &DataFolder,
 ) -> Result<(), FolderError> {
-    if layout.generation != UNFINISHED {
+    if found.standing == Standing::Whole {
         return Ok(());
     }
-    write(shard, folder, &Layout { generation: UNFINISHED + 1, ..*layout }).await
+    let (begun, path) = (folder.join(BEGUN_LAYOUT_FILE_NAME), folder.join(LAYOUT_FILE_NAME));
+    shard.disk().rename(&begun, &path).await.map_err(io_at(&path))?;
+    shard.disk().sync_dir(folder).await.map_err(io_at(folder))
 }
 
-async fn make(shard: &Shard, folder: &Path, broker: BrokerId) -> Result<Layout, FolderError> {
+/// Reads a layout and makes it durable: a start that was killed may have left it, and names, in
+/// the device's cache. None if it is not there.
+async fn read_layout(
+    shard: &Shard,
+    folder: &Path,
+    name: &str,
+) -> Result<Option<Layout>, FolderError> {
+    let path = folder.join(name);
+    let file = match shard.disk().open(&path, Open::read()).await {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FolderError::Io { path, error }),
+    };
+    let (got, mut bytes) = file.read(Buffer::plain(BLOCK_BYTES), 0).await;
+    bytes.truncate(got.map_err(io_at(&path))?);
+    file.sync_all().await.map_err(io_at(&path))?;
+    sync_names(shard, folder).await?;
+    decode_layout(&bytes, &path).map(Some)
+}
+
+/// Makes the folders and the layout, or goes on where a first start was cut. All is made before
+/// anything is synced: the file system's first sync saves most of it, and the others find little.
+async fn begin(shard: &Shard, folder: &Path, broker: BrokerId) -> Result<Layout, FolderError> {
+    let begun = match read_layout(shard, folder, BEGUN_LAYOUT_FILE_NAME).await {
+        Ok(begun) => begun,
+        Err(e @ FolderError::Layout { fault: LayoutFault::Newer { .. }, .. }) => return Err(e),
+        // It was torn before it was durable, so nothing was made after it.
+        Err(FolderError::Layout { .. }) => None,
+        Err(e) => return Err(e),
+    };
+    if begun.is_none() {
+        check_fresh(shard, folder).await?;
+    }
+    let layout = begun.unwrap_or_else(|| fresh_layout(shard, broker));
     create_dir(shard, &folder.join(PARTITIONS)).await?;
-    for index in 0..shard.count() {
+    for index in 0..layout.shard_count {
         create_dir(shard, &folder.join(shard_folder_name(index))).await?;
     }
-    shard.disk().sync_dir(folder).await.map_err(io_at(folder))?;
+    if begun.is_none() {
+        let path = folder.join(BEGUN_LAYOUT_FILE_NAME);
+        let how = Open::read().write().create().truncate();
+        let file = shard.disk().open(&path, how).await.map_err(io_at(&path))?;
+        file.write(layout.encode().into(), 0).await.map_err(io_at(&path))?;
+        file.sync_all().await.map_err(io_at(&path))?;
+    }
+    sync_names(shard, folder).await?;
+    Ok(layout)
+}
+
+fn fresh_layout(shard: &Shard, broker: BrokerId) -> Layout {
     let mut cluster_id = [0; 16];
     cluster_id[..8].copy_from_slice(&shard.random_u64().to_be_bytes());
     cluster_id[8..].copy_from_slice(&shard.random_u64().to_be_bytes());
     let (shard_count, broker_id) = (shard.count(), broker.0);
-    let layout = Layout { shard_count, broker_id, generation: UNFINISHED, cluster_id };
-    write(shard, folder, &layout).await?;
-    Ok(layout)
+    Layout { shard_count, broker_id, generation: FIRST_GENERATION, cluster_id }
 }
 
 /// Nothing but empty folders may be there without a layout, as that is durable before any file.
@@ -210,13 +260,13 @@ async fn check_fresh(shard: &Shard, folder: &Path) -> Result<(), FolderError> {
 }
 
 /// What the layout promises is there.
-async fn check_whole(shard: &Shard, folder: &Path, layout: &Layout) -> Result<(), FolderError> {
+async fn check_whole(shard: &Shard, folder: &Path, found: &DataFolder) -> Result<(), FolderError> {
     let partitions = folder.join(PARTITIONS);
     list_or_missing(shard, &partitions, "it holds the segments of all partitions").await?;
-    for index in 0..layout.shard_count {
+    for index in 0..found.layout.shard_count {
         let path = folder.join(shard_folder_name(index));
         let names = list_or_missing(shard, &path, "it is one shard's journal and manifest").await?;
-        if layout.generation == UNFINISHED {
+        if found.standing == Standing::Begun {
             continue;
         }
         let has = |is: fn(&str) -> bool| names.iter().any(|name| is(name));
@@ -264,25 +314,14 @@ pub(crate) async fn file_system(shard: &Shard, folder: &Path) -> Result<FileSyst
     Ok(whole)
 }
 
-async fn write(shard: &Shard, folder: &Path, layout: &Layout) -> Result<(), FolderError> {
-    let (new, path) = (folder.join("layout.new"), folder.join(LAYOUT_FILE_NAME));
-    let disk = shard.disk();
-    let file = disk.open(&new, Open::read().write().create().truncate()).await;
-    let file = file.map_err(io_at(&new))?;
-    file.write(layout.encode().into(), 0).await.map_err(io_at(&new))?;
-    file.sync_all().await.map_err(io_at(&new))?;
-    disk.rename(&new, &path).await.map_err(io_at(&path))?;
-    disk.sync_dir(folder).await.map_err(io_at(folder))
-}
-
-/// Makes a folder, and its name durable.
-async fn make_dir(shard: &Shard, path: &Path) -> Result<(), FolderError> {
-    create_dir(shard, path).await?;
-    match path.parent() {
+/// Makes the names in the folder durable, and its own.
+async fn sync_names(shard: &Shard, folder: &Path) -> Result<(), FolderError> {
+    shard.disk().sync_dir(folder).await.map_err(io_at(folder))?;
+    match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => {
             shard.disk().sync_dir(parent).await.map_err(io_at(parent))
         }
-        Some(_) => shard.disk().sync_dir(Path::new(".")).await.map_err(io_at(path)),
+        Some(_) => shard.disk().sync_dir(Path::new(".")).await.map_err(io_at(folder)),
         None => Ok(()),
     }
 }

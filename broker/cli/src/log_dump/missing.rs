@@ -10,6 +10,8 @@ use storage::inspect::{BLOCK_BYTES, journal_file_number};
 use storage::{Layout, SegmentState, Table};
 
 const LAYOUT: &str = "layout";
+/// The layout until a first start has made everything.
+const BEGUN_LAYOUT: &str = "layout.new";
 const PARTITIONS: &str = "partitions";
 
 /// Says what is missing in `dir`, if it is a data folder: the layout, a shard's folder, its
@@ -26,7 +28,8 @@ pub(super) fn report<W: Write>(
     if !is_data_folder {
         return Ok(());
     }
-    if !names.contains(LAYOUT) {
+    let is_begun = !names.contains(LAYOUT) && names.contains(BEGUN_LAYOUT);
+    if !names.contains(LAYOUT) && !is_begun {
         report.missing(&dir.join(LAYOUT), "it says how many shards there are")?;
     }
     if !names.contains(PARTITIONS) {
@@ -43,8 +46,12 @@ pub(super) fn report<W: Write>(
             report.missing(&dir.join(name), "the layout counts it")?;
         }
     }
+    if is_begun {
+        // A first start that was cut has not made all files yet, and acknowledged nothing.
+        return Ok(());
+    }
     for name in shards {
-        report_shard(&dir.join(name), dir, layout.as_ref(), folders, report)?;
+        report_shard(&dir.join(name), dir, folders, report)?;
     }
     Ok(())
 }
@@ -52,23 +59,18 @@ pub(super) fn report<W: Write>(
 fn report_shard<W: Write>(
     shard: &Path,
     data: &Path,
-    layout: Option<&Layout>,
     folders: &DataFolders,
     report: &mut Report<W>,
 ) -> Result<(), Stop> {
-    // A first start that was cut has not made all files yet.
-    let is_finished = layout.is_none_or(|layout| layout.generation > 0);
     let names = names(shard).map_err(Stop::Read)?;
     let has_journal = names.iter().any(|name| journal_file_number(name).is_some());
-    if !has_journal && is_finished {
+    if !has_journal {
         let path = shard.join("journal-*.rj");
         report.missing(&path, "the newest records are in a shard's journal")?;
     }
     let Some(path) = manifest::newest(shard).map_err(Stop::Read)? else {
-        if is_finished {
-            let path = shard.join("manifest-*.rm");
-            report.missing(&path, "a shard's manifest says what is in the segments")?;
-        }
+        let path = shard.join("manifest-*.rm");
+        report.missing(&path, "a shard's manifest says what is in the segments")?;
         return Ok(());
     };
     let mut table = Table::default();
