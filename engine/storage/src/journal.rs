@@ -275,7 +275,7 @@ impl Inner {
     /// A commit was begun: somebody must write it, and somebody may have to make room.
     fn begun(&self) {
         self.wake_lane();
-        if self.commits.borrow().ring.wants_keeper() {
+        if self.commits.borrow().wants_keeper() {
             self.wanted.wake_all();
         }
         if self.pressure().is_high() {
@@ -292,5 +292,6 @@ impl Inner {
     fn refuse(&self) {
         self.refused.set(true);
         self.pressed.wake_all();
+        self.wanted.wake_all();
     }
 }

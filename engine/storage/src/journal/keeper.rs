@@ -14,10 +14,10 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) async fn keep(inner: Rc<Inner>) {
     let mut lacks = None;
     loop {
-        let wanted = || inner.commits.borrow().ring.wants_keeper().then_some(());
+        let wanted = || inner.commits.borrow().wants_keeper().then_some(());
         inner.wanted.wait_until(wanted).await;
         remove_retired(&inner).await;
-        if inner.commits.borrow().ring.wants_file() {
+        if inner.commits.borrow().wants_file() {
             lacks = grow(&inner, lacks).await;
         }
     }
@@ -48,7 +48,7 @@ async fn grow(inner: &Rc<Inner>, lacked: Option<Shortage>) -> Option<Shortage> {
             }
             inner.shard.sleep(RETRY).await;
             // One that is not wanted any more is not waited for: the next is another story.
-            inner.commits.borrow().ring.wants_file().then_some(shortage)
+            inner.commits.borrow().wants_file().then_some(shortage)
         }
     }
 }

@@ -13,7 +13,9 @@
 /// ```
 ///
 /// A batch above a high watermark that stands still holds its journal file until it is truncated or
-/// its log is deleted, however many other logs move their starts meanwhile: hence the last half.
+/// its log is deleted, however many other logs move their starts meanwhile: hence the last half. If
+/// that is used up too, by other logs that hold the same file, the ring gets a file beyond its
+/// maximum, and loses it again when there is room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A client's records.

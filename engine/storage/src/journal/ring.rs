@@ -132,7 +132,7 @@ impl Ring {
     pub(super) fn fit(&self, taken: usize, len: usize, purpose: Purpose) -> Result<(), NoRoom> {
         let remaining = self.remaining().saturating_sub(padded(taken) as u64);
         let keep = match purpose {
-            // A file beyond the maximum was made for an opening that had no place else.
+            // A file beyond the maximum is for what had no place else: openings, and what frees.
             Purpose::Records | Purpose::Metadata => {
                 OPENING_RESERVE_BYTES + self.reserve_bytes + self.excess_bytes()
             }
@@ -319,9 +319,9 @@ impl Ring {
         others
     }
 
-    /// Whether a file should be made or removed.
-    pub(super) fn wants_keeper(&self) -> bool {
-        self.wants_file() || self.retired.iter().any(|f| Some(f.number) != self.named)
+    /// Whether there are files to be removed.
+    pub(super) fn has_retired(&self) -> bool {
+        self.retired.iter().any(|f| Some(f.number) != self.named)
     }
 
     /// Files that hold commits still needed.

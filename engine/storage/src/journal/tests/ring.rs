@@ -148,6 +148,18 @@ fn however_many_starts_move_half_of_the_reserve_is_left_for_what_frees_the_journ
         }
         let over = append_small(&journal, 3, EntryKind::Truncation).map(|_| ());
         assert_eq!(over, Err(NoRoom::Journal));
+        // Whoever waits gets a file beyond the maximum, in which there is nothing for records.
+        assert!(room(Purpose::FreesJournal).await);
+        let last = append_small(&journal, 3, EntryKind::Truncation).expect("room").place;
+        journal.wait_synced(last.sequence).await;
+        assert!(!room(Purpose::Records).await);
+        let files_max = u64::from(tiny().files_max);
+        let most = (files_max + 1) * tiny().file_bytes;
+        assert_eq!(journal.pressure().capacity_bytes, most);
+        journal.recycle_before(last.sequence);
+        assert!(room(Purpose::Records).await);
+        shard.sleep(Duration::from_secs(1)).await;
+        assert!(journal.pressure().capacity_bytes < most);
         journal.stop().await;
     });
 }
