@@ -151,9 +151,9 @@ impl Commits {
         if self.tail.fits(whole, purpose) { Ok(()) } else { Err(NoRoom::Tail) }
     }
 
-    /// Whether another file should be made. Beyond the maximum only if what frees the journal has no
-    /// place left: the logs that hold the oldest file may be more than the reserve has blocks, and
-    /// without their truncations or deletions nothing would ever make room.
+    /// Whether another file should be made. Beyond the maximum only if what frees the journal has
+    /// no place left: the logs that hold the oldest file may be more than the reserve has blocks,
+    /// and without their truncations or deletions nothing would ever make room.
     pub(super) fn wants_file(&self) -> bool {
         self.ring.wants_file() || self.check(0, Purpose::FreesJournal) == Err(NoRoom::Journal)
     }
