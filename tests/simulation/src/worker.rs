@@ -133,9 +133,14 @@ impl Worker {
                     self.shard.sleep(Duration::from_millis(50)).await;
                     return None;
                 }
-                Err(
-                    AppendError::Deleted | AppendError::Quarantined | AppendError::TooLarge { .. },
-                ) => return None,
+                // No power cut may leave a file shorter than the manifest says.
+                Err(e @ AppendError::Quarantined) => {
+                    let found =
+                        Violation::of_log(Property::IsReadable, self.log.id(), e.to_string());
+                    self.life.findings.note(found);
+                    return None;
+                }
+                Err(AppendError::Deleted | AppendError::TooLarge { .. }) => return None,
             }
         }
         None
