@@ -186,6 +186,16 @@ impl Log {
         self.0.state.borrow().producers.check(facts, self.store().wall_time())
     }
 
+    /// Whether the log takes batches at all. One that does not must not acknowledge a duplicate
+    /// either: who knows whether the batch is still there.
+    pub fn check_open(&self) -> Result<(), AppendError> {
+        match (self.0.deleted.get(), self.0.quarantined.get()) {
+            (true, _) => Err(AppendError::Deleted),
+            (false, true) => Err(AppendError::Quarantined),
+            (false, false) => Ok(()),
+        }
+    }
+
     /// Appends one batch, which the caller has validated. See the contract above.
     pub fn append(
         &self,
@@ -195,12 +205,7 @@ impl Log {
         purpose: Purpose,
     ) -> Result<Appended, AppendError> {
         assert_eq!(batch.len(), facts.size_bytes, "facts of another batch");
-        if self.0.deleted.get() {
-            return Err(AppendError::Deleted);
-        }
-        if self.0.quarantined.get() {
-            return Err(AppendError::Quarantined);
-        }
+        self.check_open()?;
         let store = self.store();
         store.check_appendable(batch.len(), purpose)?;
         let mut state = self.0.state.borrow_mut();
@@ -247,7 +252,7 @@ impl Log {
 
     /// A new epoch begins at the end of the log. Durable on return.
     pub async fn start_leader_epoch(&self, epoch: LeaderEpoch) {
-        self.change(Purpose::Control, |state, _| {
+        self.change(Purpose::FreesJournal, |state, _| {
             state.epochs.start(epoch, state.end_offset);
             (Change::EpochStart(epoch, state.end_offset), None)
         })
@@ -350,7 +355,8 @@ impl Log {
         let name = self.name();
         let store = self.store();
         if is_new {
-            store.say_once(
+            // Even if something else was said of that file: this says what it has come to.
+            store.say_anew(
                 &lost.path,
                 format_args!(
                     "{name} takes no more records: {lost} while the broker is stopped, or delete \

@@ -83,9 +83,27 @@ impl Store {
         self.0.logs.borrow().get(id).cloned()
     }
 
-    /// Makes a log. Durable on return. It is refused if its folder has files from before the start:
-    /// they would be taken for orphans, and they are what is left of a log of that id.
+    /// Makes a log; waits for room in the journal as long as it takes. Durable on return. It is
+    /// refused if its folder has files from before the start: they would be taken for orphans, and
+    /// they are what is left of a log of that id.
     pub async fn create_log(
+        &self,
+        id: LogId,
+        label: &str,
+        config: LogConfig,
+    ) -> Result<Log, CreateError> {
+        loop {
+            match self.try_create_log(id, label, config).await {
+                Err(CreateError::Append(AppendError::NoRoom(_))) => {
+                    self.room(label.len(), Purpose::Metadata).await;
+                }
+                made => return made,
+            }
+        }
+    }
+
+    /// The same, but it is refused while there is no room: see [`Store::room`].
+    pub async fn try_create_log(
         &self,
         id: LogId,
         label: &str,
@@ -96,20 +114,9 @@ impl Store {
         }
         self.0.check_no_folder(&id).await?;
         let label = log_id::cut_label(label);
-        let laid = loop {
-            match self.0.append_control(
-                EntryKind::Creation,
-                id,
-                label.as_bytes(),
-                Purpose::Metadata,
-            ) {
-                Ok(laid) => break laid,
-                Err(AppendError::NoRoom(_)) => {
-                    self.0.journal.room(label.len(), Purpose::Metadata).await
-                }
-                Err(e) => return Err(CreateError::Append(e)),
-            }
-        };
+        let (kind, payload) = (EntryKind::Creation, label.as_bytes());
+        let laid = self.0.append_control(kind, id, payload, Purpose::Metadata);
+        let laid = laid.map_err(CreateError::Append)?;
         let log = Log::create(&self.0, id, label, config, laid);
         self.0.logs.borrow_mut().insert(id, log.clone());
         self.0.journal.wait_synced(laid.sequence).await;
@@ -229,9 +236,15 @@ impl StoreCore {
 
     /// One line in the log about a damaged file, the first time that it is met.
     pub(crate) fn say_once(&self, path: &Path, line: std::fmt::Arguments<'_>) {
-        if self.said.borrow_mut().insert(path.to_path_buf()) {
-            self.shard.log(Level::Error, line);
+        if !self.said.borrow().contains(path) {
+            self.say_anew(path, line);
         }
+    }
+
+    /// A line in the log about a damaged file, whatever was said of it before.
+    pub(crate) fn say_anew(&self, path: &Path, line: std::fmt::Arguments<'_>) {
+        self.said.borrow_mut().insert(path.to_path_buf());
+        self.shard.log(Level::Error, line);
     }
 
     /// Refuses what can never be appended, and records while the disk is full.

@@ -227,6 +227,7 @@ impl Partition {
         }
         let log_append_time = self.stamp(&state.config.timestamps, &facts, append.now)?;
         let log = &self.0.log;
+        log.check_open().map_err(AppendRefused::Log)?;
         let outcome = |base_offset, last_offset| AppendOutcome {
             base_offset,
             last_offset,

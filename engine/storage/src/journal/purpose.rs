@@ -22,8 +22,9 @@ pub enum Purpose {
     Records,
     /// Metadata and new logs. It is for the layer above to refuse what would take space.
     Metadata,
-    /// Log start moves, which give up what is on the disk, and leader epochs.
+    /// Log start moves, which give up what is on the disk.
     Control,
-    /// Truncations, tombstones, and the small metadata records that lead to them.
+    /// Truncations, tombstones, and the small metadata records that lead to them; leader epochs, as
+    /// without a leader no high watermark moves.
     FreesJournal,
 }

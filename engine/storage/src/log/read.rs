@@ -203,6 +203,8 @@ impl Log {
     /// Says what can't be read, once of each file. A file that is lost quarantines the log.
     fn damaged(&self, segment: &Segment, error: ReadError) -> LogReadError {
         match segment.lost() {
+            // Its files went with it, and who reads it still is told by the error.
+            _ if self.0.deleted.get() => {}
             Some(lost) => self.quarantine(&lost),
             None => self.store().say_once(error.path(), format_args!("{}: {error}", self.name())),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use runtime::{Level, Shard};
+use runtime::Shard;
 
 use crate::journal::EntryPlace;
 use crate::log_id::LogId;
@@ -48,9 +48,12 @@ pub(super) async fn remove_folders(
     removed
 }
 
+/// Once of each: it is tried ten times a second.
 fn warn(core: &StoreCore, path: &Path, error: &io::Error) {
-    let line = format_args!("can't remove {}: {error}; it is tried again", path.display());
-    core.shard.log(Level::Warn, line);
+    core.say_once(
+        path,
+        format_args!("can't remove {}: {error}; it is tried again and again", path.display()),
+    );
 }
 
 /// Removes a folder and its files.

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use record::LeaderEpoch;
+use record::{LeaderEpoch, Offset};
 use runtime::sim::{Fault, OpKind, Options, Rng, World};
 use runtime::{Open, Shard};
 
 use super::{PrepareError, RETRY_DELAY, RETRY_DELAY_MAX, Round, round};
 use crate::log::Trim;
-use crate::segment::{SegmentConfig, Stage};
+use crate::segment::{AtLeast, ReadRequest, SegmentConfig, Stage};
 use crate::testing::{batch, run, run_until};
 use crate::{JournalConfig, Log, LogConfig, LogId, Purpose, Stamp, Store, StoreConfig};
 
@@ -201,6 +201,72 @@ fn a_settler_that_waits_for_space_records_nothing_and_tries_less_and_less() {
     });
 }
 
+async fn cut(shard: &Shard, path: &Path, size_bytes: u64) {
+    let file = shard.disk().open(path, Open::read().write()).await.expect("a file");
+    file.truncate(size_bytes).await.expect("cut");
+}
+
+fn everything() -> ReadRequest {
+    let (from, bound) = (Offset(0), Offset(i64::MAX));
+    ReadRequest { from, bound, max_bytes: u32::MAX, at_least: AtLeast::OneBatch }
+}
+
+/// The line that says what to do was kept back, as there was one about the file already.
+#[test]
+fn a_log_is_said_to_be_quarantined_though_its_file_was_said_to_be_damaged() {
+    let world = World::new(9, Options::default());
+    let node = world.node("broker");
+    for life in 0..2 {
+        run(&world, &node, move |shard| async move {
+            let store = open(&shard).await;
+            let log = match store.log(&LOG) {
+                Some(log) => log,
+                None => store.create_log(LOG, "t", LogConfig::default()).await.expect("new"),
+            };
+            log.set_high_watermark(log.durable_end_offset());
+            if life == 1 {
+                log.read(everything()).await.expect("it is whole");
+                cut(&shard, &store.0.folder(LOG, "t").join(LOG_FILE), 0).await;
+                assert!(log.read(everything()).await.is_err());
+            }
+            append(&log, &mut Rng::new(7), 10_000).await;
+            round(&store.0, u64::MAX, Trim::No).await;
+            assert_eq!(log.is_quarantined(), life == 1);
+            store.stop().await;
+        });
+    }
+    let lines = world.log_lines();
+    for words in ["does not hold at 0", "t-0 takes no more records"] {
+        assert_eq!(lines.iter().filter(|l| l.contains(words)).count(), 1, "{words}: {lines:#?}");
+    }
+}
+
+/// Whoever reads while a topic is deleted finds its files gone, which is no loss.
+#[test]
+fn a_read_of_a_log_that_is_deleted_meanwhile_is_not_said_to_the_operator() {
+    let world = World::new(10, Options::default());
+    let node = world.node("broker");
+    for life in 0..2 {
+        run(&world, &node, move |shard| async move {
+            let store = open(&shard).await;
+            let log = match store.log(&LOG) {
+                Some(log) => log,
+                None => store.create_log(LOG, "t", LogConfig::default()).await.expect("new"),
+            };
+            if life == 0 {
+                append(&log, &mut Rng::new(7), 10_000).await;
+            } else {
+                store.delete_log(&LOG).await.expect("a log");
+                shard.sleep(Duration::from_secs(10)).await;
+                assert!(log.read(everything()).await.is_err(), "its folder is gone");
+            }
+            store.stop().await;
+        });
+    }
+    let lines = world.log_lines();
+    assert!(!lines.iter().any(|line| line.contains("takes no more records")), "{lines:#?}");
+}
+
 #[test]
 fn what_the_disk_says_is_a_shortage_or_the_end() {
     let at = |code| PrepareError::at(Path::new("/f"), std::io::Error::from_raw_os_error(code));
@@ -318,6 +384,29 @@ fn a_folder_that_cannot_be_removed_is_tried_again() {
         let tried_again = lines.iter().filter(|line| line.contains("it is tried again")).count();
         assert_eq!(tried_again, 1, "{kind:?}: {lines:#?}");
     }
+}
+
+/// Each try used to be a line, ten in a second, for as long as somebody's file was in the way.
+#[test]
+fn a_folder_that_stays_is_said_once() {
+    let world = World::new(11, Options::default());
+    let node = world.node("broker");
+    run(&world, &node, |shard| async move {
+        let store = open(&shard).await;
+        let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log");
+        append(&log, &mut Rng::new(7), 10_000).await;
+        assert_eq!(round(&store.0, u64::MAX, Trim::No).await, Round::Settled);
+        let foreign = store.0.folder(LOG, "t").join("copy");
+        shard.disk().create_dir(&foreign).await.expect("somebody's folder");
+        store.delete_log(&LOG).await.expect("a log");
+        shard.sleep(Duration::from_secs(10)).await;
+        shard.disk().remove_dir(&foreign).await.expect("removed");
+        shard.sleep(Duration::from_secs(2)).await;
+        let left = shard.disk().list(Path::new("/data/partitions")).await.expect("a folder");
+        assert_eq!(left, []);
+    });
+    let lines = world.log_lines();
+    assert_eq!(lines.iter().filter(|l| l.contains("can't remove")).count(), 1, "{lines:#?}");
 }
 
 #[test]
