@@ -19,5 +19,7 @@ mod hostile;
 mod lost;
 #[path = "simulated/produce.rs"]
 mod produce;
+#[path = "simulated/quarantine.rs"]
+mod quarantine;
 #[path = "simulated/restart.rs"]
 mod restart;

@@ -2,14 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use metadata::TopicId;
 use record::LeaderEpoch;
 use replica::{Partition, PartitionConfig};
 use runtime::sync::Signal;
 use runtime::{Level, Snapshot};
-use storage::{CreateError, LogConfig, LogId, ProducerLimits, SegmentConfig};
+use storage::{
+    AppendError, CreateError, Log, LogConfig, LogId, ProducerLimits, Purpose, SegmentConfig,
+};
 
 use super::Owner;
 use crate::config::Config;
@@ -19,12 +23,18 @@ use crate::router::together;
 use crate::shard::Core;
 use crate::view::ClusterView;
 
+/// How long a view waits for room in the journal for its new logs. It is not much: the view behind
+/// it may have the deletion that makes room.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
+
 /// Keeps views in their order: one is followed after the other.
 #[derive(Default)]
 pub(super) struct Follower {
     arrived: Cell<u64>,
     followed: Cell<u64>,
     next: Signal,
+    /// Somebody waits for the room that logs did not find.
+    waits_for_room: Cell<bool>,
     /// Logs of topics that no view has ever named, said once.
     quarantined: RefCell<BTreeSet<LogId>>,
     /// Partitions of ours whose log could not be made, said once.
@@ -52,24 +62,57 @@ struct Lead {
 /// Does this shard's part of a change, and shows the new view to its connections. Views are
 /// followed in the order of the calls. Returns the removed topics of which something is kept.
 pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<TopicId> {
-    let follower = &core.owner.follower;
-    let turn = follower.arrived.get();
-    follower.arrived.set(turn + 1);
-    follower.next.wait_until(|| (follower.followed.get() == turn).then_some(())).await;
+    let turn = core.owner.follower.turn().await;
     let since = if turn == 0 { Since::Before } else { Since::Now };
-    let news = core.owner.leads(core, &view);
-    together(news.into_iter().map(|lead| start_leading(core.clone(), lead, since))).await;
+    lead_new(core, &view, since).await;
     let removed = view.image.removed_topics().map(|(id, _)| id.0).collect();
     *core.owner.removed.borrow_mut() = removed;
     core.set_view(view.clone());
     let gone = core.owner.gone(core, &view);
     let kept = together(gone.into_iter().map(|id| delete(core.clone(), id))).await;
-    follower.followed.set(turn + 1);
-    follower.next.wake_all();
+    core.owner.follower.end(turn);
     kept.into_iter().flatten().collect()
 }
 
+/// Makes and leads the logs of a view that are not led yet. What finds no room in the journal is
+/// tried again when there is some.
+async fn lead_new(core: &Rc<Core>, view: &ClusterView, since: Since) {
+    let news = core.owner.leads(core, view);
+    let label_bytes = news.iter().map(|lead| lead.label.len()).max().unwrap_or(0);
+    let led = together(news.into_iter().map(|lead| start_leading(core.clone(), lead, since))).await;
+    let follower = &core.owner.follower;
+    if led.contains(&Led::NoRoom) && !follower.waits_for_room.replace(true) {
+        let later = core.clone();
+        core.spawn("room for logs", async move {
+            later.store.room(label_bytes, Purpose::Metadata).await;
+            let follower = &later.owner.follower;
+            let turn = follower.turn().await;
+            follower.waits_for_room.set(false);
+            lead_new_again(&later).await;
+            follower.end(turn);
+        });
+    }
+}
+
+/// The same for the view of now.
+fn lead_new_again(core: &Rc<Core>) -> Pin<Box<dyn Future<Output = ()>>> {
+    let core = core.clone();
+    Box::pin(async move { lead_new(&core, &core.view(), Since::Now).await })
+}
+
 impl Follower {
+    /// Waits until everybody who came before is done.
+    async fn turn(&self) -> u64 {
+        let turn = self.arrived.replace(self.arrived.get() + 1);
+        self.next.wait_until(|| (self.followed.get() == turn).then_some(())).await;
+        turn
+    }
+
+    fn end(&self, turn: u64) {
+        self.followed.set(turn + 1);
+        self.next.wake_all();
+    }
+
     /// Whether that log could not be made.
     pub(super) fn is_without_log(&self, id: &LogId) -> bool {
         self.without_log.borrow().contains(id)
@@ -123,21 +166,35 @@ impl Owner {
     }
 }
 
-async fn start_leading(core: Rc<Core>, lead: Lead, since: Since) {
+/// What became of a partition that was to be led.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Led {
+    Yes,
+    /// Its log could not be made: clients try again, and so does the next view and the next start.
+    NoLog,
+    /// The same, for lack of room in the journal.
+    NoRoom,
+}
+
+async fn start_leading(core: Rc<Core>, lead: Lead, since: Since) -> Led {
     let log = match core.store.log(&lead.id) {
         Some(log) => {
             log.set_config(lead.log);
             log
         }
-        None => match core.store.create_log(lead.id, &lead.label, lead.log).await {
+        None => match make_log(&core, &lead).await {
             Ok(log) => {
                 core.owner.follower.without_log.borrow_mut().remove(&lead.id);
                 say_made(&core, &lead, since);
                 log
             }
-            // Without a log the partition has no leader; clients try again, and so does the next
-            // view and the next start.
-            Err(e) => return say_not_made(&core, &lead, &e),
+            Err(e) => {
+                say_not_made(&core, &lead, &e);
+                return match e {
+                    CreateError::Append(AppendError::NoRoom(_)) => Led::NoRoom,
+                    _ => Led::NoLog,
+                };
+            }
         },
     };
     let broker = core.config.broker;
@@ -149,6 +206,22 @@ async fn start_leading(core: Rc<Core>, lead: Lead, since: Since) {
         }
     });
     core.owner.partitions.borrow_mut().insert(id, partition);
+    Led::Yes
+}
+
+async fn make_log(core: &Core, lead: &Lead) -> Result<Log, CreateError> {
+    let until = core.shard.now() + ROOM_WAIT;
+    loop {
+        let made = core.store.try_create_log(lead.id, &lead.label, lead.log).await;
+        if !matches!(made, Err(CreateError::Append(AppendError::NoRoom(_)))) {
+            return made;
+        }
+        let room = core.store.room(lead.label.len(), Purpose::Metadata);
+        let left = until.since(core.shard.now());
+        if core.shard.timeout(left, room).await.is_err() {
+            return made;
+        }
+    }
 }
 
 /// What a start makes anew is what a cut has left of a topic's creation, or a loss.

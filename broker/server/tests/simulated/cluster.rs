@@ -119,6 +119,11 @@ impl Cluster {
         self.world.log_lines()
     }
 
+    /// kill -9.
+    pub fn kill(&self) {
+        self.broker.kill();
+    }
+
     /// kill -9, and a start on what is left.
     pub fn kill_and_start(&self) {
         self.broker.kill();

@@ -17,7 +17,7 @@ const SETTINGS: [&str; 2] =
 const STALE: Duration = Duration::from_secs(2);
 
 /// Every value of a partition, in order; their offsets have no gap.
-async fn read_all(client: &mut Client, topic: &str, partition: i32) -> Vec<String> {
+pub async fn read_all(client: &mut Client, topic: &str, partition: i32) -> Vec<String> {
     let mut all = Vec::new();
     loop {
         let request = fetch_request(topic, &[(partition, all.len() as i64)], 0);
@@ -35,7 +35,7 @@ async fn read_all(client: &mut Client, topic: &str, partition: i32) -> Vec<Strin
 }
 
 /// Produces until it is refused, which must be as a full disk is.
-async fn produce_until_refused(client: &mut Client, partition: i32, value: &str) -> u64 {
+pub async fn produce_until_refused(client: &mut Client, partition: i32, value: &str) -> u64 {
     for acknowledged in 0..10_000 {
         let appended = client.produce("kept", partition, batch(&[value])).await;
         if appended.error_code != 0 {
@@ -47,7 +47,7 @@ async fn produce_until_refused(client: &mut Client, partition: i32, value: &str)
 }
 
 /// Produces as a client does that tries again.
-async fn produce_in_the_end(peer: &Peer, client: &mut Client, value: &str) {
+pub async fn produce_in_the_end(peer: &Peer, client: &mut Client, value: &str) {
     for _ in 0..100 {
         if client.produce("kept", 0, batch(&[value])).await.error_code == 0 {
             return;

@@ -36,7 +36,8 @@ fn stopped_cluster(seed: u64) -> Cluster {
     cluster
 }
 
-async fn remove_all(shard: &Shard, folder: &Path) {
+/// Removes a folder and its files.
+pub async fn remove_all(shard: &Shard, folder: &Path) {
     for file in shard.disk().list(folder).await.expect("the folder is there") {
         shard.disk().remove_file(&folder.join(&file.name)).await.expect("removed");
     }
@@ -44,13 +45,50 @@ async fn remove_all(shard: &Shard, folder: &Path) {
 }
 
 /// Files whose path begins and ends so, and their sizes.
-fn files_below(cluster: &Cluster, front: &str, ending: &str) -> Vec<(PathBuf, u64)> {
+pub fn files_below(cluster: &Cluster, front: &str, ending: &str) -> Vec<(PathBuf, u64)> {
     let mut files = cluster.disk().files();
     files.retain(|(path, _)| {
         let path = path.to_string_lossy();
         path.starts_with(front) && path.ends_with(ending)
     });
     files
+}
+
+/// The same files with their bytes.
+pub fn copies_below(cluster: &Cluster, front: &str, ending: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = files_below(cluster, front, ending).into_iter();
+    let read = |path: &Path| cluster.disk().read(path).expect("readable");
+    files.map(|(path, _)| (path.clone(), read(&path))).collect()
+}
+
+/// Puts files back on the disk of a broker that is stopped.
+pub fn put_back(cluster: &Cluster, copies: Vec<(PathBuf, Vec<u8>)>) {
+    cluster.on_broker(move |shard| {
+        let copies = copies.clone();
+        async move {
+            for (path, bytes) in copies {
+                let how = runtime::Open::read().write().create();
+                let file = shard.disk().open(&path, how).await.expect("made");
+                file.write(bytes.into(), 0).await.expect("written");
+            }
+        }
+    });
+}
+
+/// The lines of the broker's log that contain these words.
+pub fn said(cluster: &Cluster, words: &str) -> Vec<String> {
+    cluster.log_lines().into_iter().filter(|line| line.contains(words)).collect()
+}
+
+/// An older copy takes the place of the second shard's folder.
+fn replace_shard_1(cluster: &Cluster, old: Vec<(PathBuf, Vec<u8>)>) {
+    cluster.on_broker(|shard| async move {
+        let folder = Path::new("/data/shard-001");
+        for file in shard.disk().list(folder).await.expect("a folder") {
+            shard.disk().remove_file(&folder.join(&file.name)).await.expect("removed");
+        }
+    });
+    put_back(cluster, old);
 }
 
 /// The broker used to start without a word, took the segments for orphans and cut them to nothing.
@@ -111,28 +149,12 @@ fn segments_that_no_shard_knows_of_quarantine_their_partition_and_stay() {
         peer.connect().await.create_topic("other", 1).await;
     });
     cluster.stop();
-    let old: Vec<(PathBuf, Vec<u8>)> = files_below(&cluster, "/data/shard-001", "")
-        .into_iter()
-        .map(|(path, _)| (path.clone(), cluster.disk().read(&path).expect("readable")))
-        .collect();
+    let old = copies_below(&cluster, "/data/shard-001", "");
     cluster.start_again();
     fill(&cluster);
     cluster.stop();
     let before = files_below(&cluster, "/data/partitions", ".log");
-    cluster.on_broker(move |shard| {
-        let old = old.clone();
-        async move {
-            let folder = Path::new("/data/shard-001");
-            for file in shard.disk().list(folder).await.expect("a folder") {
-                shard.disk().remove_file(&folder.join(&file.name)).await.expect("removed");
-            }
-            for (path, bytes) in old {
-                let how = runtime::Open::read().write().create();
-                let file = shard.disk().open(&path, how).await.expect("made");
-                file.write(bytes.into(), 0).await.expect("written");
-            }
-        }
-    });
+    replace_shard_1(&cluster, old);
     cluster.start_again();
     cluster.run(|peer| async move {
         let mut client = peer.connect().await;
@@ -154,6 +176,47 @@ fn segments_that_no_shard_knows_of_quarantine_their_partition_and_stay() {
     let lines = cluster.log_lines();
     let said = lines.iter().filter(|line| line.contains("no log for t-")).count();
     assert!(said > 0 && lines.iter().any(|line| line.contains("restore the data")), "{lines:#?}");
+}
+
+/// Without segments there is nothing to refuse: an older copy lost what had not settled.
+#[test]
+fn a_log_that_a_start_makes_anew_is_said_and_none_that_a_client_makes() {
+    let cluster = Cluster::start(4, &[]);
+    cluster.run(|peer| async move {
+        peer.connect().await.create_topic("other", 1).await;
+    });
+    cluster.stop();
+    let old = copies_below(&cluster, "/data/shard-001", "");
+    cluster.start_again();
+    cluster.run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", PARTITIONS).await;
+        for partition in 0..PARTITIONS {
+            let appended = client.produce("t", partition, batch(&["x"])).await;
+            assert_eq!((appended.error_code, appended.base_offset), (0, 0));
+        }
+    });
+    cluster.kill();
+    assert_eq!(said(&cluster, "had no log"), Vec::<String>::new());
+    replace_shard_1(&cluster, old);
+    cluster.start_again();
+    let anew: Vec<i32> = cluster.run(|peer| async move {
+        let mut client = peer.connect().await;
+        let mut anew = Vec::new();
+        for partition in 0..PARTITIONS {
+            let appended = client.produce("t", partition, batch(&["y"])).await;
+            assert_eq!(appended.error_code, 0);
+            anew.extend((appended.base_offset == 0).then_some(partition));
+        }
+        anew
+    });
+    let lines = said(&cluster, "had no log: it begins with an empty one");
+    assert_eq!(lines.len(), anew.len(), "{lines:#?}");
+    for partition in &anew {
+        let name = format!("t-{partition} had no log");
+        assert!(lines.iter().any(|line| line.contains(&name)), "{name}: {lines:#?}");
+    }
+    assert!((1..PARTITIONS as usize).contains(&anew.len()), "the other shard has lost nothing");
 }
 
 /// The operator used to be told to send the batch again.
