@@ -297,13 +297,19 @@ impl BlockFile {
         self.open(Access::Read, Open::read()).await
     }
 
-    /// Whether the last start has left the file trimmed already, and nothing came since: all other
-    /// sizes are whole blocks with room behind them.
+    /// Whether the last start has left the file trimmed already, and nothing came since. The size
+    /// alone does not tell: a trim that was cut before its record may have left other bytes, as
+    /// many as there are now.
     async fn ends_with_remainder(&self) -> bool {
-        match self.open_for_reading().await {
-            Ok(file) => file.size_bytes().await.is_ok_and(|size| size == self.appended_bytes()),
-            Err(_) => false,
+        let Ok(file) = self.open_for_reading().await else { return false };
+        let remainder = self.remainder.borrow().clone();
+        let appended = self.appended_bytes();
+        if self.pending_bytes.get() > 0 || !file.size_bytes().await.is_ok_and(|s| s == appended) {
+            return false;
         }
+        let plain = Buffer::plain(remainder.len());
+        let (got, found) = file.read(plain, self.written_bytes.get()).await;
+        got.is_ok_and(|got| found[..got] == *remainder)
     }
 
     fn has_work(&self, finish: Finish) -> bool {

@@ -66,3 +66,27 @@ fn space_is_taken_in_steps_and_given_back_at_the_end() {
         }
     });
 }
+
+/// The trim of a stop that was killed before its record left an entry that the next start did not
+/// know of, and the next stop took the file for its own.
+#[test]
+fn a_trim_that_was_never_recorded_is_written_over_by_the_next_even_if_it_was_as_long() {
+    let world = World::new(2, Options::default());
+    let node = world.node("n");
+    let disk = node.disk();
+    run(&world, &node, move |shard| {
+        let disk = disk.clone();
+        async move {
+            for (byte, work) in [(1, true), (2, true), (2, false)] {
+                let files = FileCache::new(2);
+                let file = BlockFile::new(&shard, &files, "/f".into(), FileState::empty());
+                file.append(Lease::from(vec![byte; 100]));
+                file.settle_memory(Finish::KeepRemainder);
+                file.prepare(Finish::Trim).await.expect("there is space");
+                file.write(Finish::Trim).await;
+                assert_eq!(file.take_unsynced().is_some(), work);
+                assert_eq!(disk.read(Path::new("/f")), Some(vec![byte; 100]));
+            }
+        }
+    });
+}
