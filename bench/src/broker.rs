@@ -31,13 +31,17 @@ impl Broker {
         }
         fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
         let site = Site::new(folder)?;
-        let command = subject.program().command(&site, &subject.settings())?;
-        let mut process = Process::start(session::on_command(&command), &site)?;
-        let input = process.take_input().expect("on_command asks for a pipe");
-        let began = session::go(input)?;
+        let (process, began) = exec(subject, &site)?;
         let mut broker = Self { site, process, began, port_open: Duration::ZERO };
         broker.await_port()?;
         Ok(broker)
+    }
+
+    /// Kills it with -9, starts it again on what it has left, and waits for its open port.
+    pub fn kill_and_start(&mut self, subject: &Subject<'_>) -> Result<(), BenchError> {
+        self.process.kill()?;
+        (self.process, self.began) = exec(subject, &self.site)?;
+        self.await_port()
     }
 
     /// Where it listens.
@@ -79,6 +83,15 @@ impl Broker {
         drop(fs::copy(self.site.log_path(), &kept));
         kept
     }
+}
+
+/// Runs the subject, and says when it was told to go.
+fn exec(subject: &Subject<'_>, site: &Site) -> Result<(Process, Instant), BenchError> {
+    let command = subject.program().command(site, &subject.settings())?;
+    let mut process = Process::start(session::on_command(&command), site)?;
+    let input = process.take_input().expect("on_command asks for a pipe");
+    let began = session::go(input)?;
+    Ok((process, began))
 }
 
 impl Drop for Broker {

@@ -12,7 +12,9 @@ mod comparison;
 mod scenario;
 
 mod broker;
+mod fio;
 mod first_ack;
+mod flood;
 mod kernel;
 mod load;
 mod machine;

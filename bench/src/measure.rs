@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A quantity. Of all but the rates, less is better.
+/// A quantity. Of all but the rates and shares, less is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
     /// Processor time of the broker, all its threads, for one record.
@@ -29,6 +29,16 @@ pub enum Measure {
     FirstAckMs,
     /// Resident memory of the broker that has nothing to do.
     MemoryIdleMib,
+    /// Processor time of the broker that has nothing to do, in percent of one core.
+    ProcessorIdlePercent,
+    /// Bytes that the broker wrote to the disk, each of them, in MB (10^6) a second.
+    DiskMegabytesPerSecond,
+    /// What `fio` writes durably to the same disk, in MB (10^6) a second.
+    FioMegabytesPerSecond,
+    /// The one divided by the other; more is better.
+    ShareOfFio,
+    /// Records a second, divided by those of a topic with one partition; more is better.
+    ShareOfOnePartition,
 }
 
 /// What one round of one subject yielded.
@@ -50,6 +60,11 @@ impl Measure {
             Self::PortOpenMs => "port_open_ms",
             Self::FirstAckMs => "first_ack_ms",
             Self::MemoryIdleMib => "memory_idle_mib",
+            Self::ProcessorIdlePercent => "cpu_idle_percent",
+            Self::DiskMegabytesPerSecond => "disk_mb_per_second",
+            Self::FioMegabytesPerSecond => "fio_mb_per_second",
+            Self::ShareOfFio => "share_of_fio",
+            Self::ShareOfOnePartition => "share_of_one_partition",
         }
     }
 }

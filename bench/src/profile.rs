@@ -10,7 +10,7 @@ use crate::error::BenchError;
 use crate::first_ack;
 use crate::load::Load;
 use crate::measure::{Measure, Measures};
-use crate::scenario::{PARTITIONS, Run, Scenario};
+use crate::scenario::{Run, Scenario};
 use crate::subject::Subject;
 
 /// Prime, so that it does not beat with anything periodic.
@@ -31,7 +31,7 @@ pub fn run(cli: &Cli, scenario: Scenario) -> Result<(), BenchError> {
     }
     for name in &cli.subjects {
         let Some(measured) = scenario.measured(*name) else {
-            println!("{} is over too soon to be profiled; name a load", scenario.name());
+            println!("{} can't be profiled; name a load of librdkafka's", scenario.name());
             return Ok(());
         };
         subject(cli, scenario, &measured, &Subject::new(*name, cli))?;
@@ -47,7 +47,7 @@ fn subject(
 ) -> Result<(), BenchError> {
     let load = Load { binary: &cli.load, scale: cli.scale, kernel_idle: None };
     let broker = Broker::start(subject, &cli.folder)?;
-    first_ack::create_topic(broker.address(), TOPIC, PARTITIONS)?;
+    first_ack::create_topic(broker.address(), TOPIC, scenario.partitions())?;
     for warm_up in scenario.warm_up() {
         load.run(&warm_up, &broker, TOPIC)?;
     }

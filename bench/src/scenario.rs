@@ -4,10 +4,12 @@ use clap::ValueEnum;
 
 use crate::subject::SubjectName;
 
-/// Records of 1 KiB in 6 partitions, everywhere.
-pub const PARTITIONS: i32 = 6;
 /// The size of a record's value in bytes.
 pub const RECORD_SIZE: usize = 1024;
+/// Partitions of most loads.
+const PARTITIONS: i32 = 6;
+/// Partitions where there are to be a good number.
+pub const PARTITIONS_1000: i32 = 1000;
 
 /// A JVM takes three times the processor for its first 300,000 records, and its compilers are at
 /// work until about twice as many.
@@ -19,6 +21,9 @@ const WARM_UP_REQUESTS: u64 = 50_000;
 const RECORDS_16K: u64 = 1_000_000;
 /// A Kafka that syncs each request takes some 20 MB/s: this lasts a quarter of a minute.
 const FLUSHED_RECORDS_16K: u64 = 300_000;
+
+/// Over 1,000 partitions hardly two records meet in a request: Kafka takes half a minute.
+const SPREAD_RECORDS: u64 = 200_000;
 
 /// Records a second of the loads with a rate.
 const RATE: u64 = 2_000;
@@ -50,12 +55,24 @@ pub enum Scenario {
     EndToEnd,
     /// Consume a full topic from the beginning
     Replay,
+    /// Produce over 1,000 partitions with librdkafka's own idea of batches
+    Spread,
+    /// Nothing to do, with 1,000 partitions: processor time and memory
+    Idle,
+    /// From exec to an open port and an acknowledged record after kill -9, with 5 GB in 1,000
+    /// partitions
+    Restart,
+    /// Sixteen requests of 64 KiB in flight: what reaches the disk, beside what fio writes to it
+    Durable,
+    /// Requests of 16 KiB to 10,000 partitions in turn, beside the same to one partition
+    Many,
 }
 
 /// One run of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     kind: &'static str,
+    partitions: i32,
     records: u64,
     rate: Option<u64>,
     properties: &'static [&'static str],
@@ -71,22 +88,37 @@ impl Scenario {
             Self::ProduceSingle => "produce-single",
             Self::EndToEnd => "end-to-end",
             Self::Replay => "replay",
+            Self::Spread => "spread",
+            Self::Idle => "idle",
+            Self::Restart => "restart",
+            Self::Durable => "durable",
+            Self::Many => "many",
         }
     }
 
-    /// The load that is measured; none for a start.
-    pub fn measured(self, subject: SubjectName) -> Option<Run> {
-        let records_16k = match subject {
-            SubjectName::Ringmain | SubjectName::Kafka => RECORDS_16K,
-            SubjectName::KafkaFlush => FLUSHED_RECORDS_16K,
-        };
+    /// Partitions of the topic.
+    pub fn partitions(self) -> i32 {
         match self {
-            Self::Start => None,
+            Self::Spread | Self::Idle | Self::Restart => PARTITIONS_1000,
+            _ => PARTITIONS,
+        }
+    }
+
+    /// The load by librdkafka that is measured, if it is one.
+    pub fn measured(self, subject: SubjectName) -> Option<Run> {
+        let flushes = subject == SubjectName::KafkaFlush;
+        let records_16k = if flushes { FLUSHED_RECORDS_16K } else { RECORDS_16K };
+        match self {
+            Self::Start | Self::Idle | Self::Restart | Self::Durable | Self::Many => None,
+            Self::Spread => {
+                let records = if flushes { SPREAD_RECORDS / 10 } else { SPREAD_RECORDS };
+                Some(Run { partitions: PARTITIONS_1000, ..produce(records, &[]) })
+            }
             Self::Produce16k => Some(produce(records_16k, &BATCH_16K)),
             Self::Produce1m => Some(produce(500_000, &BATCH_1M)),
             Self::ProduceSingle => Some(paced("produce")),
             Self::EndToEnd => Some(paced("end-to-end")),
-            Self::Replay => Some(Run { kind: "replay", records: 0, rate: None, properties: &[] }),
+            Self::Replay => Some(Run { kind: "replay", ..produce(0, &[]) }),
         }
     }
 
@@ -94,7 +126,11 @@ impl Scenario {
     pub fn warm_up(self) -> Vec<Run> {
         let single = produce(WARM_UP_REQUESTS, &SINGLE);
         match self {
-            Self::Start => Vec::new(),
+            Self::Start | Self::Idle | Self::Restart | Self::Durable | Self::Many => Vec::new(),
+            Self::Spread => {
+                let records = WARM_UP_RECORDS / 4;
+                vec![Run { partitions: PARTITIONS_1000, ..produce(records, &[]) }]
+            }
             Self::Produce16k | Self::Produce1m => vec![produce(WARM_UP_RECORDS, &BATCH_16K)],
             Self::ProduceSingle => vec![produce(WARM_UP_RECORDS, &BATCH_16K), single],
             Self::EndToEnd => {
@@ -118,7 +154,7 @@ impl Run {
         };
         add("--bootstrap", bootstrap.to_string());
         add("--topic", topic.to_string());
-        add("--partitions", PARTITIONS.to_string());
+        add("--partitions", self.partitions.to_string());
         for property in self.properties {
             add("--set", property.to_string());
         }
@@ -135,9 +171,9 @@ impl Run {
 }
 
 fn produce(records: u64, properties: &'static [&'static str]) -> Run {
-    Run { kind: "produce", records, rate: None, properties }
+    Run { kind: "produce", partitions: PARTITIONS, records, rate: None, properties }
 }
 
 fn paced(kind: &'static str) -> Run {
-    Run { kind, records: RATE * PACED_SECONDS, rate: Some(RATE), properties: &SINGLE }
+    Run { kind, rate: Some(RATE), ..produce(RATE * PACED_SECONDS, &SINGLE) }
 }

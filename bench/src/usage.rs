@@ -120,6 +120,14 @@ pub fn memory_mib(process: u32) -> Result<f64, BenchError> {
     Ok(usage::resident_bytes(process)? as f64 / (1 << 20) as f64)
 }
 
+/// Bytes that the process has sent to a disk, or left to the kernel to send.
+pub fn written_bytes(process: u32) -> Result<u64, BenchError> {
+    let path = format!("/proc/{process}/io");
+    let text = fs::read_to_string(&path).map_err(BenchError::file(&path))?;
+    let written = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    Ok(written.and_then(|bytes| bytes.parse().ok()).expect("the kernel writes this line"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! One connection that speaks Kafka's protocol, for what must not wait for a client's timers.
+//! One connection that speaks Kafka's protocol, for what must not wait for a client's timers, nor
+//! cost what a client costs.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,7 +29,7 @@ const TIMEOUT_MS: i32 = 30_000;
 const CREATE_TOPICS_VERSION: i16 = 5;
 const PRODUCE_VERSION: i16 = 9;
 
-/// A connection on which one request at a time is asked and answered.
+/// A connection; answers come in the order of the requests.
 #[derive(Debug)]
 pub struct Wire {
     stream: TcpStream,
@@ -65,13 +66,18 @@ impl Wire {
 
     /// Produces one record of `value` to partition 0 with acks=all and gives the error code.
     pub fn produce(&mut self, topic: &str, value: &[u8]) -> Result<i16, BenchError> {
-        let mut batch = BatchBuilder::new();
-        batch.push(&Record { value: Some(value), ..Record::default() });
-        let records = batch.build().map_err(|error| BenchError::Wire {
-            what: "build a batch",
-            reason: error.to_string(),
-        })?;
-        let partition = PartitionProduceData { index: 0, records: Some(records) };
+        self.send_batch(topic, 0, &batch(&[value])?)?;
+        self.receive_ack()
+    }
+
+    /// Sends a batch to a partition with acks=all; [`Wire::receive_ack`] is its answer's turn.
+    pub fn send_batch(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        batch: &[u8],
+    ) -> Result<(), BenchError> {
+        let partition = PartitionProduceData { index: partition, records: Some(batch.to_vec()) };
         let topic = TopicProduceData {
             name: topic.to_string(),
             partition_data: vec![partition],
@@ -83,7 +89,12 @@ impl Wire {
             topic_data: vec![topic],
             ..ProduceRequest::default()
         };
-        let answer: ProduceResponse = self.call(ApiKey::Produce, PRODUCE_VERSION, &request)?;
+        self.send(ApiKey::Produce, PRODUCE_VERSION, &request)
+    }
+
+    /// Waits for the answer to the oldest batch that has none, and gives its error code.
+    pub fn receive_ack(&mut self) -> Result<i16, BenchError> {
+        let answer: ProduceResponse = self.receive(ApiKey::Produce, PRODUCE_VERSION)?;
         let topic = answer.responses.first().ok_or_else(|| nothing("produce"))?;
         let partition = topic.partition_responses.first().ok_or_else(|| nothing("produce"))?;
         Ok(partition.error_code)
@@ -95,18 +106,32 @@ impl Wire {
         api_version: i16,
         request: &Q,
     ) -> Result<A, BenchError> {
+        self.send(api_key, api_version, request)?;
+        self.receive(api_key, api_version)
+    }
+
+    fn send<Q: Message>(
+        &mut self,
+        api_key: ApiKey,
+        api_version: i16,
+        request: &Q,
+    ) -> Result<(), BenchError> {
         let what = Q::NAME;
         let wrong = |reason: String| BenchError::Wire { what, reason };
         let correlation_id = self.next_id;
-        self.next_id += 1;
+        self.next_id = self.next_id.wrapping_add(1);
         let mut writer = Writer::new();
         RequestHeader { api_key, api_version, correlation_id, client_id: Some("bench") }
             .encode(&mut writer);
         request.encode(&mut writer, api_version);
         let body = writer.finish().map_err(|error| wrong(error.to_string()))?;
         let prefix = frame::frame_prefix(body.len()).map_err(|error| wrong(error.to_string()))?;
-        let request = [&prefix[..], &body].concat();
-        self.stream.write_all(&request).map_err(broken(what))?;
+        self.stream.write_all(&[&prefix[..], &body].concat()).map_err(broken(what))
+    }
+
+    fn receive<A: Message>(&mut self, api_key: ApiKey, api_version: i16) -> Result<A, BenchError> {
+        let what = A::NAME;
+        let wrong = |reason: String| BenchError::Wire { what, reason };
         let mut prefix = [0; frame::PREFIX_SIZE];
         self.stream.read_exact(&mut prefix).map_err(broken(what))?;
         let size = frame::frame_size(prefix, FRAME_SIZE_MAX);
@@ -117,6 +142,16 @@ impl Wire {
             .map_err(|error| wrong(error.to_string()))?;
         A::decode(&mut reader, api_version).map_err(|error| wrong(error.to_string()))
     }
+}
+
+/// A batch of records with these values, without compression.
+pub fn batch(values: &[&[u8]]) -> Result<Vec<u8>, BenchError> {
+    let mut batch = BatchBuilder::new();
+    for value in values {
+        batch.push(&Record { value: Some(value), ..Record::default() });
+    }
+    let wrong = |reason| BenchError::Wire { what: "build a batch", reason };
+    batch.build().map_err(|error| wrong(error.to_string()))
 }
 
 fn broken(what: &'static str) -> impl FnOnce(io::Error) -> BenchError {

@@ -1,0 +1,56 @@
+//! How much of what the disk can do reaches it: requests of 64 KiB, beside `fio`.
+
+use super::{Comparison, TOPIC};
+use crate::broker::Broker;
+use crate::error::BenchError;
+use crate::fio;
+use crate::first_ack;
+use crate::flood::Flood;
+use crate::measure::{Measure, Measures};
+use crate::results::Round;
+use crate::scenario::Scenario;
+use crate::usage::{self, ProcessorTime};
+
+/// Records of 1 KiB that make a request of 64 KiB.
+const BATCH_RECORDS: usize = 63;
+const IN_FLIGHT: usize = 16;
+/// 2.6 GB: several times what a journal holds, so that what is settled is measured with it.
+const REQUESTS: usize = 40_000;
+
+pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, BenchError> {
+    let partitions = Scenario::Durable.partitions();
+    let flood = Flood {
+        topic: TOPIC,
+        partitions,
+        batch_records: BATCH_RECORDS,
+        in_flight: IN_FLIGHT,
+        requests: comparison.scaled(REQUESTS),
+    };
+    let folder = &comparison.cli.folder;
+    let mut brokers = Vec::new();
+    for subject in &comparison.subjects {
+        let broker = Broker::start(subject, folder)?;
+        first_ack::create_topic(broker.address(), TOPIC, partitions)?;
+        brokers.push(broker);
+    }
+    let kept = comparison.in_turn(Scenario::Durable, |index, _| {
+        let fio = fio::durable_mb_per_second(folder)?;
+        let broker = &brokers[index];
+        let written = || usage::written_bytes(broker.process());
+        let (bytes_before, before) = (written()?, ProcessorTime::of(broker.process())?);
+        let seconds = flood.run(broker.address())?.as_secs_f64();
+        let bytes = written()? - bytes_before;
+        usage::await_quiet(broker.process())?;
+        let taken = ProcessorTime::of(broker.process())?.since(&before);
+        let disk = bytes as f64 / 1e6 / seconds;
+        Ok(Measures::from([
+            (Measure::ProcessorUsPerRecord, taken.as_secs_f64() * 1e6 / flood.records() as f64),
+            (Measure::MegabytesPerSecond, flood.value_bytes() as f64 / 1e6 / seconds),
+            (Measure::DiskMegabytesPerSecond, disk),
+            (Measure::FioMegabytesPerSecond, fio),
+            (Measure::ShareOfFio, disk / fio),
+        ]))
+    })?;
+    brokers.into_iter().try_for_each(Broker::stop)?;
+    Ok(kept)
+}

@@ -1,0 +1,86 @@
+//! The leanest producer there is: ready batches on a few connections. So the broker and its disk
+//! are what is measured, and partitions may be more than a client library could bear.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::error::BenchError;
+use crate::scenario::RECORD_SIZE;
+use crate::wire::{self, Wire};
+
+/// How many connections share the requests.
+const CONNECTIONS: usize = 4;
+
+/// Requests of one batch each, to all partitions of a topic in turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Flood<'a> {
+    /// A topic that exists.
+    pub topic: &'a str,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// Records of 1 KiB in each batch.
+    pub batch_records: usize,
+    /// Requests that are sent and not answered, over all connections.
+    pub in_flight: usize,
+    /// Requests in all.
+    pub requests: usize,
+}
+
+impl Flood<'_> {
+    /// Runs it to the last acknowledgement and says how long that took.
+    pub fn run(&self, address: SocketAddr) -> Result<Duration, BenchError> {
+        let value = [b'x'; RECORD_SIZE];
+        let batch = &wire::batch(&vec![&value[..]; self.batch_records])?;
+        let mut wires = Vec::new();
+        for _ in 0..CONNECTIONS {
+            wires.push(Wire::connect(address)?);
+        }
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let senders: Vec<_> = wires
+                .into_iter()
+                .enumerate()
+                .map(|(first, wire)| scope.spawn(move || self.send_every(first, wire, batch)))
+                .collect();
+            let join = |sender: std::thread::ScopedJoinHandle<'_, _>| {
+                sender.join().expect("a sender returns its errors")
+            };
+            senders.into_iter().try_for_each(join)
+        })?;
+        Ok(began.elapsed())
+    }
+
+    /// Records in all.
+    pub fn records(&self) -> u64 {
+        (self.requests * self.batch_records) as u64
+    }
+
+    /// Bytes of values in all.
+    pub fn value_bytes(&self) -> u64 {
+        self.records() * RECORD_SIZE as u64
+    }
+
+    /// Sends requests `first`, `first` + the number of connections, and so on.
+    fn send_every(&self, first: usize, mut wire: Wire, batch: &[u8]) -> Result<(), BenchError> {
+        let in_flight = (self.in_flight / CONNECTIONS).max(1);
+        let mut unanswered = 0;
+        for index in (first..self.requests).step_by(CONNECTIONS) {
+            if unanswered == in_flight {
+                Self::expect_ack(&mut wire)?;
+                unanswered -= 1;
+            }
+            let partition = index % usize::try_from(self.partitions).expect("a count");
+            let partition = i32::try_from(partition).expect("below a 32-bit count");
+            wire.send_batch(self.topic, partition, batch)?;
+            unanswered += 1;
+        }
+        (0..unanswered).try_for_each(|_| Self::expect_ack(&mut wire))
+    }
+
+    fn expect_ack(wire: &mut Wire) -> Result<(), BenchError> {
+        match wire.receive_ack()? {
+            0 => Ok(()),
+            error_code => Err(BenchError::Refused { what: "produce", error_code }),
+        }
+    }
+}
