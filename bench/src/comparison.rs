@@ -10,6 +10,7 @@ mod start;
 use std::time::{Duration, Instant};
 
 use crate::Cli;
+use crate::broker::Broker;
 use crate::error::BenchError;
 use crate::kernel::{KernelIdle, KernelTime};
 use crate::load::Load;
@@ -112,6 +113,18 @@ impl Comparison<'_> {
             }
         }
         Ok(kept)
+    }
+
+    /// Starts a broker of each subject, one after the other, and prepares it before the next.
+    fn start_brokers(
+        &self,
+        prepare: impl Fn(&Broker) -> Result<(), BenchError>,
+    ) -> Result<Vec<Broker>, BenchError> {
+        let start = |subject: &Subject<'_>| {
+            let broker = Broker::start(subject, &self.cli.folder)?;
+            prepare(&broker).map(|()| broker)
+        };
+        self.subjects.iter().map(start).collect()
     }
 
     /// A number of records or requests at the scale that was asked for.

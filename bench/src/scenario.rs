@@ -9,7 +9,7 @@ pub const RECORD_SIZE: usize = 1024;
 /// Partitions of most loads.
 const PARTITIONS: i32 = 6;
 /// Partitions where there are to be a good number.
-pub const PARTITIONS_1000: i32 = 1000;
+const PARTITIONS_1000: i32 = 1000;
 
 /// A JVM takes three times the processor for its first 300,000 records, and its compilers are at
 /// work until about twice as many.

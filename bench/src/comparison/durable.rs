@@ -27,12 +27,8 @@ pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, Ben
         requests: comparison.scaled(REQUESTS),
     };
     let folder = &comparison.cli.folder;
-    let mut brokers = Vec::new();
-    for subject in &comparison.subjects {
-        let broker = Broker::start(subject, folder)?;
-        first_ack::create_topic(broker.address(), TOPIC, partitions)?;
-        brokers.push(broker);
-    }
+    let brokers = comparison
+        .start_brokers(|broker| first_ack::create_topic(broker.address(), TOPIC, partitions))?;
     let kept = comparison.in_turn(Scenario::Durable, |index, _| {
         let fio = fio::durable_mb_per_second(folder)?;
         let broker = &brokers[index];

@@ -12,15 +12,10 @@ pub(super) fn measure(
     scenario: Scenario,
 ) -> Result<Vec<Round>, BenchError> {
     let (cli, load) = (comparison.cli, comparison.load);
-    let mut brokers = Vec::new();
-    for subject in &comparison.subjects {
-        let broker = Broker::start(subject, &cli.folder)?;
+    let brokers = comparison.start_brokers(|broker| {
         first_ack::create_topic(broker.address(), TOPIC, scenario.partitions())?;
-        for warm_up in scenario.warm_up() {
-            load.run(&warm_up, &broker, TOPIC)?;
-        }
-        brokers.push(broker);
-    }
+        scenario.warm_up().iter().try_for_each(|run| load.run(run, broker, TOPIC).map(drop))
+    })?;
     let kept = comparison.in_turn(scenario, |index, _| {
         let run = scenario.measured(cli.subjects[index]).expect("a scenario with a load");
         load.run(&run, &brokers[index], TOPIC)

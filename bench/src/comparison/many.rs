@@ -27,14 +27,12 @@ pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, Ben
     };
     let requests = comparison.scaled(REQUESTS);
     let (one, many) = (flood("one", 1, requests), flood("many", PARTITIONS, requests));
-    let mut brokers = Vec::new();
-    for subject in &comparison.subjects {
-        let broker = Broker::start(subject, &comparison.cli.folder)?;
-        for flood in [one, many] {
-            first_ack::create_topic(broker.address(), flood.topic, flood.partitions)?;
-        }
-        brokers.push(broker);
-    }
+    let brokers = comparison.start_brokers(|broker| {
+        let create = |flood: Flood<'_>| {
+            first_ack::create_topic(broker.address(), flood.topic, flood.partitions)
+        };
+        [one, many].into_iter().try_for_each(create)
+    })?;
     let kept = comparison.in_turn(Scenario::Many, |index, _| {
         let broker = &brokers[index];
         let alone = one.run(broker.address())?.as_secs_f64();

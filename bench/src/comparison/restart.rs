@@ -27,13 +27,10 @@ pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, Ben
     };
     let fill = flood(comparison.scaled(FILL_REQUESTS));
     let last = flood(comparison.scaled(LAST_REQUESTS));
-    let mut brokers = Vec::new();
-    for subject in &comparison.subjects {
-        let broker = Broker::start(subject, &comparison.cli.folder)?;
+    let mut brokers = comparison.start_brokers(|broker| {
         first_ack::create_topic(broker.address(), TOPIC, partitions)?;
-        fill.run(broker.address())?;
-        brokers.push(broker);
-    }
+        fill.run(broker.address()).map(drop)
+    })?;
     let kept = comparison.in_turn(Scenario::Restart, |index, subject| {
         let broker = &mut brokers[index];
         last.run(broker.address())?;

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -64,7 +63,9 @@ struct Lead {
 pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<TopicId> {
     let turn = core.owner.follower.turn().await;
     let since = if turn == 0 { Since::Before } else { Since::Now };
-    lead_new(core, &view, since).await;
+    if let Some(label_bytes) = lead_new(core, &view, since).await {
+        lead_when_there_is_room(core, label_bytes);
+    }
     let removed = view.image.removed_topics().map(|(id, _)| id.0).collect();
     *core.owner.removed.borrow_mut() = removed;
     core.set_view(view.clone());
@@ -74,30 +75,36 @@ pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<
     kept.into_iter().flatten().collect()
 }
 
-/// Makes and leads the logs of a view that are not led yet. What finds no room in the journal is
-/// tried again when there is some.
-async fn lead_new(core: &Rc<Core>, view: &ClusterView, since: Since) {
+/// Makes and leads the logs of a view that are not led yet. If some found no room in the journal,
+/// it answers with the size of the longest label, for which there would have to be room.
+async fn lead_new(core: &Rc<Core>, view: &ClusterView, since: Since) -> Option<usize> {
     let news = core.owner.leads(core, view);
-    let label_bytes = news.iter().map(|lead| lead.label.len()).max().unwrap_or(0);
+    let label_bytes = news.iter().map(|lead| lead.label.len()).max()?;
     let led = together(news.into_iter().map(|lead| start_leading(core.clone(), lead, since))).await;
-    let follower = &core.owner.follower;
-    if led.contains(&Led::NoRoom) && !follower.waits_for_room.replace(true) {
-        let later = core.clone();
-        core.spawn("room for logs", async move {
-            later.store.room(label_bytes, Purpose::Metadata).await;
-            let follower = &later.owner.follower;
-            let turn = follower.turn().await;
-            follower.waits_for_room.set(false);
-            lead_new_again(&later).await;
-            follower.end(turn);
-        });
-    }
+    led.iter().any(|led| led.as_ref().is_err_and(lacks_room)).then_some(label_bytes)
 }
 
-/// The same for the view of now.
-fn lead_new_again(core: &Rc<Core>) -> Pin<Box<dyn Future<Output = ()>>> {
-    let core = core.clone();
-    Box::pin(async move { lead_new(&core, &core.view(), Since::Now).await })
+/// Tries again whenever there is room, until every log of the view of then has found it.
+fn lead_when_there_is_room(core: &Rc<Core>, label_bytes: usize) {
+    if core.owner.follower.waits_for_room.replace(true) {
+        return;
+    }
+    let later = core.clone();
+    core.spawn("room for logs", async move {
+        let follower = &later.owner.follower;
+        let mut lacking = Some(label_bytes);
+        while let Some(label_bytes) = lacking {
+            later.store.room(label_bytes, Purpose::Metadata).await;
+            let turn = follower.turn().await;
+            lacking = lead_new(&later, &later.view(), Since::Now).await;
+            follower.end(turn);
+        }
+        follower.waits_for_room.set(false);
+    });
+}
+
+fn lacks_room(error: &CreateError) -> bool {
+    matches!(error, CreateError::Append(AppendError::NoRoom(_)))
 }
 
 impl Follower {
@@ -166,36 +173,21 @@ impl Owner {
     }
 }
 
-/// What became of a partition that was to be led.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Led {
-    Yes,
-    /// Its log could not be made: clients try again, and so does the next view and the next start.
-    NoLog,
-    /// The same, for lack of room in the journal.
-    NoRoom,
-}
-
-async fn start_leading(core: Rc<Core>, lead: Lead, since: Since) -> Led {
+/// Leads a partition, whose log it makes if there is none. Without a log the partition has no
+/// leader; clients try again, and so does the next view and the next start.
+async fn start_leading(core: Rc<Core>, lead: Lead, since: Since) -> Result<(), CreateError> {
     let log = match core.store.log(&lead.id) {
         Some(log) => {
             log.set_config(lead.log);
             log
         }
-        None => match make_log(&core, &lead).await {
-            Ok(log) => {
-                core.owner.follower.without_log.borrow_mut().remove(&lead.id);
-                say_made(&core, &lead, since);
-                log
-            }
-            Err(e) => {
-                say_not_made(&core, &lead, &e);
-                return match e {
-                    CreateError::Append(AppendError::NoRoom(_)) => Led::NoRoom,
-                    _ => Led::NoLog,
-                };
-            }
-        },
+        None => {
+            let made = make_log(&core, &lead).await;
+            let log = made.inspect_err(|e| say_not_made(&core, &lead, e))?;
+            core.owner.follower.without_log.borrow_mut().remove(&lead.id);
+            say_made(&core, &lead, since);
+            log
+        }
     };
     let broker = core.config.broker;
     let partition = Partition::lead(log, broker, lead.leader_epoch, lead.partition).await;
@@ -206,14 +198,14 @@ async fn start_leading(core: Rc<Core>, lead: Lead, since: Since) -> Led {
         }
     });
     core.owner.partitions.borrow_mut().insert(id, partition);
-    Led::Yes
+    Ok(())
 }
 
 async fn make_log(core: &Core, lead: &Lead) -> Result<Log, CreateError> {
     let until = core.shard.now() + ROOM_WAIT;
     loop {
         let made = core.store.try_create_log(lead.id, &lead.label, lead.log).await;
-        if !matches!(made, Err(CreateError::Append(AppendError::NoRoom(_)))) {
+        if !made.as_ref().is_err_and(lacks_room) {
             return made;
         }
         let room = core.store.room(lead.label.len(), Purpose::Metadata);

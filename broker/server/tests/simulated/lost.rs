@@ -80,6 +80,18 @@ pub fn said(cluster: &Cluster, words: &str) -> Vec<String> {
     cluster.log_lines().into_iter().filter(|line| line.contains(words)).collect()
 }
 
+/// A broker that was started again, and its second shard's folder as it was before that.
+fn cluster_with_old_shard_1(seed: u64) -> (Cluster, Vec<(PathBuf, Vec<u8>)>) {
+    let cluster = Cluster::start(seed, &[]);
+    cluster.run(|peer| async move {
+        peer.connect().await.create_topic("other", 1).await;
+    });
+    cluster.stop();
+    let old = copies_below(&cluster, "/data/shard-001", "");
+    cluster.start_again();
+    (cluster, old)
+}
+
 /// An older copy takes the place of the second shard's folder.
 fn replace_shard_1(cluster: &Cluster, old: Vec<(PathBuf, Vec<u8>)>) {
     cluster.on_broker(|shard| async move {
@@ -144,13 +156,7 @@ fn a_first_start_that_is_cut_anywhere_can_be_started_again() {
 /// A shard's folder from an older copy does not know of the topic: its segments were cut.
 #[test]
 fn segments_that_no_shard_knows_of_quarantine_their_partition_and_stay() {
-    let cluster = Cluster::start(3, &[]);
-    cluster.run(|peer| async move {
-        peer.connect().await.create_topic("other", 1).await;
-    });
-    cluster.stop();
-    let old = copies_below(&cluster, "/data/shard-001", "");
-    cluster.start_again();
+    let (cluster, old) = cluster_with_old_shard_1(3);
     fill(&cluster);
     cluster.stop();
     let before = files_below(&cluster, "/data/partitions", ".log");
@@ -181,13 +187,7 @@ fn segments_that_no_shard_knows_of_quarantine_their_partition_and_stay() {
 /// Without segments there is nothing to refuse: an older copy lost what had not settled.
 #[test]
 fn a_log_that_a_start_makes_anew_is_said_and_none_that_a_client_makes() {
-    let cluster = Cluster::start(4, &[]);
-    cluster.run(|peer| async move {
-        peer.connect().await.create_topic("other", 1).await;
-    });
-    cluster.stop();
-    let old = copies_below(&cluster, "/data/shard-001", "");
-    cluster.start_again();
+    let (cluster, old) = cluster_with_old_shard_1(4);
     cluster.run(|peer| async move {
         let mut client = peer.connect().await;
         client.create_topic("t", PARTITIONS).await;

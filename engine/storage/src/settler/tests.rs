@@ -36,6 +36,14 @@ async fn open_with(shard: &Shard, config: StoreConfig) -> Store {
     Store::open(shard, data, file_system, config).await.expect("storage")
 }
 
+/// The log of these tests, made in the first life.
+async fn the_log(store: &Store) -> Log {
+    match store.log(&LOG) {
+        Some(log) => log,
+        None => store.create_log(LOG, "t", LogConfig::default()).await.expect("new"),
+    }
+}
+
 /// Appends a batch that may settle.
 async fn append(log: &Log, rng: &mut Rng, value_bytes: usize) {
     let end = log.log_end_offset().0;
@@ -81,10 +89,7 @@ fn a_log_that_settled_less_than_a_block_settles_on_after_a_power_cut() {
             &node,
             move |shard| async move {
                 let store = open(&shard).await;
-                let log = match store.log(&LOG) {
-                    Some(log) => log,
-                    None => store.create_log(LOG, "t", LogConfig::default()).await.expect("new"),
-                };
+                let log = the_log(&store).await;
                 append(&log, &mut Rng::new(7), value_bytes).await;
                 let outcome = round(&store.0, u64::MAX, Trim::No).await;
                 assert_eq!(log.settled_end_offset(), log.log_end_offset());
@@ -219,10 +224,7 @@ fn a_log_is_said_to_be_quarantined_though_its_file_was_said_to_be_damaged() {
     for life in 0..2 {
         run(&world, &node, move |shard| async move {
             let store = open(&shard).await;
-            let log = match store.log(&LOG) {
-                Some(log) => log,
-                None => store.create_log(LOG, "t", LogConfig::default()).await.expect("new"),
-            };
+            let log = the_log(&store).await;
             log.set_high_watermark(log.durable_end_offset());
             if life == 1 {
                 log.read(everything()).await.expect("it is whole");
@@ -249,10 +251,7 @@ fn a_read_of_a_log_that_is_deleted_meanwhile_is_not_said_to_the_operator() {
     for life in 0..2 {
         run(&world, &node, move |shard| async move {
             let store = open(&shard).await;
-            let log = match store.log(&LOG) {
-                Some(log) => log,
-                None => store.create_log(LOG, "t", LogConfig::default()).await.expect("new"),
-            };
+            let log = the_log(&store).await;
             if life == 0 {
                 append(&log, &mut Rng::new(7), 10_000).await;
             } else {
