@@ -147,6 +147,11 @@ fn probed(reply: Reply) -> Option<Vec<Result<u64, Refusal>>> {
     }
 }
 
+/// The most bytes of records in one response, but for a first batch that is larger.
+fn records_size_max(core: &Core, request: &Request<'_>) -> u32 {
+    u32::try_from(request.max_bytes).unwrap_or(0).min(core.config.fetch_size_max)
+}
+
 /// Shares the response's bytes out, in the order of the request. The first partition that has
 /// something gets a whole batch at least, so that a reader always gets on (KIP-74).
 fn allot(
@@ -155,8 +160,7 @@ fn allot(
     asked: &[Asked],
     available: &[Result<u64, Refusal>],
 ) -> Vec<Option<ReadFrom>> {
-    let max_bytes = u32::try_from(request.max_bytes).unwrap_or(0);
-    let mut left = max_bytes.min(core.config.fetch_size_max);
+    let mut left = records_size_max(core, request);
     let mut at_least = AtLeast::OneBatch;
     let mut share = |(asked, available): (&Asked, &Result<u64, Refusal>)| {
         let (Ok((_, from)), Ok(available)) = (asked, available) else { return None };

@@ -73,6 +73,25 @@ fn a_long_poll_waits_for_as_many_bytes_as_were_asked_for() {
     });
 }
 
+/// Each such fetch used to wait for all of its time, however much there was.
+#[test]
+fn a_long_poll_waits_for_no_more_than_it_may_get() {
+    Cluster::start(5, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        client.create_topic("t", 1).await;
+        let size = batch(&["x"]).len() as i32;
+        client.produce("t", 0, batch(&["x"])).await;
+        for (batches, waits) in [(2, true), (1, false)] {
+            let mut request = fetch_request("t", &[(0, 0)], 500);
+            (request.min_bytes, request.max_bytes) = (3 * size, batches * size);
+            let began = peer.shard.now();
+            client.fetch(&request).await;
+            let waited = peer.shard.now().since(began);
+            assert_eq!(waited >= Duration::from_millis(500), waits, "{waited:?}");
+        }
+    });
+}
+
 /// It used to be answered at once, so that a consumer that did not know yet of a deletion asked
 /// without a pause.
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use runtime::sync::first;
 use runtime::{Instant, Lane, Lease, ShardId, Socket};
 
-use super::{Asked, Looked, probed};
+use super::{Asked, Looked, probed, records_size_max};
 use crate::answer_memory::{Place, Reserved};
 use crate::error_codes::Refusal;
 use crate::message::{FetchFrom, Request, Watch};
@@ -48,7 +48,9 @@ impl Wait {
     /// time.
     pub(super) fn of(core: &Core, looked: &Looked<'_>) -> Option<Wait> {
         let Looked { request, asked, available } = looked;
-        let wanted_bytes = u64::try_from(request.min_bytes).unwrap_or(0);
+        // As in Kafka no more is waited for than one response may have.
+        let size_max = u64::from(records_size_max(core, request));
+        let wanted_bytes = u64::try_from(request.min_bytes).unwrap_or(0).min(size_max);
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         if wait.is_zero() || total_of(asked, available)? >= wanted_bytes {
             return None;
