@@ -1,36 +1,62 @@
 //! What answers may hold, from before they are made until they are sent: a small request may ask
 //! for a large answer, and a peer need not read it.
+//!
+//! ```text
+//! own      64 KiB of each connection: whoever reads what it is answered rarely needs more
+//! produce  fetch  other   answers of up to 4 MiB, each kind in a lane of its own
+//! wide     larger ones of any kind: they wait for each other, and nobody else for them
+//! parked   fetches that wait for records, for minutes; so nobody waits for that
+//! ```
+//!
+//! Who finds no room waits for peers that do not read theirs, and must hold nothing meanwhile that
+//! others need: the session sees to that.
 
 use runtime::{Budget, Permit};
 
-use crate::session::IN_FLIGHT_MAX;
-
-/// Memory for the answers of one shard's connections to fetches, as much for those to wide ones,
-/// and for all others: an answer about 100,000 partitions, the most that a request may name, fits.
-const ANSWERS_BYTES: u64 = 64 * 1024 * 1024;
-/// Smaller answers are not charged: each connection has room for one.
-const FREE_BYTES: usize = 64 * 1024;
-/// The same for answers to produces, of which a connection may have several that nobody reads.
-const FREE_PRODUCE_BYTES: usize = FREE_BYTES / IN_FLIGHT_MAX;
+/// Memory for answers to the fetches of one shard's connections.
+const FETCH_BYTES: u64 = 64 * 1024 * 1024;
+/// Memory for answers to produces, which are short: a few hundred KiB for 1,000 partitions.
+const PRODUCE_BYTES: u64 = 32 * 1024 * 1024;
+/// Memory for all other answers.
+const OTHER_BYTES: u64 = 32 * 1024 * 1024;
+/// Memory for wide answers of any kind: one about 100,000 partitions, the most that a request may
+/// name, fits.
+const WIDE_BYTES: u64 = 64 * 1024 * 1024;
+/// An answer that may take more, one about 8,000 partitions, is wide.
+const WIDE_FROM_BYTES: usize = 4 * 1024 * 1024;
+/// What the answers of one connection may hold together without being charged to a lane.
+const OWN_BYTES: u64 = 64 * 1024;
+/// A connection whose answers hold so much is not read: either its peer does not read them, or it
+/// has plenty to wait for. It is four produces of 1,000 partitions.
+const UNREAD_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Memory for the fetches of one shard that wait: for 600 consumers of 1,000 partitions each.
 const PARKED_BYTES: u64 = 64 * 1024 * 1024;
 /// One part in so many of it is what one of them may hold: 40,000 partitions. So it takes as many
 /// connections to fill it.
 const PARKED_SHARE: u64 = 16;
 
-/// A fetch that needs more than one part in so many of the memory for answers, 8,000 partitions,
-/// is wide.
-const WIDE_SHARE: u64 = 16;
+/// What kind of request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerTo {
+    /// A fetch: such answers are read slowly.
+    Fetch,
+    /// A produce: such answers are short, and nobody's may wait for other kinds.
+    Produce,
+    /// Anything else.
+    Other,
+}
 
-/// Fetches have a budget of their own, because their answers are read slowly; wide ones another, so
-/// that nobody else waits until one finds its room; and all one to wait in, which they hold for
-/// minutes, so nobody waits for that.
+/// The memory for the answers of one shard.
 pub(crate) struct AnswerMemory {
     fetch: Budget,
-    wide_fetch: Budget,
-    parked: Budget,
+    produce: Budget,
     other: Budget,
+    wide: Budget,
+    parked: Budget,
 }
+
+/// What one connection's answers hold together.
+pub(crate) struct OwnAnswers(Budget);
 
 /// A fetch's place to wait in; little ones take up none.
 pub(crate) struct Place {
@@ -41,35 +67,49 @@ impl AnswerMemory {
     /// Nothing is held.
     pub(crate) fn new() -> AnswerMemory {
         AnswerMemory {
-            fetch: Budget::new("memory for answers to fetches", ANSWERS_BYTES),
-            wide_fetch: Budget::new("memory for answers to wide fetches", ANSWERS_BYTES),
+            fetch: Budget::new("memory for answers to fetches", FETCH_BYTES),
+            produce: Budget::new("memory for answers to produces", PRODUCE_BYTES),
+            other: Budget::new("memory for other answers", OTHER_BYTES),
+            wide: Budget::new("memory for wide answers", WIDE_BYTES),
             parked: Budget::new("memory for fetches that wait", PARKED_BYTES),
-            other: Budget::new("memory for answers", ANSWERS_BYTES),
         }
     }
 
-    /// Waits for the room that an answer of at most `size_max_bytes` needs; none if that is little.
-    pub(crate) async fn reserve(&self, size_max_bytes: usize) -> Option<Reserved> {
-        reserve(&self.other, size_max_bytes, FREE_BYTES).await
+    /// Waits for the room that an answer of at most `size_max_bytes` needs; it takes none of a lane
+    /// while its connection's answers are little. Of a fetch the frame is counted in: nothing else
+    /// charges for it.
+    pub(crate) async fn reserve(
+        &self,
+        to: AnswerTo,
+        size_max_bytes: usize,
+        own: &OwnAnswers,
+    ) -> Reserved {
+        let bytes = size_max_bytes as u64;
+        let own = own.0.try_acquire(bytes).expect("a connection's own has no limit of its own");
+        let mut reserved = Reserved { own, lane: None, size_max_bytes };
+        if !reserved.is_little() {
+            let lane = self.lane(to, size_max_bytes);
+            // What is larger than all of it has all of it: then it is alone.
+            let permit = lane.acquire(bytes.min(lane.limit_bytes())).await;
+            reserved.lane = Some(permit.expect("no more is asked for than there is"));
+        }
+        reserved
     }
 
-    /// The same for a produce.
-    pub(crate) async fn reserve_produce(&self, size_max_bytes: usize) -> Option<Reserved> {
-        reserve(&self.other, size_max_bytes, FREE_PRODUCE_BYTES).await
-    }
-
-    /// The same for a fetch, whose frame is counted in: nothing else charges for it.
-    pub(crate) async fn reserve_fetch(&self, size_max_bytes: usize) -> Option<Reserved> {
-        let is_wide = size_max_bytes as u64 > ANSWERS_BYTES / WIDE_SHARE;
-        let lane = if is_wide { &self.wide_fetch } else { &self.fetch };
-        reserve(lane, size_max_bytes, FREE_BYTES).await
+    fn lane(&self, to: AnswerTo, size_max_bytes: usize) -> &Budget {
+        match to {
+            _ if size_max_bytes > WIDE_FROM_BYTES => &self.wide,
+            AnswerTo::Fetch => &self.fetch,
+            AnswerTo::Produce => &self.produce,
+            AnswerTo::Other => &self.other,
+        }
     }
 
     /// A place for a fetch that holds `held_bytes` while it waits, and has `reserved` room for its
     /// answer until then. None if it would hold more than its share, or all places are taken: it
     /// is answered at once, which every client understands, and stops no other.
-    pub(crate) fn park(&self, reserved: Option<&Reserved>, held_bytes: usize) -> Option<Place> {
-        if reserved.is_none() {
+    pub(crate) fn park(&self, reserved: &Reserved, held_bytes: usize) -> Option<Place> {
+        if reserved.lane.is_none() {
             return Some(Place { _held: None });
         }
         let held_bytes = held_bytes as u64;
@@ -79,22 +119,32 @@ impl AnswerMemory {
     }
 }
 
-async fn reserve(lane: &Budget, bytes: usize, free_bytes: usize) -> Option<Reserved> {
-    if bytes <= free_bytes {
-        return None;
+impl OwnAnswers {
+    /// A connection that was asked nothing.
+    pub(crate) fn new() -> OwnAnswers {
+        OwnAnswers(Budget::new("memory for one connection's answers", u64::MAX))
     }
-    // What is larger than all of it has all of it: then it is alone.
-    let permit = lane.acquire((bytes as u64).min(lane.limit_bytes())).await;
-    let permit = permit.expect("no more is asked for than there is");
-    Some(Reserved { permit, size_max_bytes: bytes, free_bytes })
+
+    /// Whether the connection may be read: its answers do not hold too much.
+    pub(crate) fn may_read_on(&self) -> bool {
+        self.0.used_bytes() < UNREAD_BYTES_MAX
+    }
 }
 
 /// Room that is kept for an answer while it is made.
 pub(crate) struct Reserved {
-    permit: Permit,
-    /// What the answer takes at most: what the permit is worth, or more than there is in all.
+    own: Permit,
+    lane: Option<Permit>,
+    /// What the answer takes at most: what the permits are worth, or more than a lane has in all.
     size_max_bytes: usize,
-    free_bytes: usize,
+}
+
+/// What an answer holds until it is sent.
+pub(crate) struct Held {
+    /// Of a lane, which others wait for; none if it is little.
+    pub(crate) lane: Option<Permit>,
+    /// Of its connection's own.
+    pub(crate) own: Permit,
 }
 
 impl Reserved {
@@ -103,17 +153,25 @@ impl Reserved {
         self.size_max_bytes
     }
 
-    /// The answer is made, and takes `size_bytes`: what it holds until it is sent, none if that is
-    /// little.
-    pub(crate) fn settle(self, size_bytes: usize) -> Option<Permit> {
-        let Reserved { mut permit, size_max_bytes, free_bytes } = self;
+    /// The answer is made, and takes `size_bytes`.
+    pub(crate) fn settle(self, size_bytes: usize) -> Held {
         // What a client sends may not end the broker: in a release a wrong estimate costs memory.
         debug_assert!(
-            size_bytes <= size_max_bytes,
-            "an answer of {size_bytes} bytes, for which {size_max_bytes} were reserved"
+            size_bytes <= self.size_max_bytes,
+            "an answer of {size_bytes} bytes, for which {} were reserved",
+            self.size_max_bytes
         );
-        permit.shrink_to(size_bytes as u64);
-        (size_bytes > free_bytes).then_some(permit)
+        let mut reserved = self;
+        reserved.own.shrink_to(size_bytes as u64);
+        let is_little = reserved.is_little();
+        let Reserved { own, mut lane, .. } = reserved;
+        lane.iter_mut().for_each(|permit| permit.shrink_to(size_bytes as u64));
+        Held { lane: lane.filter(|_| !is_little), own }
+    }
+
+    /// Whether all of the connection's answers together are so little that no lane is charged.
+    fn is_little(&self) -> bool {
+        self.own.budget_used_bytes() <= OWN_BYTES
     }
 }
 
@@ -130,35 +188,64 @@ mod tests {
         }
     }
 
-    fn reserved(memory: &AnswerMemory) -> Reserved {
-        poll(memory.reserve_fetch(FREE_BYTES + 1)).flatten().expect("there is room")
+    /// What a connection that was asked nothing else gets at once.
+    fn reserve(memory: &AnswerMemory, to: AnswerTo, size: usize) -> Option<Reserved> {
+        poll(memory.reserve(to, size, &OwnAnswers::new()))
     }
+
+    const OWN: usize = OWN_BYTES as usize;
 
     #[test]
     fn a_fetch_waits_in_its_share_and_a_little_one_always() {
         let memory = AnswerMemory::new();
         let share = (PARKED_BYTES / PARKED_SHARE) as usize;
-        let reserved = reserved(&memory);
-        assert!(memory.park(Some(&reserved), share + 1).is_none());
-        let park = |_| memory.park(Some(&reserved), share).expect("it is its share");
+        let reserved = reserve(&memory, AnswerTo::Fetch, OWN + 1).expect("there is room");
+        assert!(memory.park(&reserved, share + 1).is_none());
+        let park = |_| memory.park(&reserved, share).expect("it is its share");
         let mut places: Vec<Place> = (0..PARKED_SHARE).map(park).collect();
-        assert!(memory.park(Some(&reserved), 1).is_none(), "all places are taken");
-        assert!(memory.park(None, FREE_BYTES).is_some());
+        assert!(memory.park(&reserved, 1).is_none(), "all places are taken");
+        let little = reserve(&memory, AnswerTo::Fetch, OWN).expect("it needs no room");
+        assert!(memory.park(&little, OWN).is_some());
         places.pop();
-        assert!(memory.park(Some(&reserved), 1).is_some());
+        assert!(memory.park(&reserved, 1).is_some());
     }
 
     #[test]
-    fn a_fetch_waits_for_no_wider_ones_and_a_little_one_for_nobody() {
+    fn no_kind_waits_for_another_nor_for_wide_ones_and_a_little_one_for_nobody() {
+        use AnswerTo::{Fetch, Other, Produce};
         let memory = AnswerMemory::new();
-        let wide = poll(memory.reserve_fetch(ANSWERS_BYTES as usize)).expect("nobody was first");
-        let share = (ANSWERS_BYTES / WIDE_SHARE) as usize;
-        assert!(poll(memory.reserve_fetch(share + 1)).is_none(), "it waits");
-        let reserve = |_| poll(memory.reserve_fetch(share)).flatten().expect("there is room");
-        let all: Vec<Reserved> = (0..WIDE_SHARE).map(reserve).collect();
-        assert!(poll(memory.reserve_fetch(FREE_BYTES + 1)).is_none(), "it waits");
-        assert!(poll(memory.reserve_fetch(FREE_BYTES)).is_some_and(|r| r.is_none()));
-        drop((wide, all));
-        assert!(poll(memory.reserve_fetch(share + 1)).flatten().is_some());
+        let _wide = reserve(&memory, Other, WIDE_BYTES as usize).expect("nobody was first");
+        for kind in [Fetch, Produce, Other] {
+            assert!(reserve(&memory, kind, WIDE_FROM_BYTES + 1).is_none(), "{kind:?} waits");
+        }
+        let mut all = Vec::new();
+        for kind in [Other, Fetch, Produce] {
+            let free = reserve(&memory, kind, WIDE_FROM_BYTES);
+            all.push(free.expect("of this kind nobody was first"));
+            while let Some(another) = reserve(&memory, kind, WIDE_FROM_BYTES) {
+                all.push(another);
+            }
+            assert!(reserve(&memory, kind, OWN + 1).is_none(), "{kind:?} is full");
+            assert!(reserve(&memory, kind, OWN).is_some(), "and a little one needs no room");
+        }
+    }
+
+    #[test]
+    fn what_a_connection_has_not_read_counts_together() {
+        let (memory, own) = (AnswerMemory::new(), OwnAnswers::new());
+        let reserve = |size| poll(memory.reserve(AnswerTo::Produce, size, &own));
+        let first = reserve(OWN / 2).expect("there is room").settle(OWN / 2);
+        assert!(first.lane.is_none());
+        let second = reserve(OWN).expect("there is room");
+        assert!(second.lane.is_some());
+        let second = second.settle(100);
+        assert!(second.lane.is_none(), "together they are little");
+        let mut unread = Vec::new();
+        while own.may_read_on() {
+            unread.push(reserve(1 << 20).expect("there is room").settle(1 << 20));
+        }
+        assert!(unread.len() == 2 && unread.iter().all(|held| held.lane.is_some()));
+        unread.pop();
+        assert!(own.may_read_on());
     }
 }

@@ -6,12 +6,16 @@
 //! been answered, and nothing is read meanwhile.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
 
 use connection::{
-    Charge, Frame, FrameLimits, FrameReader, Part, ReadError, Response, ResponseQueue,
-    ResponseSlot, ResponseWriter,
+    Charge, Frame, FrameLimits, FrameReader, Part, ReadError, RequestMemory, Response,
+    ResponseQueue, ResponseSlot, ResponseWriter,
 };
 use protocol::generated::request_body::RequestBody;
 use protocol::response::Answered;
@@ -19,15 +23,20 @@ use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
 use runtime::sync::{Signal, first};
 use runtime::{Lease, Socket, TaskClass};
 
-use crate::answer_memory::Reserved;
+use crate::answer_memory::{AnswerTo, OwnAnswers, Reserved};
 use crate::handlers;
 use crate::handlers::answer_size::{NamesTooMuch, answer_size_max};
+use crate::handlers::fetch::Asker;
 use crate::handlers::produce::{BegunProduce, Outcome};
 use crate::shard::Core;
 
 /// Requests of one connection that may wait for their answers at once. Kafka's clients have at most
 /// five; what more there is waits in the socket.
 pub(crate) const IN_FLIGHT_MAX: usize = 32;
+
+/// How long a request waits for its peer to read what was asked before, if it is large, and for
+/// room for its answer: until each who holds some has had the time to read it, twice.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Why a connection was closed by us.
 enum Closed {
@@ -39,6 +48,12 @@ enum Closed {
     Names(NamesTooMuch),
     /// An answer that the wire can't carry.
     Encode(EncodeError),
+    /// There was no room for a request of so many bytes to wait in.
+    NoRoom { size: usize },
+    /// The answers before a request of so many bytes are not read.
+    Unread { size: usize },
+    /// There was no memory for an answer.
+    NoMemory,
     /// The broker stops, or the peer takes no answers any more.
     Quietly,
 }
@@ -50,6 +65,22 @@ impl fmt::Display for Closed {
             Closed::Decode(e) => e.fmt(f),
             Closed::Names(e) => e.fmt(f),
             Closed::Encode(e) => write!(f, "an answer could not be written: {e}"),
+            Closed::NoRoom { size } => write!(
+                f,
+                "a request of {size} bytes would have to wait for peers that do not read their \
+                 answers, and too many do so already: raise ringmain.request.bytes, or close them"
+            ),
+            Closed::Unread { size } => write!(
+                f,
+                "a request of {size} bytes behind answers that its peer has not read within {} s",
+                WAIT_MAX.as_secs()
+            ),
+            Closed::NoMemory => write!(
+                f,
+                "a request waited {} s for memory for its answer, which others do not read: ask \
+                 for fewer topics or partitions at once",
+                WAIT_MAX.as_secs()
+            ),
             Closed::Quietly => write!(f, "closed"),
         }
     }
@@ -66,7 +97,8 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     let reader = FrameReader::new(socket.clone(), limits, &queue);
     let writer = ResponseWriter::new(core.shard.clone(), socket.clone(), queue.clone());
     let writer = core.shard.spawn(TaskClass::Foreground, "responses", writer.run());
-    let closed = run(core, reader, &queue, &socket, stop).await;
+    let answers = OwnAnswers::new();
+    let closed = Session { core, reader, queue: &queue, socket: &socket, answers }.run(stop).await;
     match &closed {
         Closed::Quietly | Closed::Read(ReadError::Closed | ReadError::Idle | ReadError::Io(_)) => {}
         _ => core.warn_of_peer(format_args!("{peer}: connection closed: {closed}")),
@@ -75,112 +107,154 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     let _peer_is_gone_too = writer.await;
 }
 
-async fn run(
-    core: &Rc<Core>,
-    mut reader: FrameReader,
-    queue: &ResponseQueue,
-    socket: &Socket,
-    stop: &Signal,
-) -> Closed {
-    loop {
-        let frame = match next_frame(core, &mut reader, stop).await {
-            Some(Ok(frame)) => frame,
-            Some(Err(e)) => return Closed::Read(e),
-            None => return Closed::Quietly,
-        };
-        if let Err(closed) = handle(core, frame, queue, socket).await {
-            return closed;
+/// A connection and what is done for it.
+struct Session<'a> {
+    core: &'a Rc<Core>,
+    reader: FrameReader,
+    queue: &'a ResponseQueue,
+    socket: &'a Socket,
+    answers: OwnAnswers,
+}
+
+impl Session<'_> {
+    async fn run(mut self, stop: &Signal) -> Closed {
+        loop {
+            let frame = match self.next_frame(stop).await {
+                Some(Ok(frame)) => frame,
+                Some(Err(e)) => return Closed::Read(e),
+                None => return Closed::Quietly,
+            };
+            if let Err(closed) = self.handle(frame).await {
+                return closed;
+            }
         }
+    }
+
+    /// The next frame, none if the broker stops. Nothing is read while the connection waits for as
+    /// many answers as it may, or its peer does not read them.
+    async fn next_frame(&mut self, stop: &Signal) -> Option<Result<Frame, ReadError>> {
+        let Session { core, reader, queue, answers, .. } = self;
+        let stopped = stop.wait_until(|| core.stopping.get().then_some(None));
+        let next = async {
+            queue.ready(|| answers.may_read_on()).await;
+            Some(reader.next().await)
+        };
+        first(stopped, next).await
+    }
+
+    async fn handle(&mut self, frame: Frame) -> Result<(), Closed> {
+        let Frame { bytes, charge } = match is_of(ApiKey::Produce, &frame.bytes) {
+            true => frame,
+            false => self.alone(frame).await?,
+        };
+        let core = self.core;
+        let bytes = match charge.is_of_block() && is_of(ApiKey::Fetch, &bytes) {
+            // It may wait for minutes, and blocks are for requests that don't.
+            true => Lease::from(&bytes[..]),
+            false => bytes,
+        };
+        let slot = self.queue.reserve().await.ok_or(Closed::Quietly)?;
+        let Request { header, body } = match decode_request(&bytes) {
+            Ok(request) => request,
+            Err(DecodeError::UnsupportedVersion {
+                api_key: ApiKey::ApiVersions,
+                correlation_id,
+                ..
+            }) => {
+                let body = handlers::api_versions::unsupported(correlation_id);
+                respond(slot, body.map_err(Closed::Encode)?, None);
+                return Ok(());
+            }
+            Err(e) => return Err(Closed::Decode(e)),
+        };
+        let size = answer_size_max(&core.view(), header.api_version, &body);
+        let size = size.map_err(Closed::Names)?;
+        let (parts, reserved) = match body {
+            RequestBody::Produce(produce) => {
+                let room = core.answer_memory.reserve(AnswerTo::Produce, size, &self.answers);
+                let (reserved, charge) = apart(core, charge, bytes.len(), room).await?;
+                // It may wait for the disk: it does so beside the requests that never do.
+                let charge = core.request_memory.move_to_bulk(charge, bytes.len()).await;
+                let begun = handlers::produce::begin(core, &bytes, header, produce).await;
+                core.spawn("produce", finish_produce(begun, charge, slot, reserved));
+                return Ok(());
+            }
+            RequestBody::Fetch(fetch) => {
+                let size = size + bytes.len();
+                let room = core.answer_memory.reserve(AnswerTo::Fetch, size, &self.answers);
+                let (reserved, charge) = apart(core, charge, bytes.len(), room).await?;
+                // It may wait for minutes: its frame is charged for elsewhere.
+                drop(charge);
+                self.reader.set_apart();
+                let fetch = (Answered::from(header), fetch);
+                let asker = Asker { peer: self.socket, answers: &self.answers };
+                let answer = handlers::fetch::handle(core, &bytes, fetch, reserved, asker).await;
+                answer.map_err(Closed::Encode)?
+            }
+            body => {
+                let room = core.answer_memory.reserve(AnswerTo::Other, size, &self.answers);
+                let (reserved, charge) = apart(core, charge, bytes.len(), room).await?;
+                let parts = handlers::handle(core, header, body).await.map_err(Closed::Encode)?;
+                drop(charge);
+                (parts, reserved)
+            }
+        };
+        respond(slot, parts, Some(reserved));
+        Ok(())
+    }
+
+    /// The frame when everything before it has been answered, and its peer has taken that.
+    /// Meanwhile it holds nothing that others need; a small one may wait for as long as the peer
+    /// likes to read.
+    async fn alone(&mut self, frame: Frame) -> Result<Frame, Closed> {
+        if self.queue.is_drained() {
+            return Ok(frame);
+        }
+        let size = frame.bytes.len();
+        let frame = frame.set_apart(&self.core.request_memory).ok_or(Closed::NoRoom { size })?;
+        self.reader.set_apart();
+        if RequestMemory::is_small(size) {
+            self.queue.drained().await;
+        } else {
+            let drained = self.core.shard.timeout(WAIT_MAX, self.queue.drained()).await;
+            drained.map_err(|_| Closed::Unread { size })?;
+        }
+        Ok(frame)
     }
 }
 
-/// The next frame, none if the broker stops.
-async fn next_frame(
+/// What `room` gives, and what the frame of `size` bytes holds then: nothing that others need, if
+/// that takes a while.
+async fn apart(
     core: &Core,
-    reader: &mut FrameReader,
-    stop: &Signal,
-) -> Option<Result<Frame, ReadError>> {
-    let stopped = stop.wait_until(|| core.stopping.get().then_some(None));
-    first(stopped, async { Some(reader.next().await) }).await
+    charge: Charge,
+    size: usize,
+    room: impl Future<Output = Reserved>,
+) -> Result<(Reserved, Charge), Closed> {
+    let mut room = pin!(room);
+    if let Poll::Ready(reserved) = poll_fn(|cx| Poll::Ready(room.as_mut().poll(cx))).await {
+        return Ok((reserved, charge));
+    }
+    let charge = core.request_memory.set_apart(charge, size).ok_or(Closed::NoRoom { size })?;
+    let reserved = core.shard.timeout(WAIT_MAX, room).await;
+    Ok((reserved.map_err(|_| Closed::NoMemory)?, charge))
 }
 
-async fn handle(
-    core: &Rc<Core>,
-    frame: Frame,
-    queue: &ResponseQueue,
-    socket: &Socket,
-) -> Result<(), Closed> {
-    let Frame { bytes, charge } = frame;
-    let bytes = match charge.is_of_block() && is_fetch(&bytes) {
-        // It may wait for minutes, and blocks are for requests that don't.
-        true => Lease::from(&bytes[..]),
-        false => bytes,
-    };
-    let Request { header, body } = match decode_request(&bytes) {
-        Ok(request) => request,
-        Err(DecodeError::UnsupportedVersion {
-            api_key: ApiKey::ApiVersions,
-            correlation_id,
-            ..
-        }) => {
-            queue.drained().await;
-            let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
-            let body = handlers::api_versions::unsupported(correlation_id);
-            respond(slot, body.map_err(Closed::Encode)?, None);
-            return Ok(());
-        }
-        Err(e) => return Err(Closed::Decode(e)),
-    };
-    let size = answer_size_max(&core.view(), header.api_version, &body).map_err(Closed::Names)?;
-    let body = match body {
-        RequestBody::Produce(produce) => {
-            let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
-            // It may wait for the disk: it does so beside the requests that never do.
-            let charge = core.request_memory.move_to_bulk(charge).await;
-            let reserved = core.answer_memory.reserve_produce(size).await;
-            let begun = handlers::produce::begin(core, &bytes, header, produce).await;
-            core.spawn("produce", finish_produce(begun, charge, slot, reserved));
-            return Ok(());
-        }
-        body => body,
-    };
-    queue.drained().await;
-    let slot = queue.reserve().await.ok_or(Closed::Quietly)?;
-    let (parts, reserved) = match body {
-        RequestBody::Fetch(fetch) => {
-            let reserved = core.answer_memory.reserve_fetch(size + bytes.len()).await;
-            // It may wait for minutes: its frame is charged for elsewhere.
-            drop(charge);
-            let fetch = (Answered::from(header), fetch);
-            let answer = handlers::fetch::handle(core, &bytes, fetch, reserved, socket).await;
-            answer.map_err(Closed::Encode)?
-        }
-        body => {
-            let reserved = core.answer_memory.reserve(size).await;
-            let parts = handlers::handle(core, header, body).await.map_err(Closed::Encode)?;
-            drop(charge);
-            (parts, reserved)
-        }
-    };
-    respond(slot, parts, reserved);
-    Ok(())
-}
-
-/// Whether a frame is a fetch, by its first field.
-fn is_fetch(frame: &[u8]) -> bool {
-    frame.starts_with(&ApiKey::Fetch.number().to_be_bytes())
+/// Whether a frame is a request of this API, by its first field.
+fn is_of(api: ApiKey, frame: &[u8]) -> bool {
+    frame.starts_with(&api.number().to_be_bytes())
 }
 
 async fn finish_produce(
     begun: BegunProduce,
     charge: Charge,
     slot: ResponseSlot,
-    reserved: Option<Reserved>,
+    reserved: Reserved,
 ) {
     let outcome = begun.finish().await;
     drop(charge);
     match outcome {
-        Outcome::Answer(parts) => respond(slot, parts, reserved),
+        Outcome::Answer(parts) => respond(slot, parts, Some(reserved)),
         Outcome::Silence => slot.respond(Response::Nothing),
         Outcome::Close => slot.respond(Response::Close),
     }
@@ -193,7 +267,7 @@ fn respond(slot: ResponseSlot, parts: Vec<Part>, reserved: Option<Reserved>) {
         // The log's; and what is lent is let go while the peer is slow.
         Part::Kept(_) | Part::Lent(_) | Part::File { .. } => 0,
     });
-    let size_bytes = own.sum();
-    let charge = reserved.and_then(|reserved| reserved.settle(size_bytes));
-    slot.respond(Response::Send { parts, charge });
+    let held = reserved.map(|reserved| reserved.settle(own.sum()));
+    let (charge, own) = held.map_or((None, None), |held| (held.lane, Some(held.own)));
+    slot.respond(Response::Send { parts, charge, own });
 }

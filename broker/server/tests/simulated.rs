@@ -23,3 +23,5 @@ mod produce;
 mod quarantine;
 #[path = "simulated/restart.rs"]
 mod restart;
+#[path = "simulated/unread.rs"]
+mod unread;

@@ -128,6 +128,11 @@ impl Permit {
         self.bytes
     }
 
+    /// What is given out of its budget in all.
+    pub fn budget_used_bytes(&self) -> u64 {
+        self.ledger.used.get()
+    }
+
     /// Takes in what another permit of the same budget is worth.
     pub fn join(&mut self, other: Permit) {
         assert!(Rc::ptr_eq(&self.ledger, &other.ledger), "{} is not its budget", self.ledger.name);

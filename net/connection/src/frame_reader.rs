@@ -53,6 +53,20 @@ pub struct Frame {
     pub charge: Charge,
 }
 
+impl Frame {
+    /// The frame in memory of its own, as one that waits for some peer, so that it holds nothing
+    /// that others need. None if there is no room to wait in.
+    pub fn set_apart(self, memory: &RequestMemory) -> Option<Frame> {
+        let Frame { bytes, charge } = self;
+        if !charge.is_of_block() {
+            let charge = memory.set_apart(charge, bytes.len())?;
+            return Some(Frame { bytes, charge });
+        }
+        let charge = memory.waiting(bytes.len())?;
+        Some(Frame { bytes: Lease::from(&bytes[..]), charge })
+    }
+}
+
 /// Why there is no next frame.
 #[derive(Debug)]
 pub enum ReadError {
@@ -167,6 +181,17 @@ impl FrameReader {
         self.last_size = size;
         self.proven_size = size.max(self.proven_size - self.proven_size / 8);
         Ok(frame)
+    }
+
+    /// The next frame will not be asked for in a while: what has come of it gives back its block,
+    /// if there is room for it elsewhere.
+    pub fn set_apart(&mut self) {
+        if self.block.is_some()
+            && let Some(charge) = self.limits.memory.waiting(self.pending.len())
+        {
+            self.pending = Lease::from(&self.pending[..]);
+            self.block = charge.into_block();
+        }
     }
 
     /// A frame that is pending as a whole.

@@ -7,11 +7,12 @@
 //!              └── ask the lenders for the next 256 KiB ◄── wait until it takes bytes again
 //! ```
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use runtime::{Lease, Shard, SharedFile, Socket};
+use runtime::{Instant, Lease, Shard, SharedFile, Socket};
 
 use crate::part::{Lender, Lent, Part, Place};
 
@@ -24,23 +25,52 @@ const STEP_PIECES: usize = 256;
 /// that takes 9 KB a second is not called silent.
 const FILE_STEP_SIZE: u64 = STEP_SIZE;
 
+/// How slow a peer may be.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience {
+    /// It may take nothing, or not all of a file's step, for so long.
+    Silence(Duration),
+    /// It takes so many bytes a second, and may be so far behind that.
+    Pace { behind_max: Duration, bytes_a_second: u64 },
+}
+
 /// Where to, and how patiently.
 pub(crate) struct Way<'a> {
-    pub(crate) shard: &'a Shard,
-    pub(crate) socket: &'a Socket,
-    /// How long the peer may take nothing, or not all of a file's step.
-    pub(crate) patience: Duration,
+    shard: &'a Shard,
+    socket: &'a Socket,
+    patience: Patience,
+    began: Instant,
+    /// What the peer has taken.
+    taken: Cell<u64>,
 }
 
 impl Way<'_> {
+    /// A way that begins now.
+    pub(crate) fn new<'a>(shard: &'a Shard, socket: &'a Socket, patience: Patience) -> Way<'a> {
+        Way { shard, socket, patience, began: shard.now(), taken: Cell::new(0) }
+    }
+
     /// Waits for what depends on the peer.
     async fn patiently(&self, sending: impl Future<Output = io::Result<()>>) -> io::Result<()> {
-        let silent = |_| {
-            let seconds = self.patience.as_secs();
-            let text = format!("the peer took less than {STEP_SIZE} bytes in {seconds} s");
+        let patience = match self.patience {
+            Patience::Silence(max) => max,
+            Patience::Pace { behind_max, bytes_a_second } => {
+                let due = self.began + behind_max;
+                let due = due + Duration::from_secs(self.taken.get() / bytes_a_second);
+                due.since(self.shard.now())
+            }
+        };
+        let slow = |_| {
+            let (taken, seconds) = (self.taken.get(), self.shard.now().since(self.began).as_secs());
+            let text = format!("the peer took {taken} bytes of its answers in {seconds} s");
             io::Error::new(io::ErrorKind::TimedOut, text)
         };
-        self.shard.timeout(self.patience, sending).await.map_err(silent)?
+        self.shard.timeout(patience, sending).await.map_err(slow)?
+    }
+
+    /// The peer has taken so many bytes more.
+    fn took(&self, bytes: u64) {
+        self.taken.set(self.taken.get() + bytes);
     }
 }
 
@@ -81,6 +111,7 @@ impl Outgoing {
                     // It takes as long as the peer wants; what is behind is asked for again then.
                     self.let_go();
                     way.patiently(way.socket.send_file(&file, position, step)).await?;
+                    way.took(step);
                     skip_front(&mut self.0, step);
                 }
                 Piece::Lent { rest: None, .. } => self.ask_again().await?,
@@ -96,6 +127,7 @@ impl Outgoing {
         let sent = way.socket.try_send_vectored(&step).await?;
         drop(step);
         if sent > 0 {
+            way.took(sent as u64);
             self.advance(sent);
             return Ok(());
         }

@@ -2,14 +2,18 @@
 //! large requests shuts out the small ones.
 //!
 //! ```text
-//! small   frames of up to 16 KiB: heartbeats and metadata pass when the rest is full
-//! bulk    the beginnings of larger frames, as far as they have come; blocks of received bytes
-//! large   whole frames that outgrow an eighth of bulk, one or a few at a time
+//! small    frames of up to 16 KiB: heartbeats and metadata pass when the rest is full
+//! bulk     the beginnings of larger frames, as far as they have come; blocks of received bytes
+//! large    whole frames that outgrow an eighth of bulk, one or a few at a time
+//! waiting  frames that came whole and can't be handled before some peer has read its answers
 //! ```
 //!
 //! A frame holds at most a few times the bytes that came of it, whatever it claims; one that moves
 //! to the large lane gives back what it held of bulk. Frames that are half received may wait for
 //! each other's room all the same: [`RequestMemory::watch`] ends those that take too long.
+//!
+//! Nobody waits for room in the waiting lane: what finds none there is not waited with. A small
+//! frame needs none: each connection has room for one.
 
 use std::rc::Rc;
 
@@ -21,8 +25,13 @@ use crate::watch::Watch;
 const SMALL_FRAME_MAX: usize = 16 * 1024;
 /// One part in so many of the memory is the small lane.
 const SMALL_SHARE: u64 = 8;
+/// One part in so many of the memory is the waiting lane.
+const WAITING_SHARE: u64 = 8;
 /// One part in so many of bulk is what a frame may hold there.
 const BULK_FRAME_SHARE: u64 = 8;
+/// One part in so many of the waiting lane is what a frame may hold there: with the defaults, 2.8
+/// MiB, a fetch of 100,000 partitions.
+const WAITING_FRAME_SHARE: u64 = 4;
 
 /// The memory of the requests that a shard is reading and handling. Clones are the same memory.
 #[derive(Clone)]
@@ -32,6 +41,7 @@ struct Lanes {
     small: Budget,
     bulk: Budget,
     large: Budget,
+    waiting: Budget,
     watch: Watch,
 }
 
@@ -43,6 +53,9 @@ pub struct Charge(Holds);
 enum Holds {
     Small(Permit),
     Other(Permit),
+    Waiting(Permit),
+    /// A small frame that waits, for which its connection has room.
+    Nothing,
     /// Given back with the last request of the block.
     Block(Rc<Permit>),
 }
@@ -54,11 +67,14 @@ impl RequestMemory {
         let large = u64::from(frame_size_max);
         let rest = limit_bytes.saturating_sub(large).max(limit_bytes / 4);
         let small = (rest / SMALL_SHARE).max(SMALL_FRAME_MAX as u64);
-        let bulk = rest.saturating_sub(small).max(BULK_FRAME_SHARE * SMALL_FRAME_MAX as u64);
+        let waiting = rest / WAITING_SHARE;
+        let bulk = rest.saturating_sub(small + waiting);
+        let bulk = bulk.max(BULK_FRAME_SHARE * SMALL_FRAME_MAX as u64);
         RequestMemory(Rc::new(Lanes {
             small: Budget::new("memory for small requests", small),
             bulk: Budget::new("memory for requests with records", bulk),
             large: Budget::new("memory for large requests", large),
+            waiting: Budget::new("memory for requests that wait for peers", waiting),
             watch: Watch::default(),
         }))
     }
@@ -72,19 +88,47 @@ impl RequestMemory {
 
     /// What is held now.
     pub fn used_bytes(&self) -> u64 {
-        let Lanes { small, bulk, large, .. } = &*self.0;
-        small.used_bytes() + bulk.used_bytes() + large.used_bytes()
+        let Lanes { small, bulk, large, waiting, .. } = &*self.0;
+        [small, bulk, large, waiting].iter().map(|lane| lane.used_bytes()).sum()
     }
 
-    /// Waits until what a small request holds is held of bulk instead: requests that the disk may
-    /// hold up do not fill the lane of those that it can't.
-    pub async fn move_to_bulk(&self, charge: Charge) -> Charge {
+    /// Waits until what a request of `size` bytes holds of the lanes that the disk may not fill is
+    /// held of bulk instead: those of small requests, and of those that wait for peers.
+    pub async fn move_to_bulk(&self, charge: Charge, size: usize) -> Charge {
         match charge.0 {
-            Holds::Small(permit) => {
-                Charge(Holds::Other(acquire(&self.0.bulk, permit.bytes() as usize).await))
+            Holds::Small(_) | Holds::Waiting(_) | Holds::Nothing => {
+                Charge(Holds::Other(acquire(&self.0.bulk, size).await))
             }
             other => Charge(other),
         }
+    }
+
+    /// A request of `size` bytes that came whole is to wait for some peer, and gives back what
+    /// others need. None if there is no room to wait in: then it must end. A share of a block is
+    /// kept, as blocks never take all of their lane; [`Frame::set_apart`] gives that back too.
+    ///
+    /// [`Frame::set_apart`]: crate::Frame::set_apart
+    pub fn set_apart(&self, charge: Charge, size: usize) -> Option<Charge> {
+        match charge.0 {
+            Holds::Small(_) | Holds::Other(_) => self.waiting(size),
+            kept => Some(Charge(kept)),
+        }
+    }
+
+    /// What a frame of `size` bytes holds while it waits for some peer; none if there is no room.
+    pub(crate) fn waiting(&self, size: usize) -> Option<Charge> {
+        if size <= SMALL_FRAME_MAX {
+            return Some(Charge(Holds::Nothing));
+        }
+        let lane = &self.0.waiting;
+        let fits = size as u64 <= lane.limit_bytes() / WAITING_FRAME_SHARE;
+        let permit = fits.then(|| lane.try_acquire(size as u64))??;
+        Some(Charge(Holds::Waiting(permit)))
+    }
+
+    /// Whether a frame of `size` bytes waits in the room that its connection has for one.
+    pub fn is_small(size: usize) -> bool {
+        size <= SMALL_FRAME_MAX
     }
 
     /// A small frame that has come already.
@@ -123,7 +167,9 @@ impl RequestMemory {
             Holds::Small(permit) => permit.join(acquire(small, wanted - permit_size(permit)).await),
             Holds::Other(permit) if outgrown => *permit = acquire(large, size).await,
             Holds::Other(permit) => permit.join(acquire(bulk, wanted - permit_size(permit)).await),
-            Holds::Block(_) => unreachable!("a begun frame has memory of its own"),
+            Holds::Block(_) | Holds::Waiting(_) | Holds::Nothing => {
+                unreachable!("a begun frame has memory of its own, and is not whole")
+            }
         }
         if outgrown { size } else { wanted }
     }
@@ -148,6 +194,17 @@ impl Charge {
     pub(crate) fn of_block(block: &Rc<Permit>) -> Charge {
         Charge(Holds::Block(block.clone()))
     }
+
+    /// The same of what waits, to be shared by all that lies in it; none if it holds nothing.
+    pub(crate) fn into_block(self) -> Option<Rc<Permit>> {
+        match self.0 {
+            Holds::Small(permit) | Holds::Other(permit) | Holds::Waiting(permit) => {
+                Some(Rc::new(permit))
+            }
+            Holds::Block(block) => Some(block),
+            Holds::Nothing => None,
+        }
+    }
 }
 
 fn permit_size(permit: &Permit) -> usize {
@@ -170,7 +227,7 @@ mod tests {
         let mut waiting = Vec::new();
         loop {
             let charge = poll(memory.whole(4096)).expect("the small lane is free");
-            match poll(memory.move_to_bulk(charge)) {
+            match poll(memory.move_to_bulk(charge, 4096)) {
                 Some(charge) => waiting.push(charge),
                 None => break,
             }
@@ -179,5 +236,30 @@ mod tests {
         assert!(poll(memory.whole(4096)).is_some());
         drop(waiting);
         assert_eq!(memory.used_bytes(), 0);
+    }
+
+    #[test]
+    fn requests_that_wait_for_peers_leave_every_other_lane() {
+        let memory = RequestMemory::new(16 << 20, 1 << 20);
+        let mut waiting = Vec::new();
+        // A quarter of the lane is the most that one may have.
+        let size = (15 << 20) / 8 / 4;
+        assert!(memory.waiting(size + 1).is_none());
+        loop {
+            let charge = poll(memory.begin(size, size)).expect("nothing is left of those before");
+            match memory.set_apart(charge, size) {
+                Some(charge) => waiting.push(charge),
+                None => break,
+            }
+        }
+        assert_eq!(waiting.len(), 4);
+        let small = poll(memory.whole(4096)).expect("the small lane is free");
+        let before = memory.used_bytes();
+        let small = memory.set_apart(small, 4096).expect("its connection has room for it");
+        assert_eq!(memory.used_bytes(), before - 4096);
+        let _at_work = poll(memory.move_to_bulk(small, 4096)).expect("bulk is free");
+        let one = waiting.pop().expect("there are four");
+        let _at_work = poll(memory.move_to_bulk(one, size)).expect("bulk is free");
+        assert!(memory.waiting(size).is_some());
     }
 }

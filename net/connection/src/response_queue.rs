@@ -16,8 +16,10 @@ pub enum Response {
     Send {
         /// In order.
         parts: Vec<Part>,
-        /// What the response holds of a budget until it is sent.
+        /// What the response holds of a budget until it is sent: others wait for it.
         charge: Option<Permit>,
+        /// What it holds of the connection's own, for which nobody else waits.
+        own: Option<Permit>,
     },
     /// Nothing: a produce with acks=0.
     Nothing,
@@ -72,13 +74,25 @@ impl ResponseQueue {
         Some(ResponseSlot { queue: self.clone(), sequence, filled: false })
     }
 
+    /// Waits until there is a place to take, and `also` holds, or nobody sends any more. It is
+    /// looked again whenever responses have left. Who reads the next request only then has nothing
+    /// in hand that would wait for its peer.
+    pub async fn ready(&self, also: impl Fn() -> bool) {
+        let shared = &self.0;
+        let free = || shared.queue.borrow().slots.len() < shared.depth_max && also();
+        let ready = || (shared.abandoned.get() || free()).then_some(());
+        shared.changed.wait_until(ready).await;
+    }
+
+    /// Whether [`drained`](ResponseQueue::drained) would not wait.
+    pub fn is_drained(&self) -> bool {
+        self.0.abandoned.get() || self.0.queue.borrow().slots.is_empty()
+    }
+
     /// Waits until every place that was taken has been answered and handed to the socket, or nobody
     /// sends any more.
     pub async fn drained(&self) {
-        let shared = &self.0;
-        let empty =
-            || (shared.abandoned.get() || shared.queue.borrow().slots.is_empty()).then_some(());
-        shared.changed.wait_until(empty).await;
+        self.0.changed.wait_until(|| self.is_drained().then_some(())).await;
     }
 
     /// The places that are done with so far, and those that are taken now.
@@ -188,10 +202,12 @@ mod tests {
     fn no_more_requests_are_taken_than_may_wait() {
         let queue = ResponseQueue::new(1);
         let slot = reserve(&queue);
-        assert!(poll(queue.reserve()).is_none());
+        assert!(poll(queue.reserve()).is_none() && poll(queue.ready(|| true)).is_none());
         slot.respond(Response::Nothing);
         assert!(poll(queue.front()).is_some() && poll(queue.reserve()).is_none());
         queue.sent(1);
+        assert!(poll(queue.ready(|| false)).is_none());
+        assert!(poll(queue.ready(|| true)).is_some());
         assert!(poll(queue.reserve()).flatten().is_some());
     }
 
@@ -208,6 +224,6 @@ mod tests {
         let _slot = reserve(&queue);
         queue.abandon();
         assert!(poll(queue.reserve()).expect("at once").is_none());
-        assert!(poll(queue.drained()).is_some());
+        assert!(poll(queue.drained()).is_some() && poll(queue.ready(|| false)).is_some());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use runtime::{Permit, Shard, Socket};
 
-use crate::outgoing::{Outgoing, Way};
+use crate::outgoing::{Outgoing, Patience, Way};
 use crate::part::Part;
 use crate::response_queue::{Response, ResponseQueue};
 
@@ -15,9 +15,12 @@ const GATHER_SIZE: u64 = 256 * 1024;
 
 /// How long a peer may take nothing of its responses: a consumer that is busy with what it has does
 /// not read, and nothing of ours waits for it. This is Kafka's `connections.max.idle.ms`.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// The same when the responses hold a part of a budget, which others wait for.
-const PATIENCE_WITH_CHARGE: Duration = Duration::from_secs(30);
+const SILENCE_MAX: Duration = Duration::from_secs(600);
+/// When the responses hold a part of a budget, which others wait for, a peer takes so much of them,
+/// or it is behind.
+const BYTES_A_SECOND: u64 = 32 * 1024;
+/// How far behind it may be: all the time that one has which takes nothing.
+const BEHIND_MAX: Duration = Duration::from_secs(30);
 
 /// Why no more responses can be sent.
 #[derive(Debug)]
@@ -49,7 +52,10 @@ struct Gathered {
     size: u64,
     /// How many responses are complete once it is sent.
     responses: usize,
+    /// What others wait for.
     charges: Vec<Permit>,
+    /// What nobody else waits for.
+    own: Vec<Permit>,
 }
 
 impl ResponseWriter {
@@ -75,8 +81,9 @@ impl ResponseWriter {
                 match response {
                     Response::Close => return self.flush(&mut gathered).await,
                     Response::Nothing => {}
-                    Response::Send { parts, charge } => {
+                    Response::Send { parts, charge, own } => {
                         gathered.charges.extend(charge);
+                        gathered.own.extend(own);
                         gathered.size += parts.iter().map(Part::size_bytes).sum::<u64>();
                         gathered.outgoing.push(parts);
                     }
@@ -95,12 +102,12 @@ impl ResponseWriter {
 
     async fn flush(&self, gathered: &mut Gathered) -> io::Result<()> {
         let patience = match gathered.charges.is_empty() {
-            true => PATIENCE,
-            false => PATIENCE_WITH_CHARGE,
+            true => Patience::Silence(SILENCE_MAX),
+            false => Patience::Pace { behind_max: BEHIND_MAX, bytes_a_second: BYTES_A_SECOND },
         };
-        let way = Way { shard: &self.shard, socket: &self.socket, patience };
-        gathered.outgoing.send(&way).await?;
+        gathered.outgoing.send(&Way::new(&self.shard, &self.socket, patience)).await?;
         gathered.charges.clear();
+        gathered.own.clear();
         self.queue.sent(std::mem::take(&mut gathered.responses));
         Ok(())
     }

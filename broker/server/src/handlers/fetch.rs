@@ -27,7 +27,7 @@ use runtime::{Lane, Lease, ShardId, Socket};
 use storage::AtLeast;
 
 use self::wait::Wait;
-use crate::answer_memory::Reserved;
+use crate::answer_memory::{AnswerTo, OwnAnswers, Reserved};
 use crate::error_codes::Refusal;
 use crate::message::{FetchFrom, Found, ReadFrom, Reply};
 use crate::router::ask_owners;
@@ -47,29 +47,35 @@ struct Looked<'a> {
     available: Vec<Result<u64, Refusal>>,
 }
 
+/// Who asks: the connection, and what its answers hold.
+pub(crate) struct Asker<'a> {
+    pub(crate) peer: &'a Socket,
+    pub(crate) answers: &'a OwnAnswers,
+}
+
 /// Answers a fetch with the places of its bytes. `reserved` is the room for the answer. While the
 /// fetch waits that is given back, and nothing is kept but its frame and what is watched.
 pub(crate) async fn handle(
     core: &Rc<Core>,
     frame: &Lease,
     (answered, request): (Answered, Request<'_>),
-    reserved: Option<Reserved>,
-    peer: &Socket,
-) -> Result<(Vec<Part>, Option<Reserved>), EncodeError> {
+    reserved: Reserved,
+    asker: Asker<'_>,
+) -> Result<(Vec<Part>, Reserved), EncodeError> {
     if let Some(code) = session_error(&request) {
         return Ok((empty(answered, code)?, reserved));
     }
     let (mut looked, mut reserved) = (look(core, &answered, request).await, reserved);
     if let Some(wait) = Wait::of(core, &looked)
-        && let Some(place) = wait::place(core, frame, reserved.as_ref(), &looked.asked)
+        && let Some(place) = wait::place(core, frame, &reserved, &looked.asked)
     {
-        let size_max_bytes = reserved.take().map(|reserved| reserved.size_max_bytes());
+        let size_max_bytes = reserved.size_max_bytes();
+        drop(reserved);
         let watched: Vec<(ShardId, FetchFrom)> = looked.asked.into_iter().flatten().collect();
         drop((looked.request, looked.available));
-        wait.run(core, watched, peer).await;
-        if let Some(size_max_bytes) = size_max_bytes {
-            reserved = core.answer_memory.reserve_fetch(size_max_bytes).await;
-        }
+        wait.run(core, watched, asker.peer).await;
+        let answers = asker.answers;
+        reserved = core.answer_memory.reserve(AnswerTo::Fetch, size_max_bytes, answers).await;
         drop(place);
         looked = look(core, &answered, decode_again(frame)).await;
     }

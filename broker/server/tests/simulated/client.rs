@@ -35,6 +35,11 @@ impl Client {
         self.socket.send(bytes.into()).await.expect("the broker reads");
     }
 
+    /// The same to a broker that may close the connection meanwhile.
+    pub async fn try_send_raw(&self, bytes: Vec<u8>) {
+        let _sent_or_closed = self.socket.send(bytes.into()).await;
+    }
+
     /// The next frame, none if the broker has closed the connection.
     pub async fn next_frame(&mut self) -> Option<Vec<u8>> {
         self.next_frame_after(async || ()).await
@@ -63,10 +68,15 @@ impl Client {
     /// Sends a request and does not wait.
     pub async fn send(&mut self, api_key: ApiKey, api_version: i16, body: &impl Message) {
         self.correlation_id += 1;
-        let correlation_id = self.correlation_id;
-        let header =
-            RequestHeader { api_key, api_version, correlation_id, client_id: Some("test") };
-        self.send_raw(encode_request(header, body).expect("it fits the version")).await;
+        let bytes = Client::encode((api_key, api_version), self.correlation_id, body);
+        self.send_raw(bytes).await;
+    }
+
+    /// A request as it is sent.
+    pub fn encode(api: (ApiKey, i16), correlation_id: i32, body: &impl Message) -> Vec<u8> {
+        let ((api_key, api_version), client_id) = (api, Some("test"));
+        let header = RequestHeader { api_key, api_version, correlation_id, client_id };
+        encode_request(header, body).expect("it fits the version")
     }
 
     /// The next response, which must answer request `correlation_id`.

@@ -41,7 +41,9 @@ impl Cluster {
         // The last ones come with the first client: then it is cut where it waits for one.
         let _cut_or_waiting = cluster.world.run_until(LIMIT, || disk.sync_points() >= at_sync);
         match end {
-            End::Stop => cluster.stop(),
+            End::Stop => {
+                cluster.stop();
+            }
             End::Kill => cluster.broker.kill(),
             End::PowerCut => cluster.broker.cut_power(),
         }
@@ -136,12 +138,14 @@ impl Cluster {
         self.start_again();
     }
 
-    /// SIGTERM, and waits for the end.
-    pub fn stop(&self) {
+    /// SIGTERM, and waits for the end. Says how long that took.
+    pub fn stop(&self) -> Duration {
+        let began = self.world.now();
         self.broker.request_shutdown();
         let ended = self.world.run_until(LIMIT, || !self.broker.is_running());
         assert_eq!(ended, Ended::Done, "{:#?}", self.world.log_lines());
         assert_eq!(self.broker.fatal_reason(), None);
+        self.world.now().since(began)
     }
 }
 

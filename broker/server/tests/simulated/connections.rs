@@ -7,7 +7,7 @@ use protocol::response::decode_response;
 use protocol::{ApiKey, ErrorCode};
 use runtime::TaskClass;
 
-use crate::client::{Client, batch, fetch_request, one};
+use crate::client::{Client, FETCH_VERSION, batch, fetch_request, one};
 use crate::cluster::Cluster;
 
 async fn is_served(client: &mut Client) {
@@ -111,5 +111,31 @@ fn a_stop_answers_what_was_begun_and_keeps_what_was_acknowledged() {
                 one(client.fetch(&fetch_request("t", &[(0, 0), (1, 0)], 0)).await.responses);
             assert!(found.partitions.iter().all(|p| p.high_watermark == 1), "{found:?}");
         });
+    }
+}
+
+/// One that looked for records while the others were released used to wait on, until it was aborted
+/// without an answer.
+#[test]
+fn a_stop_waits_for_no_fetch_whenever_it_came() {
+    for seed in 0..4 {
+        let cluster = Cluster::start(seed, &[]);
+        for step in 0..40 {
+            cluster.run(move |peer| async move {
+                let mut client = peer.connect().await;
+                client.create_topic("t", 2).await;
+                // It outlives this script.
+                let poll = async move {
+                    let request = fetch_request("t", &[(0, 0), (1, 0)], 60_000);
+                    client.send(ApiKey::Fetch, FETCH_VERSION, &request).await;
+                    client.next_frame().await
+                };
+                peer.shard.spawn(TaskClass::Foreground, "poll", poll).detach();
+                peer.shard.sleep(Duration::from_micros(25 * step)).await;
+            });
+            let took = cluster.stop();
+            assert!(took < Duration::from_secs(4), "seed {seed}, step {step}: {took:?}");
+            cluster.start_again();
+        }
     }
 }

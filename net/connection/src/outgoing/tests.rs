@@ -71,8 +71,8 @@ fn run(seed: u64) -> (Vec<u8>, u32) {
             let parts = (0..BATCHES).map(|i| Lent { lender: first.clone(), ..lend(&library, i) });
             outgoing.push(parts.map(Part::Lent).collect());
             outgoing.push(vec![Part::Memory(Lease::from(b"tail".to_vec()))]);
-            let patience = Duration::from_secs(1);
-            let way = Way { shard: &shard, socket: &socket, patience };
+            let patience = Patience::Silence(Duration::from_secs(1));
+            let way = Way::new(&shard, &socket, patience);
             outgoing.send(&way).await.expect("a slow client is no error");
         }
     });
@@ -110,7 +110,8 @@ fn a_peer_that_takes_a_large_file_slowly_is_not_called_silent() {
             let mut outgoing = Outgoing::default();
             let (position, len) = (0, FILE_BYTES as u64);
             outgoing.push(vec![Part::File { file: file.share(), position, len }]);
-            let way = Way { shard: &shard, socket: &socket, patience: Duration::from_secs(1) };
+            let patience = Patience::Silence(Duration::from_secs(1));
+            let way = Way::new(&shard, &socket, patience);
             let began = shard.now();
             outgoing.send(&way).await.expect("a slow client is no error");
             sent.set(Some(shard.now().since(began)));
@@ -142,5 +143,51 @@ fn every_byte_arrives_once_and_in_order_however_often_it_was_let_go() {
         assert_eq!(received.len(), expect.len(), "seed {seed}");
         assert!(received == expect, "seed {seed}: other bytes");
         assert!(asked > 3, "seed {seed}: asked again {asked} times; the peer was not slow");
+    }
+}
+
+/// Each byte that it took used to give it all of its time again.
+#[test]
+fn a_peer_that_takes_a_little_now_and_then_is_behind_the_pace_and_one_that_keeps_up_is_not() {
+    const ANSWER_BYTES: usize = 4 * 1024 * 1024;
+    for (read_at_once, keeps_up) in [(1_000, false), (64_000, true)] {
+        let world = World::new(1, Options::default());
+        let (server, client) = (world.node("server"), world.node("client"));
+        let sent = Rc::new(RefCell::new(None));
+        let result = sent.clone();
+        server.start(vec![()], move |shard, ()| {
+            let result = result.clone();
+            async move {
+                let listener = shard.net().listen(([0, 0, 0, 0], 7).into()).expect("a free port");
+                let (socket, _) = listener.accept().await.expect("a client");
+                let mut outgoing = Outgoing::default();
+                outgoing.push(vec![Part::Memory(Lease::from(vec![7; ANSWER_BYTES]))]);
+                let (behind_max, bytes_a_second) = (Duration::from_secs(5), 32 * 1024);
+                let pace = Patience::Pace { behind_max, bytes_a_second };
+                let began = shard.now();
+                let ended = outgoing.send(&Way::new(&shard, &socket, pace)).await;
+                *result.borrow_mut() = Some((ended, shard.now().since(began).as_secs()));
+            }
+        });
+        client.start(vec![()], move |shard, ()| {
+            let server = server.clone();
+            async move {
+                shard.sleep(Duration::from_millis(5)).await;
+                let socket = shard.net().connect(server.address(7)).await.expect("it listens");
+                loop {
+                    let (got, _) = socket.recv(Buffer::plain(read_at_once), 0).await;
+                    if got.is_ok_and(|n| n == 0) {
+                        return;
+                    }
+                    shard.sleep(Duration::from_secs(1)).await;
+                }
+            }
+        });
+        let ended = world.run_until(Duration::from_secs(300), || sent.borrow().is_some());
+        assert_eq!(ended, Ended::Done, "{:#?}", world.log_lines());
+        let (ended, seconds) = sent.take().expect("the run is done");
+        assert_eq!(ended.is_ok(), keeps_up, "{ended:?} after {seconds} s");
+        // What the socket took at first gives it some time ahead.
+        assert!(keeps_up || (5..60).contains(&seconds), "{seconds} s");
     }
 }

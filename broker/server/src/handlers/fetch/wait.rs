@@ -29,7 +29,7 @@ const WATCHED_BYTES: usize = 64;
 pub(super) fn place(
     core: &Core,
     frame: &Lease,
-    reserved: Option<&Reserved>,
+    reserved: &Reserved,
     asked: &[Asked],
 ) -> Option<Place> {
     // What does not exist is not watched.
@@ -45,14 +45,14 @@ pub(super) struct Wait {
 
 impl Wait {
     /// The wait for what there is too little of; none if there is enough, an error to tell, or no
-    /// time.
+    /// time. A broker that stops has none: who waits has been released, and nobody would be again.
     pub(super) fn of(core: &Core, looked: &Looked<'_>) -> Option<Wait> {
         let Looked { request, asked, available } = looked;
         // As in Kafka no more is waited for than one response may have.
         let size_max = u64::from(records_size_max(core, request));
         let wanted_bytes = u64::try_from(request.min_bytes).unwrap_or(0).min(size_max);
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-        if wait.is_zero() || total_of(asked, available)? >= wanted_bytes {
+        if wait.is_zero() || core.stopping.get() || total_of(asked, available)? >= wanted_bytes {
             return None;
         }
         Some(Wait { wanted_bytes, deadline: core.shard.now() + wait.min(WAIT_MAX) })
