@@ -49,7 +49,6 @@ struct Lanes {
 /// until it is dropped.
 pub struct Charge(Holds);
 
-#[expect(dead_code, reason = "what is shared is kept, never looked at")]
 enum Holds {
     Small(Permit),
     Other(Permit),
