@@ -131,7 +131,17 @@ impl Client {
 
     /// Fetches partitions from these offsets.
     pub async fn fetch(&mut self, request: &FetchRequest) -> FetchResponse {
-        self.ask(ApiKey::Fetch, FETCH_VERSION, request).await
+        self.try_fetch(request).await.expect("an answer")
+    }
+
+    /// The same where the broker may close the connection instead.
+    pub async fn try_fetch(&mut self, request: &FetchRequest) -> Option<FetchResponse> {
+        self.send(ApiKey::Fetch, FETCH_VERSION, request).await;
+        let frame = self.next_frame().await?;
+        let answer = decode_response(&frame, ApiKey::Fetch, FETCH_VERSION);
+        let (correlation_id, body) = answer.expect("a response");
+        assert_eq!(correlation_id, self.correlation_id, "it is the one that was asked for");
+        Some(body)
     }
 }
 
