@@ -160,7 +160,7 @@ fn of_refused(refused: &Refused) -> ErrorCode {
         Refused::TopicExists(_) => ErrorCode::TopicAlreadyExists,
         Refused::Name(_) | Refused::NameCollides { .. } => ErrorCode::InvalidTopicException,
         Refused::UnknownTopic(_) => ErrorCode::UnknownTopicId,
-        Refused::NoPartitions => ErrorCode::InvalidPartitions,
+        Refused::NoPartitions | Refused::PartitionsExist { .. } => ErrorCode::InvalidPartitions,
         Refused::ProducerIdsExhausted => ErrorCode::UnknownServerError,
     }
 }

@@ -169,6 +169,19 @@ impl Log {
         self.0.state.borrow().settled.end_offset
     }
 
+    /// The bytes of its batches: what the `.log` files of its segments have, or will have once
+    /// everything has settled.
+    pub fn size_bytes(&self) -> u64 {
+        let state = self.0.state.borrow();
+        let segments = &state.settled.segments;
+        let in_segments: u64 = segments.iter().map(|segment| segment.size_bytes()).sum();
+        // A settle that is under way has put batches into segments that the tail still has.
+        let appended = segments.iter().last().map(|segment| segment.appended_end_offset());
+        let rest = appended.unwrap_or(state.log_start_offset);
+        let unsettled = state.tail.iter_from(rest, state.end_offset);
+        in_segments + unsettled.map(|batch| batch.facts.size_bytes as u64).sum::<u64>()
+    }
+
     /// Calls `hook` with the new durable end whenever it moves forward. There is one hook.
     pub fn on_durable(&self, hook: impl Fn(Offset) + 'static) {
         *self.0.on_durable.borrow_mut() = Some(Box::new(hook));

@@ -51,6 +51,12 @@ pub enum Refused {
     UnknownTopic(TopicId),
     /// A topic needs at least one partition, and each partition at least one replica.
     NoPartitions,
+    /// The topic has another number of partitions than the new ones were meant for: somebody else
+    /// added some at the same moment.
+    PartitionsExist {
+        /// How many it has.
+        count: u32,
+    },
     /// All 2^63 producer ids are gone.
     ProducerIdsExhausted,
 }
@@ -69,6 +75,10 @@ impl fmt::Display for Refused {
             Refused::NoPartitions => {
                 write!(f, "a topic needs at least one partition with at least one replica")
             }
+            Refused::PartitionsExist { count } => write!(
+                f,
+                "The topic has {count} partitions by now: look again, and ask for more than that."
+            ),
             Refused::ProducerIdsExhausted => write!(f, "all producer ids have been used"),
         }
     }
@@ -143,6 +153,10 @@ impl MetadataImage {
             MetadataRecord::TopicCreated { name, id, partitions, configs } => {
                 self.create(name, *id, partitions, configs)
             }
+            MetadataRecord::PartitionsAdded { id, first, partitions } => {
+                self.add_partitions(id, *first, partitions)
+            }
+            MetadataRecord::TopicConfigsChanged { id, changes } => self.change_configs(id, changes),
             MetadataRecord::TopicRemoved { id } => self.remove(id),
             MetadataRecord::TopicForgotten { id } => {
                 self.removed.remove(id).ok_or(Refused::UnknownTopic(*id))?;
@@ -182,6 +196,45 @@ impl MetadataImage {
         self.names.insert(id, name.into());
         self.topics.insert(name.into(), topic);
         Ok(Applied::Changed)
+    }
+
+    fn add_partitions(
+        &mut self,
+        id: &TopicId,
+        first: u32,
+        partitions: &[Vec<BrokerId>],
+    ) -> Result<Applied, Refused> {
+        let topic = self.topic_mut(id)?;
+        let count = topic.partitions.len() as u32;
+        if count != first {
+            return Err(Refused::PartitionsExist { count });
+        }
+        if partitions.is_empty() || partitions.iter().any(Vec::is_empty) {
+            return Err(Refused::NoPartitions);
+        }
+        topic.partitions.extend(partitions.iter().cloned().map(Partition::new));
+        Ok(Applied::Changed)
+    }
+
+    fn change_configs(
+        &mut self,
+        id: &TopicId,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Applied, Refused> {
+        let configs = &mut self.topic_mut(id)?.configs;
+        for (name, value) in changes {
+            match value {
+                Some(value) => configs.insert(name.clone(), value.clone()),
+                None => configs.remove(name),
+            };
+        }
+        Ok(Applied::Changed)
+    }
+
+    fn topic_mut(&mut self, id: &TopicId) -> Result<&mut Topic, Refused> {
+        let name = self.names.get(id).ok_or(Refused::UnknownTopic(*id))?;
+        // `names` and `topics` hold the same topics: create() and remove() keep both.
+        Ok(self.topics.get_mut(name).expect("every id's name is a topic"))
     }
 
     fn remove(&mut self, id: &TopicId) -> Result<Applied, Refused> {

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{BrokerId, TopicId};
 
-/// The form of entries that this build writes, and the highest that it reads.
-const FORMAT_VERSION: u16 = 1;
+/// The highest form of entries that this build reads. Each record is written in the lowest form
+/// that has it, so that an older broker reads what it can.
+const FORMAT_VERSION: u16 = 2;
 
 /// A place in the metadata log: Raft's term and index, the index being the record's offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +48,22 @@ pub enum MetadataRecord {
         partitions: Vec<Vec<BrokerId>>,
         /// Settings given for this topic.
         configs: BTreeMap<String, String>,
+    },
+    /// A topic has more partitions from here on. Since form 2.
+    PartitionsAdded {
+        /// To which.
+        id: TopicId,
+        /// The index of the first of them: as many as the topic had.
+        first: u32,
+        /// The replicas of each new partition, the preferred leader first.
+        partitions: Vec<Vec<BrokerId>>,
+    },
+    /// Settings of a topic are others from here on. Since form 2.
+    TopicConfigsChanged {
+        /// Of which.
+        id: TopicId,
+        /// The new value of each setting that changes; null where the broker's default holds again.
+        changes: BTreeMap<String, Option<String>>,
     },
     /// A topic is gone for clients; its id stays known until all that it had on disk is.
     TopicRemoved {
@@ -100,10 +117,26 @@ impl fmt::Display for DecodeError {
     }
 }
 
+impl MetadataRecord {
+    /// The lowest form of entries that has it.
+    fn version(&self) -> u16 {
+        match self {
+            MetadataRecord::BrokerRegistered { .. }
+            | MetadataRecord::TopicCreated { .. }
+            | MetadataRecord::TopicRemoved { .. }
+            | MetadataRecord::TopicForgotten { .. }
+            | MetadataRecord::ProducerIdsAllocated { .. } => 1,
+            MetadataRecord::PartitionsAdded { .. } | MetadataRecord::TopicConfigsChanged { .. } => {
+                2
+            }
+        }
+    }
+}
+
 impl MetadataEntry {
     /// A record at its place.
     pub fn new(position: LogPosition, record: MetadataRecord) -> MetadataEntry {
-        MetadataEntry { version: FORMAT_VERSION, position, record }
+        MetadataEntry { version: record.version(), position, record }
     }
 
     /// The value of the log's record.

@@ -130,9 +130,10 @@ impl Quorum {
 /// settle on a full disk: nothing else leads out of that.
 fn purpose_of(record: &MetadataRecord) -> Purpose {
     match record {
-        MetadataRecord::TopicCreated { .. } | MetadataRecord::ProducerIdsAllocated { .. } => {
-            Purpose::Metadata
-        }
+        MetadataRecord::TopicCreated { .. }
+        | MetadataRecord::PartitionsAdded { .. }
+        | MetadataRecord::TopicConfigsChanged { .. }
+        | MetadataRecord::ProducerIdsAllocated { .. } => Purpose::Metadata,
         MetadataRecord::BrokerRegistered { .. }
         | MetadataRecord::TopicRemoved { .. }
         | MetadataRecord::TopicForgotten { .. } => Purpose::FreesJournal,

@@ -33,6 +33,12 @@ impl Isr {
         Isr { durable_ends, effective_min_insync, high_watermark }
     }
 
+    /// Asks for another number of in-sync replicas, of `replica_count`. Where that is fewer, the
+    /// next [`Isr::advance`] finds what it lets go on.
+    pub fn set_min_insync(&mut self, replica_count: u32, min_insync: u32) {
+        self.effective_min_insync = min_insync.min(replica_count);
+    }
+
     /// What consumers may read: everything below.
     pub fn high_watermark(&self) -> Offset {
         self.high_watermark
@@ -85,6 +91,16 @@ mod tests {
         assert!(!isr.is_enough());
         assert_eq!(isr.advance(A, Offset(9)), None);
         assert_eq!(isr.high_watermark(), Offset(0));
+    }
+
+    #[test]
+    fn a_lower_minimum_lets_it_go_on_from_where_it_stood() {
+        let mut isr = Isr::new([A], 2, 2, Offset(0));
+        assert_eq!(isr.advance(A, Offset(9)), None);
+        isr.set_min_insync(2, 1);
+        assert_eq!(isr.advance(A, Offset(9)), Some(Offset(9)));
+        isr.set_min_insync(2, 5);
+        assert_eq!(isr.advance(A, Offset(10)), None);
     }
 
     #[test]

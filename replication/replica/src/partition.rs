@@ -202,6 +202,15 @@ impl Partition {
         self.0.state.borrow().leader_epoch
     }
 
+    /// Follows other settings from here on; what is in the log already stays as it is.
+    pub fn set_config(&self, config: PartitionConfig) {
+        let mut state = self.0.state.borrow_mut();
+        state.isr.set_min_insync(config.replica_count, config.min_insync);
+        state.config = config;
+        drop(state);
+        self.0.advance(self.0.log.durable_end_offset());
+    }
+
     /// What consumers may read: everything below.
     pub fn high_watermark(&self) -> Offset {
         self.0.state.borrow().isr.high_watermark()

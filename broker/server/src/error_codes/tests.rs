@@ -110,6 +110,7 @@ fn decisions() {
         (collides, ErrorCode::InvalidTopicException, Then::GiveUp),
         (Refused::UnknownTopic(TopicId::ZERO), ErrorCode::UnknownTopicId, Then::Again),
         (Refused::NoPartitions, ErrorCode::InvalidPartitions, Then::GiveUp),
+        (Refused::PartitionsExist { count: 2 }, ErrorCode::InvalidPartitions, Then::GiveUp),
         (Refused::ProducerIdsExhausted, ErrorCode::UnknownServerError, Then::GiveUp),
     ];
     let refused =

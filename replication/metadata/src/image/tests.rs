@@ -79,6 +79,41 @@ fn a_restarted_leader_leads_in_a_new_epoch() {
 }
 
 #[test]
+fn added_partitions_stand_behind_the_ones_that_were_there() {
+    let mut log = Log::new();
+    log.create("a", ID).unwrap();
+    let add = |first, partitions| MetadataRecord::PartitionsAdded { id: ID, first, partitions };
+    assert_eq!(log.apply(add(2, vec![vec![ONE]])), Ok(Applied::Changed));
+    let added = &log.image.topic("a").unwrap().partitions;
+    assert_eq!((added.len(), added[2].leader, added[2].leader_epoch), (3, ONE, 0));
+    assert_eq!(log.apply(add(2, vec![vec![ONE]])), Err(Refused::PartitionsExist { count: 3 }));
+    assert_eq!(log.apply(add(3, vec![])), Err(Refused::NoPartitions));
+    assert_eq!(log.apply(add(3, vec![vec![]])), Err(Refused::NoPartitions));
+    log.apply(MetadataRecord::TopicRemoved { id: ID }).unwrap();
+    assert_eq!(log.apply(add(3, vec![vec![ONE]])), Err(Refused::UnknownTopic(ID)));
+    assert_eq!(log.image.removed_topics().collect::<Vec<_>>(), [(ID, 3)]);
+}
+
+#[test]
+fn changed_settings_replace_the_old_ones_and_null_takes_them_away() {
+    let mut log = Log::new();
+    log.create("a", ID).unwrap();
+    let mut change = |changes: &[(&str, Option<&str>)]| {
+        let owned =
+            |(name, value): &(&str, Option<&str>)| (name.to_string(), value.map(Into::into));
+        let changes = changes.iter().map(owned).collect();
+        log.apply(MetadataRecord::TopicConfigsChanged { id: ID, changes }).unwrap();
+        log.image.topic("a").unwrap().configs.clone()
+    };
+    let set = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    };
+    let changed: BTreeMap<String, String> = change(&[("x", Some("1")), ("y", Some("2"))]);
+    assert_eq!(changed, set(&[("x", "1"), ("y", "2")]));
+    assert_eq!(change(&[("x", Some("3")), ("y", None), ("z", None)]), set(&[("x", "3")]));
+}
+
+#[test]
 fn producer_ids_are_never_given_twice() {
     let mut log = Log::new();
     let ask = MetadataRecord::ProducerIdsAllocated { broker: ONE, count: 1000 };

@@ -38,6 +38,28 @@ fn golden() -> Vec<(MetadataRecord, String)> {
             MetadataRecord::ProducerIdsAllocated { broker: BrokerId(1), count: 1000 },
             at_3_7(r#"{"type":"producer_ids_allocated","broker":1,"count":1000}}"#),
         ),
+        (
+            MetadataRecord::PartitionsAdded { id, first: 1, partitions: vec![vec![BrokerId(1)]] },
+            at_3_7(concat!(
+                r#"{"type":"partitions_added","id":"00000000000040018000000000000002","#,
+                r#""first":1,"partitions":[[1]]}}"#
+            ))
+            .replace(r#""version":1"#, r#""version":2"#),
+        ),
+        (
+            MetadataRecord::TopicConfigsChanged {
+                id,
+                changes: BTreeMap::from([
+                    ("retention.ms".into(), None),
+                    ("segment.ms".into(), Some("5".into())),
+                ]),
+            },
+            at_3_7(concat!(
+                r#"{"type":"topic_configs_changed","id":"00000000000040018000000000000002","#,
+                r#""changes":{"retention.ms":null,"segment.ms":"5"}}}"#
+            ))
+            .replace(r#""version":1"#, r#""version":2"#),
+        ),
     ]
 }
 
@@ -52,8 +74,8 @@ fn the_written_form_stays() {
 
 #[test]
 fn a_newer_form_is_refused_by_its_version() {
-    let newer = br#"{"version":2,"term":"another form"}"#;
-    assert!(matches!(MetadataEntry::decode(newer), Err(DecodeError::Version(2))));
+    let newer = br#"{"version":3,"term":"another form"}"#;
+    assert!(matches!(MetadataEntry::decode(newer), Err(DecodeError::Version(3))));
 }
 
 #[test]

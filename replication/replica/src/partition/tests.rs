@@ -229,6 +229,23 @@ fn part_of_a_transaction_is_refused_and_so_is_what_is_too_large() {
 }
 
 #[test]
+fn new_settings_hold_from_the_next_append_on_and_a_lower_minimum_lets_the_watermark_go_on() {
+    live(&world(), |shard| async move {
+        let partition = lead(&shard, 0, TWO_OF_TWO).await;
+        let records = batch(BatchBuilder::new(), 1);
+        let outcome = append(&partition, &records, Acks::Leader).unwrap();
+        acknowledged(&shard, &partition, &outcome, Acks::Leader).await.unwrap();
+        assert_eq!(partition.high_watermark(), Offset(0));
+        partition.set_config(PartitionConfig { min_insync: 1, ..TWO_OF_TWO });
+        assert_eq!(partition.high_watermark(), Offset(1));
+        assert!(append(&partition, &records, Acks::All).is_ok());
+        partition.set_config(PartitionConfig { batch_size_max: 10, ..CONFIG });
+        let refused = append(&partition, &records, Acks::All);
+        assert!(matches!(refused, Err(AppendRefused::Batch(BatchError::TooLarge { .. }))));
+    });
+}
+
+#[test]
 fn whoever_waits_is_told_when_the_leader_resigns() {
     live(&world(), |shard| async move {
         let partition = lead(&shard, 0, TWO_OF_TWO).await;
