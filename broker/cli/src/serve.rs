@@ -131,6 +131,9 @@ pub fn run(options: &ServeOptions, began: Instant) -> Result<(), ServeError> {
         LockError::Io(error) => no_folder(error),
     })?;
     let layout = read_layout(folder)?;
+    // Clients are told where it is, who know nothing of our working directory.
+    let data_folder = std::path::absolute(folder).map_err(no_folder)?;
+    let config = Config { data_folder, ..config.clone() };
     server::run(&config, layout, &lock, Shutdown::new(), began).map_err(ServeError::Broker)
 }
 

@@ -17,10 +17,10 @@ use std::time::Duration;
 use metadata::BrokerId;
 use storage::JournalConfig;
 
-use keys::{Key, Kind, Scope, TOPIC_KEYS, number, other_ways};
+use keys::{BROKER_KEYS, Key, Kind, Scope, TOPIC_KEYS, number, other_ways};
 use listener::{ListenAddress, ListenerError, ListenerNames};
 use settings::{Given, Place, Settings};
-use topic::{Source, TopicConfig, TopicDefaults, TopicSetting};
+use topic::{Source, Synonym, TopicConfig, TopicDefaults, TopicSetting};
 
 /// How many shards are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,21 @@ pub struct Config {
     pub topic: TopicConfig,
     /// The same in full and in text.
     pub topic_defaults: TopicDefaults,
+    /// The broker's own settings in text, in the order of their table.
+    pub broker_settings: Vec<BrokerSetting>,
+}
+
+/// A setting of the broker as it holds.
+#[derive(Clone, Debug)]
+pub struct BrokerSetting {
+    /// Which.
+    pub key: &'static Key,
+    /// Its value, in text.
+    pub value: String,
+    /// Why it is that.
+    pub source: Source,
+    /// What was given, and the default.
+    pub synonyms: Vec<Synonym>,
 }
 
 /// Why a broker can't start with what it was given.
@@ -112,6 +127,9 @@ pub(crate) fn wanted(kind: Kind) -> String {
         Kind::Switch => "true or false".into(),
         Kind::Choice([word]) => format!("{word} is the only choice"),
         Kind::Choice(words) => format!("one of {}", words.join(", ")),
+        Kind::ListOf([word]) => format!("{word} is the only choice"),
+        Kind::ListOf(words) => format!("some of {}, with commas between them", words.join(", ")),
+        Kind::List => "words with commas between them".into(),
         Kind::Text => "it may not be empty".into(),
         Kind::OptionalText => "any text".into(),
     }
@@ -125,6 +143,8 @@ pub(crate) fn fits(kind: Kind, value: &str) -> bool {
         Kind::Fraction => value.parse().is_ok_and(|n: f64| (0.0..=1.0).contains(&n)),
         Kind::Switch => ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)),
         Kind::Choice(words) => words.contains(&value),
+        Kind::ListOf(words) => value.split(',').all(|word| words.contains(&word.trim())),
+        Kind::List => true,
         Kind::Text => !value.is_empty(),
         Kind::OptionalText => true,
     }
@@ -228,6 +248,7 @@ impl Config {
             fetch_size_max: read.number("fetch.max.bytes")?,
             topic: TopicConfig::from_checked(&|name| topic_defaults.value(name)),
             topic_defaults,
+            broker_settings: read.broker_settings()?,
         };
         config.check_together(&read)?;
         Ok(config)
@@ -319,15 +340,44 @@ impl Reader<'_> {
         let mut settings = Vec::with_capacity(TOPIC_KEYS.len());
         for key in TOPIC_KEYS {
             let Scope::Topic { broker_key } = key.scope else { continue };
-            let given = broker_key.map(|name| self.given(name)).transpose()?.flatten();
-            let (value, source) = match (broker_key, given) {
-                (Some(broker_key), Some(_)) => (self.text(broker_key)?, Source::Broker),
-                (Some(broker_key), None) => (self.text(broker_key)?, Source::Default),
-                (None, _) => (key.default.into(), Source::Default),
+            let (value, source) = match broker_key.filter(|name| keys::broker_key(name).is_some()) {
+                Some(broker_key) => {
+                    let is_given = self.given(broker_key)?.is_some();
+                    let source = if is_given { Source::Broker } else { Source::Default };
+                    (self.text(broker_key)?, source)
+                }
+                None => (key.default.into(), Source::Default),
             };
-            settings.push(TopicSetting { name: key.name, value, source });
+            let setting = TopicSetting { name: key.name, value, source };
+            settings.push((setting, self.synonyms(key)?));
         }
         Ok(TopicDefaults::new(settings))
+    }
+
+    /// Every setting of the broker, in the order of the table.
+    fn broker_settings(&self) -> Result<Vec<BrokerSetting>, ConfigError> {
+        let setting = |key: &'static Key| {
+            let is_given = self.given(key.name)?.is_some();
+            let source = if is_given { Source::Broker } else { Source::Default };
+            let (value, synonyms) = (self.text(key.name)?, self.synonyms(key)?);
+            Ok(BrokerSetting { key, value, source, synonyms })
+        };
+        BROKER_KEYS.iter().map(setting).collect()
+    }
+
+    /// What the broker's own setting behind `key` is, given and by default, the one that wins
+    /// first.
+    fn synonyms(&self, key: &'static Key) -> Result<Vec<Synonym>, ConfigError> {
+        let name = match key.scope {
+            Scope::Broker => Some(key.name),
+            Scope::Topic { broker_key } => broker_key,
+        };
+        let Some(name) = name else { return Ok(Vec::new()) };
+        let default = keys::broker_key(name).map_or(key.default, |own| own.default);
+        let given = self.given(name)?;
+        let given = given.map(|(_, value)| Synonym { name, value, source: Source::Broker });
+        let default = Synonym { name, value: default.into(), source: Source::Default };
+        Ok(given.into_iter().chain([default]).collect())
     }
 }
 

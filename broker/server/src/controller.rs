@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::config::topic::not_obeyed;
 use crate::data_folder::cluster_id_text;
 use crate::error_codes::Refusal;
-use crate::message::{NewTopic, ProducerIdBlock, Reply, Request};
+use crate::message::{
+    NewPartitions, NewTopic, ProducerIdBlock, Reply, Request, TopicConfigChanges,
+};
 use crate::router::{ask, together};
 use crate::shard::Core;
 use crate::view::{ClusterView, log_id};
 use coordinator::PRODUCER_ID_BLOCK_SIZE;
-use metadata::{Applied, MetadataRecord, TopicId, spread_over_shards};
+use metadata::{Applied, MetadataImage, MetadataRecord, TopicId, spread_over_shards};
 use protocol::{ErrorCode, Uuid};
 use quorum::{LoadError, ProposeError, Quorum};
 use runtime::sync::Signal;
@@ -123,26 +126,73 @@ impl Controller {
         if let Err(e) = core.store.check_space().await {
             return topics.iter().map(|_| Err(Refusal::from(&e))).collect();
         }
-        let shards = core.shard.count();
-        let propose = |topic: NewTopic| {
-            let NewTopic { name, id, partitions, configs } = topic;
-            let count = partitions.len() as u32;
-            let record = MetadataRecord::TopicCreated { name, id, partitions, configs };
-            let quorum = self.quorum.clone();
-            async move { (id, count, quorum.propose(record).await) }
-        };
-        let proposed = together(topics.into_iter().map(propose)).await;
-        let mut results = Vec::with_capacity(proposed.len());
-        for (id, count, result) in proposed {
-            if result.is_ok() {
-                self.place(id, count, shards);
-            }
-            results.push(result.map(|_| ()).map_err(|e| Refusal::from(&e)));
+        for topic in &topics {
+            say_not_obeyed(core, &topic.name, &topic.configs);
         }
-        if results.iter().any(Result::is_ok) {
+        let record = |topic: NewTopic| {
+            let NewTopic { name, id, partitions, configs } = topic;
+            MetadataRecord::TopicCreated { name, id, partitions, configs }
+        };
+        self.decide(core, topics.into_iter().map(record)).await
+    }
+
+    async fn add_partitions(
+        &self,
+        core: &Rc<Core>,
+        wanted: Vec<NewPartitions>,
+    ) -> Vec<Result<(), Refusal>> {
+        if let Err(e) = core.store.check_space().await {
+            return wanted.iter().map(|_| Err(Refusal::from(&e))).collect();
+        }
+        let record = |new: NewPartitions| {
+            let NewPartitions { topic, first, partitions } = new;
+            MetadataRecord::PartitionsAdded { id: topic, first, partitions }
+        };
+        self.decide(core, wanted.into_iter().map(record)).await
+    }
+
+    /// Also on a full disk: a topic's settings may be the way out of that.
+    async fn change_topic_configs(
+        &self,
+        core: &Rc<Core>,
+        wanted: Vec<TopicConfigChanges>,
+    ) -> Vec<Result<(), Refusal>> {
+        let image = self.quorum.image();
+        for change in &wanted {
+            let name = image.topic_by_id(&change.topic).map_or("", |topic| &topic.name);
+            let given = change.changes.iter();
+            say_not_obeyed(
+                core,
+                name,
+                given.filter_map(|(key, value)| Some((key, value.as_ref()?))),
+            );
+        }
+        let record = |change: TopicConfigChanges| {
+            let TopicConfigChanges { topic, changes } = change;
+            MetadataRecord::TopicConfigsChanged { id: topic, changes }
+        };
+        self.decide(core, wanted.into_iter().map(record)).await
+    }
+
+    /// Proposes all records, and lets every shard follow those that were accepted.
+    async fn decide(
+        &self,
+        core: &Rc<Core>,
+        records: impl Iterator<Item = MetadataRecord>,
+    ) -> Vec<Result<(), Refusal>> {
+        let propose = |record| {
+            let quorum = self.quorum.clone();
+            async move { quorum.propose(record).await }
+        };
+        let decided = together(records.map(propose)).await;
+        if decided.iter().any(Result::is_ok) {
             self.publish(core).await;
         }
-        results
+        let answer = |result: Result<Applied, ProposeError>| match result {
+            Ok(_) => Ok(()),
+            Err(e) => Err(Refusal::from(&e)),
+        };
+        decided.into_iter().map(answer).collect()
     }
 
     async fn delete_topics(&self, core: &Rc<Core>, ids: Vec<TopicId>) -> Vec<Result<(), Refusal>> {
@@ -181,8 +231,10 @@ impl Controller {
     /// Gives the image to every shard; returns when each has done its part, with what is kept of
     /// removed topics all the same.
     async fn publish(&self, core: &Rc<Core>) -> BTreeSet<TopicId> {
+        let image = self.quorum.image();
+        self.place_new(&image, core.shard.count());
         let view = Snapshot::new(ClusterView {
-            image: self.quorum.image(),
+            image,
             cluster_id: cluster_id_text(&self.layout),
             owners: self.owners.borrow().clone(),
         });
@@ -235,14 +287,26 @@ impl Controller {
         }
     }
 
-    fn place(&self, id: TopicId, count: u32, shards: u16) {
-        let mut loads = vec![0u32; usize::from(shards)];
+    /// Places the partitions of an image that have no owner yet. Whatever is published has owners
+    /// for all that it has, however many changes came at once.
+    fn place_new(&self, image: &MetadataImage, shards: u16) {
         let mut owners = self.owners.borrow_mut();
+        let count_of = |id: &TopicId| owners.get(id).map_or(0, Vec::len);
+        let new = image.topics().filter(|topic| count_of(&topic.id) < topic.partitions.len());
+        let new: Vec<(TopicId, usize)> =
+            new.map(|topic| (topic.id, topic.partitions.len())).collect();
+        if new.is_empty() {
+            return;
+        }
+        let mut loads = vec![0u32; usize::from(shards)];
         for shard in owners.values().flatten() {
             loads[usize::from(shard.0)] += 1;
         }
-        let placed = spread_over_shards(&mut loads, count).into_iter().map(ShardId).collect();
-        owners.insert(id, placed);
+        for (id, count) in new {
+            let owned = owners.entry(id).or_default();
+            let missing = (count - owned.len()) as u32;
+            owned.extend(spread_over_shards(&mut loads, missing).into_iter().map(ShardId));
+        }
     }
 
     fn logs_found(&self, shard: ShardId, logs: Vec<LogId>) {
@@ -256,6 +320,17 @@ impl Controller {
         self.changed.wake_all();
         let all = || (self.drained.borrow().len() == usize::from(count)).then_some(());
         self.changed.wait_until(all).await;
+    }
+}
+
+/// Clients are told that what they set is stored; whoever runs the broker, that nothing follows.
+fn say_not_obeyed<'a>(
+    core: &Core,
+    topic: &str,
+    given: impl IntoIterator<Item = (&'a String, &'a String)>,
+) {
+    for line in not_obeyed(given) {
+        core.warn_of_peer(format_args!("topic {topic}: {line}"));
     }
 }
 
@@ -279,6 +354,12 @@ pub(crate) async fn answer(core: &Rc<Core>, from: ShardId, request: Request) -> 
             Reply::Topics(controller.create_topics(core, topics).await)
         }
         Request::DeleteTopics(ids) => Reply::Topics(controller.delete_topics(core, ids).await),
+        Request::AddPartitions(wanted) => {
+            Reply::Topics(controller.add_partitions(core, wanted).await)
+        }
+        Request::ChangeTopicConfigs(wanted) => {
+            Reply::Topics(controller.change_topic_configs(core, wanted).await)
+        }
         Request::AllocateProducerIds => {
             Reply::ProducerIds(controller.allocate_producer_ids(core).await)
         }
@@ -292,11 +373,12 @@ pub(crate) async fn answer(core: &Rc<Core>, from: ShardId, request: Request) -> 
 
 fn misdirected(request: &Request) -> Reply {
     let refuse = || Refusal::bare(ErrorCode::NotController);
+    let all = |count| Reply::Topics((0..count).map(|_| Err(refuse())).collect());
     match request {
-        Request::CreateTopics(topics) => {
-            Reply::Topics(topics.iter().map(|_| Err(refuse())).collect())
-        }
-        Request::DeleteTopics(ids) => Reply::Topics(ids.iter().map(|_| Err(refuse())).collect()),
+        Request::CreateTopics(topics) => all(topics.len()),
+        Request::DeleteTopics(ids) => all(ids.len()),
+        Request::AddPartitions(wanted) => all(wanted.len()),
+        Request::ChangeTopicConfigs(wanted) => all(wanted.len()),
         Request::AllocateProducerIds => Reply::ProducerIds(Err(refuse())),
         _ => Reply::Done,
     }

@@ -88,9 +88,9 @@ impl From<&NameError> for Refusal {
 impl From<&TopicConfigError> for Refusal {
     fn from(error: &TopicConfigError) -> Refusal {
         let code = match error {
-            TopicConfigError::UnknownKey(_) | TopicConfigError::Value { .. } => {
-                ErrorCode::InvalidConfig
-            }
+            TopicConfigError::UnknownKey(_)
+            | TopicConfigError::Value { .. }
+            | TopicConfigError::TooLong { .. } => ErrorCode::InvalidConfig,
         };
         Refusal::because(code, error.to_string())
     }

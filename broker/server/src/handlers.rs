@@ -10,6 +10,17 @@ pub(crate) mod produce;
 pub(crate) mod create_topics;
 mod delete_topics;
 mod list_offsets;
+mod offset_for_leader_epoch;
+
+mod create_partitions;
+mod describe_cluster;
+mod describe_log_dirs;
+mod describe_topic_partitions;
+mod list_partition_reassignments;
+
+mod alter_configs;
+mod describe_configs;
+mod incremental_alter_configs;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,6 +63,33 @@ pub(crate) async fn handle(
         }
         RequestBody::InitProducerId(request) => {
             frame(answered, &init_producer_id::handle(core, request).await)
+        }
+        RequestBody::OffsetForLeaderEpoch(request) => {
+            frame(answered, &offset_for_leader_epoch::handle(core, request).await)
+        }
+        RequestBody::DescribeConfigs(request) => {
+            frame(answered, &describe_configs::handle(core, request))
+        }
+        RequestBody::AlterConfigs(request) => {
+            frame(answered, &alter_configs::handle(core, request).await)
+        }
+        RequestBody::DescribeLogDirs(request) => {
+            frame(answered, &describe_log_dirs::handle(core, request).await)
+        }
+        RequestBody::CreatePartitions(request) => {
+            frame(answered, &create_partitions::handle(core, request).await)
+        }
+        RequestBody::IncrementalAlterConfigs(request) => {
+            frame(answered, &incremental_alter_configs::handle(core, request).await)
+        }
+        RequestBody::ListPartitionReassignments(_) => {
+            frame(answered, &list_partition_reassignments::handle())
+        }
+        RequestBody::DescribeCluster(request) => {
+            frame(answered, &describe_cluster::handle(core, answered.api_version, &request))
+        }
+        RequestBody::DescribeTopicPartitions(request) => {
+            frame(answered, &describe_topic_partitions::handle(core, request))
         }
     }
 }

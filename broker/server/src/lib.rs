@@ -33,7 +33,9 @@ pub use broker::{BrokerError, ShardStart, run, run_shard, shard_starts};
 pub use config::keys::{BROKER_KEYS, Key, Kind, OtherWay, Scope, TOPIC_KEYS, other_ways};
 pub use config::listener::{ListenAddress, Listener, ListenerError, ListenerNames};
 pub use config::settings::{Given, Place, Settings, SettingsError};
-pub use config::topic::{Source, TopicConfig, TopicConfigError, TopicDefaults, TopicSetting};
+pub use config::topic::{
+    Source, Synonym, TopicConfig, TopicConfigError, TopicDefaults, TopicSetting,
+};
 pub use config::without_effect::{Standing, WITHOUT_EFFECT, WithoutEffect};
-pub use config::{Config, ConfigError, Shards};
+pub use config::{BrokerSetting, Config, ConfigError, Shards};
 pub use data_folder::{FolderError, LAYOUT_FILE_NAME, decode_layout};

@@ -7,7 +7,7 @@ use metadata::{BrokerId, TopicId};
 use record::{LeaderEpoch, Offset, Timestamp};
 use replica::Acks;
 use runtime::{Instant, Lease, Snapshot};
-use storage::{LogId, ReadPart};
+use storage::{EpochEnd, LogId, ReadPart};
 
 use crate::error_codes::Refusal;
 use crate::view::ClusterView;
@@ -28,12 +28,20 @@ pub(crate) enum Request {
     Changed(Vec<Changed>),
     /// To an owner: which offsets?
     FindOffsets(Vec<OffsetQuestion>),
+    /// To an owner: where do these epochs end?
+    FindEpochEnds(Vec<EpochQuestion>),
+    /// To an owner: how large are these logs?
+    MeasureLogs(Vec<LogId>),
     /// To shard 0, at the start: the logs that a shard has.
     LogsFound(Vec<LogId>),
     /// To shard 0: make topics.
     CreateTopics(Vec<NewTopic>),
     /// To shard 0: delete topics.
     DeleteTopics(Vec<TopicId>),
+    /// To shard 0: add partitions to topics.
+    AddPartitions(Vec<NewPartitions>),
+    /// To shard 0: change settings of topics.
+    ChangeTopicConfigs(Vec<TopicConfigChanges>),
     /// To shard 0: a block of producer ids.
     AllocateProducerIds,
     /// To shard 0, at the end: a shard has no more requests. Answered when all have said so.
@@ -56,7 +64,11 @@ pub(crate) enum Reply {
     Read(Vec<Result<Found, Refusal>>),
     /// To [`Request::FindOffsets`], in its order.
     Offsets(Vec<Result<OffsetFound, Refusal>>),
-    /// To [`Request::CreateTopics`] and [`Request::DeleteTopics`], in their order.
+    /// To [`Request::FindEpochEnds`], in its order; none where the log can't tell.
+    EpochEnds(Vec<Result<Option<EpochEnd>, Refusal>>),
+    /// To [`Request::MeasureLogs`], in its order: bytes.
+    LogSizes(Vec<Result<u64, Refusal>>),
+    /// To everything that changes topics, in its order.
     Topics(Vec<Result<(), Refusal>>),
     /// To [`Request::AllocateProducerIds`].
     ProducerIds(Result<ProducerIdBlock, Refusal>),
@@ -207,6 +219,35 @@ pub(crate) struct NewTopic {
     pub(crate) partitions: Vec<Vec<BrokerId>>,
     /// What was set for it.
     pub(crate) configs: BTreeMap<String, String>,
+}
+
+/// Where a leader epoch ends, is asked of a partition (KIP-101, KIP-320).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EpochQuestion {
+    /// Where.
+    pub(crate) partition: LogId,
+    /// Which epoch.
+    pub(crate) epoch: LeaderEpoch,
+    /// The leader epoch that the client knows, if it says so.
+    pub(crate) leader_epoch: Option<LeaderEpoch>,
+}
+
+/// Partitions to be added to a topic; their placement has been checked.
+pub(crate) struct NewPartitions {
+    /// To which.
+    pub(crate) topic: TopicId,
+    /// The index of the first of them.
+    pub(crate) first: u32,
+    /// The replicas of each.
+    pub(crate) partitions: Vec<Vec<BrokerId>>,
+}
+
+/// Settings of a topic to be changed; they have been checked.
+pub(crate) struct TopicConfigChanges {
+    /// Of which.
+    pub(crate) topic: TopicId,
+    /// The new values; none for the broker's default.
+    pub(crate) changes: BTreeMap<String, Option<String>>,
 }
 
 /// Producer ids that a shard may hand out.

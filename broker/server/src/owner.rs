@@ -47,6 +47,12 @@ impl Owner {
         }
     }
 
+    /// How many bytes of batches each log has.
+    pub(crate) fn measure_logs(&self, logs: &[LogId]) -> Vec<Result<u64, Refusal>> {
+        let measure = |id: &LogId| self.partition(id).map(|led| led.log().size_bytes());
+        logs.iter().map(measure).collect()
+    }
+
     /// The partition, if it is led here.
     fn partition(&self, id: &LogId) -> Result<Partition, Refusal> {
         let partition = self.partitions.borrow().get(id).cloned();

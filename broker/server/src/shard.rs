@@ -161,6 +161,12 @@ impl Core {
             Request::FindOffsets(questions) => later(async move {
                 Reply::Offsets(core.owner.find_offsets(&core.shard, &questions).await)
             }),
+            Request::FindEpochEnds(questions) => {
+                Answer::Now(Reply::EpochEnds(self.owner.find_epoch_ends(&questions)))
+            }
+            Request::MeasureLogs(logs) => {
+                Answer::Now(Reply::LogSizes(self.owner.measure_logs(&logs)))
+            }
             Request::View(view) => later(async move {
                 let kept = crate::owner::follow(&core, view).await;
                 Reply::Followed { kept }
@@ -173,6 +179,8 @@ impl Core {
             Request::LogsFound(_)
             | Request::CreateTopics(_)
             | Request::DeleteTopics(_)
+            | Request::AddPartitions(_)
+            | Request::ChangeTopicConfigs(_)
             | Request::AllocateProducerIds
             | Request::Drained => {
                 later(async move { crate::controller::answer(&core, from, request).await })

@@ -23,5 +23,9 @@ mod produce;
 mod quarantine;
 #[path = "simulated/restart.rs"]
 mod restart;
+#[path = "simulated/topic_parts.rs"]
+mod topic_parts;
+#[path = "simulated/topic_settings.rs"]
+mod topic_settings;
 #[path = "simulated/unread.rs"]
 mod unread;

@@ -43,6 +43,15 @@ const APIS: &[(&str, Server)] = &[
     ("CreateTopics", Server::Generated),
     ("DeleteTopics", Server::Generated),
     ("InitProducerId", Server::Generated),
+    ("OffsetForLeaderEpoch", Server::Generated),
+    ("DescribeConfigs", Server::Generated),
+    ("AlterConfigs", Server::Generated),
+    ("DescribeLogDirs", Server::Generated),
+    ("CreatePartitions", Server::Generated),
+    ("IncrementalAlterConfigs", Server::Generated),
+    ("ListPartitionReassignments", Server::Generated),
+    ("DescribeCluster", Server::Generated),
+    ("DescribeTopicPartitions", Server::Generated),
 ];
 
 /// What to do with the generated files.

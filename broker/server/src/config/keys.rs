@@ -26,10 +26,33 @@ pub enum Kind {
     Fraction,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Words with commas between them: at least one, and only these.
+    ListOf(&'static [&'static str]),
+    /// Any words with commas between them, also none.
+    List,
     /// Any text but the empty one.
     Text,
     /// Any text, also none.
     OptionalText,
+}
+
+impl Kind {
+    /// Kafka's number for it (`ConfigType` of DescribeConfigs, KIP-569).
+    pub fn number(self) -> i8 {
+        match self {
+            Kind::Switch | Kind::Choice(["false"]) => 1,
+            Kind::NumberOr { .. } | Kind::Choice(_) | Kind::Text | Kind::OptionalText => 2,
+            Kind::Number { max, .. } if max <= I32_MAX => 3,
+            Kind::Number { .. } => 5,
+            Kind::Fraction => 6,
+            Kind::ListOf(_) | Kind::List => 7,
+        }
+    }
+
+    /// Whether words may be added to its value and taken out of it.
+    pub fn is_list(self) -> bool {
+        matches!(self, Kind::ListOf(_) | Kind::List)
+    }
 }
 
 /// Where a setting may be given.
@@ -37,9 +60,10 @@ pub enum Kind {
 pub enum Scope {
     /// For the broker, at its start.
     Broker,
-    /// For a topic; the broker's setting of this name is its default.
+    /// For a topic.
     Topic {
-        /// The broker's setting that gives the default, none for a fixed one.
+        /// Kafka's broker setting that gives the default, if there is one. Where this broker does
+        /// not have it, the default is fixed.
         broker_key: Option<&'static str>,
     },
 }
@@ -310,51 +334,117 @@ pub const TOPIC_KEYS: &[Key] = &[
     )),
     topic(
         "cleanup.policy",
-        Kind::Choice(&["delete"]),
+        Kind::ListOf(&["delete"]),
         "delete",
-        None,
+        Some("log.cleanup.policy"),
         "compaction is not there yet",
     ),
-    topic("compression.type", Kind::Choice(&["producer"]), "producer", None, AS_SENT),
-    topic("delete.retention.ms", ANY_TIME, "86400000", None, COMPACTED),
-    topic("min.compaction.lag.ms", ANY_TIME, "0", None, COMPACTED),
-    topic("max.compaction.lag.ms", number(1, i64::MAX), "9223372036854775807", None, COMPACTED),
-    topic("min.cleanable.dirty.ratio", Kind::Fraction, "0.5", None, COMPACTED),
-    topic("compression.gzip.level", number(-1, 9), "-1", None, AS_SENT),
-    topic("compression.lz4.level", number(1, 17), "9", None, AS_SENT),
-    topic("compression.zstd.level", number(-131_072, 22), "3", None, AS_SENT),
+    topic(
+        "compression.type",
+        Kind::Choice(&["producer"]),
+        "producer",
+        Some("compression.type"),
+        AS_SENT,
+    ),
+    topic(
+        "delete.retention.ms",
+        ANY_TIME,
+        "86400000",
+        Some("log.cleaner.delete.retention.ms"),
+        COMPACTED,
+    ),
+    topic(
+        "min.compaction.lag.ms",
+        ANY_TIME,
+        "0",
+        Some("log.cleaner.min.compaction.lag.ms"),
+        COMPACTED,
+    ),
+    topic(
+        "max.compaction.lag.ms",
+        number(1, i64::MAX),
+        "9223372036854775807",
+        Some("log.cleaner.max.compaction.lag.ms"),
+        COMPACTED,
+    ),
+    topic(
+        "min.cleanable.dirty.ratio",
+        Kind::Fraction,
+        "0.5",
+        Some("log.cleaner.min.cleanable.ratio"),
+        COMPACTED,
+    ),
+    topic("compression.gzip.level", number(-1, 9), "-1", Some("compression.gzip.level"), AS_SENT),
+    topic("compression.lz4.level", number(1, 17), "9", Some("compression.lz4.level"), AS_SENT),
+    topic(
+        "compression.zstd.level",
+        number(-131_072, 22),
+        "3",
+        Some("compression.zstd.level"),
+        AS_SENT,
+    ),
     topic(
         "file.delete.delay.ms",
         ANY_TIME,
         "60000",
-        None,
+        Some("log.segment.delete.delay.ms"),
         "accepted; files go when nobody reads them",
     ),
     topic(
         "flush.messages",
         number(1, i64::MAX),
         "9223372036854775807",
-        None,
+        Some("log.flush.interval.messages"),
         "every ack is synced",
     ),
-    topic("flush.ms", ANY_TIME, "9223372036854775807", None, "every acknowledgement is synced"),
-    topic("preallocate", Kind::Switch, "false", None, "accepted; space is always taken beforehand"),
+    topic(
+        "flush.ms",
+        ANY_TIME,
+        "9223372036854775807",
+        Some("log.flush.interval.ms"),
+        "every acknowledgement is synced",
+    ),
+    topic(
+        "preallocate",
+        Kind::Switch,
+        "false",
+        Some("log.preallocate"),
+        "accepted; space is always taken beforehand",
+    ),
     topic(
         "unclean.leader.election.enable",
         Kind::Switch,
         "false",
-        None,
+        Some("unclean.leader.election.enable"),
         "accepted; it needs several brokers",
     ),
-    topic("leader.replication.throttled.replicas", Kind::OptionalText, "", None, ONE_BROKER),
-    topic("follower.replication.throttled.replicas", Kind::OptionalText, "", None, ONE_BROKER),
-    topic("segment.jitter.ms", ANY_TIME, "0", None, "accepted; segments end at their own time"),
+    topic("leader.replication.throttled.replicas", Kind::List, "", None, ONE_BROKER),
+    topic("follower.replication.throttled.replicas", Kind::List, "", None, ONE_BROKER),
+    topic(
+        "segment.jitter.ms",
+        ANY_TIME,
+        "0",
+        Some("log.roll.jitter.ms"),
+        "accepted; segments end at their own time",
+    ),
     topic("internal.segment.bytes", number(1, I32_MAX), "1073741824", None, "of Kafka's own tests"),
     topic("remote.storage.enable", Kind::Choice(&["false"]), "false", None, ONE_STORAGE),
     topic("remote.log.copy.disable", Kind::Switch, "false", None, ONE_STORAGE),
     topic("remote.log.delete.on.disable", Kind::Switch, "false", None, ONE_STORAGE),
-    topic("local.retention.ms", number(-2, i64::MAX), "-2", None, ONE_STORAGE),
-    topic("local.retention.bytes", number(-2, i64::MAX), "-2", None, ONE_STORAGE),
+    topic(
+        "local.retention.ms",
+        number(-2, i64::MAX),
+        "-2",
+        Some("log.local.retention.ms"),
+        ONE_STORAGE,
+    ),
+    topic(
+        "local.retention.bytes",
+        number(-2, i64::MAX),
+        "-2",
+        Some("log.local.retention.bytes"),
+        ONE_STORAGE,
+    ),
 ];
 
 /// Another way to say a setting.
@@ -401,6 +491,21 @@ pub fn other_ways(name: &str) -> impl Iterator<Item = &'static OtherWay> {
 /// The broker's setting of that name.
 pub fn broker_key(name: &str) -> Option<&'static Key> {
     BROKER_KEYS.iter().find(|key| key.name == name)
+}
+
+impl Key {
+    /// Whether it can't be changed while the broker runs.
+    pub fn is_read_only(&self) -> bool {
+        self.scope == Scope::Broker
+    }
+
+    /// Why `value` is stored and told and nothing else; nothing if it asks for nothing more.
+    pub fn not_obeyed(&self, value: &str) -> Option<&'static str> {
+        match self.obeyed {
+            Obeyed::StoredOnly { harmless, why } if value != harmless => Some(why),
+            Obeyed::StoredOnly { .. } | Obeyed::Yes => None,
+        }
+    }
 }
 
 /// The topic's setting of that name.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
-use super::keys::{BROKER_KEYS, OTHER_WAYS, Obeyed, broker_key};
+use super::keys::{BROKER_KEYS, OTHER_WAYS, broker_key};
 use super::properties;
 use super::without_effect::{Standing, kafka_broker_settings, without_effect};
 
@@ -217,10 +217,7 @@ impl Settings {
 /// Why a value of a setting that is ours is stored only; nothing if it asks for nothing more.
 fn not_obeyed(name: &str, value: &str) -> Option<&'static str> {
     let of = OTHER_WAYS.iter().find(|way| way.name == name).map_or(name, |way| way.of);
-    match broker_key(of)?.obeyed {
-        Obeyed::StoredOnly { harmless, why } if value != harmless => Some(why),
-        Obeyed::StoredOnly { .. } | Obeyed::Yes => None,
-    }
+    broker_key(of)?.not_obeyed(value)
 }
 
 /// The setting that is most like `name`, if one is much like it: ours before Kafka's others.

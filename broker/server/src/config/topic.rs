@@ -61,19 +61,39 @@ pub struct TopicSetting {
     pub source: Source,
 }
 
-/// What a topic has that sets nothing itself: every setting, by name.
+/// A value of a setting under one of its names: as long as it is given, it holds over those that
+/// come behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synonym {
+    /// The name.
+    pub name: &'static str,
+    /// The value, in text.
+    pub value: String,
+    /// Who gave it.
+    pub source: Source,
+}
+
+/// What a topic has that sets nothing itself: every setting, by name, and what the broker says of
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TopicDefaults(BTreeMap<&'static str, TopicSetting>);
+pub struct TopicDefaults(BTreeMap<&'static str, (TopicSetting, Vec<Synonym>)>);
 
 impl TopicDefaults {
     /// Settings of all topic keys.
-    pub(super) fn new(settings: impl IntoIterator<Item = TopicSetting>) -> TopicDefaults {
-        TopicDefaults(settings.into_iter().map(|setting| (setting.name, setting)).collect())
+    pub(super) fn new(
+        settings: impl IntoIterator<Item = (TopicSetting, Vec<Synonym>)>,
+    ) -> TopicDefaults {
+        TopicDefaults(settings.into_iter().map(|entry| (entry.0.name, entry)).collect())
     }
 
     /// The value of a topic key.
     pub(super) fn value(&self, name: &str) -> String {
-        self.0.get(name).expect("every topic key has a default").value.clone()
+        self.0.get(name).expect("every topic key has a default").0.value.clone()
+    }
+
+    /// What holds for a topic key if the topic sets nothing, the one that wins first.
+    pub fn synonyms(&self, name: &str) -> &[Synonym] {
+        self.0.get(name).map_or(&[], |(_, synonyms)| synonyms)
     }
 
     /// Every setting of a topic that was `given` some, by name. As in Kafka, those of its own tests
@@ -82,13 +102,17 @@ impl TopicDefaults {
         &'a self,
         given: &'a BTreeMap<String, String>,
     ) -> impl Iterator<Item = TopicSetting> + 'a {
-        let told = self.0.values().filter(|default| !default.name.starts_with("internal."));
+        let defaults = self.0.values().map(|(default, _)| default);
+        let told = defaults.filter(|default| !default.name.starts_with("internal."));
         told.map(|default| match given.get(default.name) {
             Some(value) => TopicSetting { value: value.clone(), source: Source::Topic, ..*default },
             None => default.clone(),
         })
     }
 }
+
+/// The longest value of a topic's setting: Kafka's. Every shard has all of them in memory.
+pub(crate) const VALUE_BYTES_MAX: usize = i16::MAX as usize;
 
 /// Why a topic can't have a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +128,13 @@ pub enum TopicConfigError {
         /// What it should be.
         wanted: String,
     },
+    /// A value that is longer than a topic may have one.
+    TooLong {
+        /// Which setting.
+        key: &'static str,
+        /// How long it is.
+        size_bytes: usize,
+    },
 }
 
 impl fmt::Display for TopicConfigError {
@@ -113,6 +144,11 @@ impl fmt::Display for TopicConfigError {
             TopicConfigError::Value { key, value, wanted } => {
                 write!(f, "Invalid value {value} for configuration {key}: {wanted}")
             }
+            TopicConfigError::TooLong { key, size_bytes } => write!(
+                f,
+                "Invalid value of {size_bytes} bytes for configuration {key}: it may have \
+                 {VALUE_BYTES_MAX}"
+            ),
         }
     }
 }
@@ -127,6 +163,10 @@ pub fn check_topic_settings(
         let key = topic_key(name).ok_or_else(|| TopicConfigError::UnknownKey(name.clone()))?;
         let refuse =
             |wanted| TopicConfigError::Value { key: key.name, value: value.clone(), wanted };
+        let size_bytes = value.len();
+        if size_bytes > VALUE_BYTES_MAX {
+            return Err(TopicConfigError::TooLong { key: key.name, size_bytes });
+        }
         if !fits(key.kind, value) {
             let why = format!("{} ({})", wanted(key.kind), key.doc);
             return Err(refuse(why));
@@ -138,6 +178,16 @@ pub fn check_topic_settings(
         }
     }
     Ok(())
+}
+
+/// What to say of settings that a topic was given and that are not obeyed: `name=value`, and why.
+pub fn not_obeyed<'a>(
+    given: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> impl Iterator<Item = String> {
+    given.into_iter().filter_map(|(name, value)| {
+        let why = topic_key(name)?.not_obeyed(value)?;
+        Some(format!("{name}={value} is stored and told, but not obeyed yet: {why}"))
+    })
 }
 
 impl TopicConfig {
@@ -201,6 +251,7 @@ impl TopicConfig {
 #[cfg(test)]
 mod tests {
     use super::super::keys::{Scope, TOPIC_KEYS};
+    use super::super::without_effect::kafka_broker_settings;
     use super::*;
 
     #[test]
@@ -210,7 +261,9 @@ mod tests {
                 panic!("{} is no topic key", key.name)
             };
             if let Some(name) = broker_key {
-                assert!(super::super::keys::broker_key(name).is_some(), "{name}");
+                let is_ours = super::super::keys::broker_key(name).is_some();
+                let is_kafkas = kafka_broker_settings().any(|kafkas| kafkas == name);
+                assert!(is_ours || is_kafkas, "{name}");
             }
             assert!(fits(key.kind, key.default), "{}={}", key.name, key.default);
         }
@@ -227,5 +280,10 @@ mod tests {
         assert!(check("compression.type", "gzip").is_err());
         assert!(check("max.message.bytes", "1048577").is_err());
         assert!(check("segment.bytes", "many").is_err());
+        let throttled = "leader.replication.throttled.replicas";
+        assert_eq!(check(throttled, &"x".repeat(VALUE_BYTES_MAX)), Ok(()));
+        let too_long =
+            TopicConfigError::TooLong { key: throttled, size_bytes: VALUE_BYTES_MAX + 1 };
+        assert_eq!(check(throttled, &"x".repeat(VALUE_BYTES_MAX + 1)), Err(too_long));
     }
 }

@@ -1,15 +1,16 @@
 //! How large the answer to a request can become, known before it is made: it is charged for that.
 
+mod names;
+
 use std::fmt;
 
-use protocol::generated::create_topics::CreatableTopic;
-use protocol::generated::list_offsets::ListOffsetsTopic;
-use protocol::generated::metadata::MetadataRequestTopic;
 use protocol::generated::request_body::RequestBody;
-use protocol::{fetch, produce};
 
-use super::{create_topics, metadata};
+use super::{
+    create_topics, describe_configs, describe_log_dirs, describe_topic_partitions, metadata,
+};
 use crate::view::ClusterView;
+use names::Names;
 
 /// Topics, partitions and the like that one request may name, repeated or not. The largest that a
 /// client has reason to send is a tenth of it.
@@ -35,6 +36,13 @@ const COPIES_OF_CREATE_TOPICS: usize = 4;
 /// The request's, and one for finding what is named twice; then the result's and the answer's.
 const COPIES_OF_DELETE_TOPICS: usize = 2;
 
+/// The request's, and the answer's; and for finding what is named twice.
+const COPIES_OF_CONFIGS: usize = 4;
+/// The request's, the result's and the answer's.
+const COPIES_OF_OTHERS: usize = 3;
+/// What the answer about settings may take: the memory of all such answers.
+const DESCRIBED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// A request names more than one may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamesTooMuch {
@@ -42,6 +50,8 @@ pub(crate) enum NamesTooMuch {
     Rows(usize),
     /// So many bytes of names and values.
     TextBytes(usize),
+    /// Settings whose answer would take so many bytes.
+    SettingsBytes(usize),
 }
 
 impl fmt::Display for NamesTooMuch {
@@ -54,6 +64,11 @@ impl fmt::Display for NamesTooMuch {
             NamesTooMuch::TextBytes(bytes) => write!(
                 f,
                 "a request with {bytes} bytes of names: at most {TEXT_BYTES_MAX} are answered"
+            ),
+            NamesTooMuch::SettingsBytes(bytes) => write!(
+                f,
+                "a request for settings that take {bytes} bytes: at most {DESCRIBED_BYTES_MAX} are \
+                 answered; ask for fewer topics at once, or name the settings"
             ),
         }
     }
@@ -75,9 +90,22 @@ pub(crate) fn answer_size_max(
     let besides = match request {
         RequestBody::Metadata(request) => metadata::answer_bytes(view, version, request),
         RequestBody::CreateTopics(request) => create_topics::settings_bytes(version, request),
+        RequestBody::DescribeConfigs(request) => {
+            let bytes = describe_configs::answer_bytes(view, request);
+            if bytes > DESCRIBED_BYTES_MAX {
+                return Err(NamesTooMuch::SettingsBytes(bytes));
+            }
+            bytes
+        }
+        RequestBody::DescribeTopicPartitions(request) => {
+            describe_topic_partitions::answer_bytes(view, request)
+        }
+        RequestBody::DescribeLogDirs(request) => describe_log_dirs::answer_bytes(view, request),
+        RequestBody::DescribeCluster(_) => metadata::brokers_bytes(view),
         _ => 0,
     };
-    Ok(rows * ROW_BYTES + text_bytes * copies + besides)
+    // One row is the answer's own: its header, its counts, and words for people.
+    Ok((1 + rows) * ROW_BYTES + text_bytes * copies + besides)
 }
 
 /// What a request names, which its answer repeats.
@@ -90,50 +118,60 @@ struct Named {
 impl Named {
     fn by(request: &RequestBody<'_>) -> Named {
         match request {
-            RequestBody::Produce(request) => {
-                let of = |topic: &produce::Topic<'_>| (topic.partitions.len(), topic.name.len());
-                Named::by_all(COPIES_OF_PRODUCE, request.topics.iter().map(of))
-            }
-            RequestBody::Fetch(request) => {
-                let of = |topic: &fetch::Topic<'_>| (topic.partitions.len(), topic.name.len());
-                Named::by_all(COPIES_OF_FETCH, request.topics.iter().map(of))
-            }
+            RequestBody::Produce(request) => Named::in_all(COPIES_OF_PRODUCE, &request.topics),
+            RequestBody::Fetch(request) => Named::in_all(COPIES_OF_FETCH, &request.topics),
             RequestBody::ListOffsets(request) => {
-                let of = |topic: &ListOffsetsTopic| (topic.partitions.len(), topic.name.len());
-                Named::by_all(COPIES_OF_LIST_OFFSETS, request.topics.iter().map(of))
+                Named::in_all(COPIES_OF_LIST_OFFSETS, &request.topics)
+            }
+            RequestBody::OffsetForLeaderEpoch(request) => {
+                Named::in_all(COPIES_OF_LIST_OFFSETS, &request.topics)
             }
             RequestBody::Metadata(request) => {
-                let of = |topic: &MetadataRequestTopic| (0, len(&topic.name));
-                Named::by_all(COPIES_OF_METADATA, request.topics.iter().flatten().map(of))
+                Named::in_all(COPIES_OF_METADATA, request.topics.iter().flatten())
             }
             RequestBody::CreateTopics(request) => {
-                let of = |topic: &CreatableTopic| {
-                    let configs = topic.configs.iter();
-                    let text = configs.map(|config| config.name.len() + len(&config.value));
-                    let rows = topic.assignments.len() + topic.configs.len();
-                    (rows, topic.name.len() + text.sum::<usize>())
-                };
-                Named::by_all(COPIES_OF_CREATE_TOPICS, request.topics.iter().map(of))
+                Named::in_all(COPIES_OF_CREATE_TOPICS, &request.topics)
             }
             RequestBody::DeleteTopics(request) => {
-                let topics = request.topics.iter().map(|topic| (0, len(&topic.name)));
-                let names = request.topic_names.iter().map(|name| (0, name.len()));
-                Named::by_all(COPIES_OF_DELETE_TOPICS, topics.chain(names))
+                let topics = Named::in_all(COPIES_OF_DELETE_TOPICS, &request.topics);
+                let names = Named::in_all(COPIES_OF_DELETE_TOPICS, &request.topic_names);
+                let rows = topics.rows + names.rows;
+                Named { rows, text_bytes: topics.text_bytes + names.text_bytes, ..topics }
             }
-            RequestBody::ApiVersions(_) | RequestBody::InitProducerId(_) => {
-                Named { rows: 1, text_bytes: 0, copies: 0 }
+            RequestBody::CreatePartitions(request) => {
+                Named::in_all(COPIES_OF_OTHERS, &request.topics)
             }
+            RequestBody::DescribeConfigs(request) => {
+                Named::in_all(COPIES_OF_OTHERS, &request.resources)
+            }
+            RequestBody::AlterConfigs(request) => {
+                Named::in_all(COPIES_OF_CONFIGS, &request.resources)
+            }
+            RequestBody::IncrementalAlterConfigs(request) => {
+                Named::in_all(COPIES_OF_CONFIGS, &request.resources)
+            }
+            RequestBody::DescribeTopicPartitions(request) => {
+                Named::in_all(COPIES_OF_OTHERS, &request.topics)
+            }
+            RequestBody::DescribeLogDirs(request) => {
+                Named::in_all(COPIES_OF_OTHERS, request.topics.iter().flatten())
+            }
+            RequestBody::ListPartitionReassignments(request) => {
+                Named::in_all(COPIES_OF_OTHERS, request.topics.iter().flatten())
+            }
+            RequestBody::ApiVersions(_)
+            | RequestBody::InitProducerId(_)
+            | RequestBody::DescribeCluster(_) => Named { rows: 1, text_bytes: 0, copies: 0 },
         }
     }
 
-    /// By topics, each with its rows besides its own and its text.
-    fn by_all(copies: usize, topics: impl Iterator<Item = (usize, usize)>) -> Named {
-        let (rows, text_bytes) =
-            topics.fold((0, 0), |(rows, bytes), (r, b)| (rows + 1 + r, bytes + b));
-        Named { rows, text_bytes, copies }
+    /// By topics and the like, each with its rows besides its own and its text.
+    fn in_all<'a, N: Names + 'a>(copies: usize, all: impl IntoIterator<Item = &'a N>) -> Named {
+        let named = Named { rows: 0, text_bytes: 0, copies };
+        all.into_iter().fold(named, |sum, one| Named {
+            rows: sum.rows + 1 + one.rows(),
+            text_bytes: sum.text_bytes + one.text_bytes(),
+            ..sum
+        })
     }
-}
-
-fn len(text: &Option<String>) -> usize {
-    text.as_ref().map_or(0, String::len)
 }

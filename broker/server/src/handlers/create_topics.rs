@@ -270,16 +270,26 @@ fn by_hand(
         let place = place.and_then(|index| partitions.get_mut(index));
         let place = place.ok_or_else(|| wrong("partitions are numbered from 0 without gaps"))?;
         let replicas: Vec<BrokerId> = assignment.broker_ids.into_iter().map(BrokerId).collect();
-        let distinct: BTreeSet<&BrokerId> = replicas.iter().collect();
-        if replicas.is_empty() || distinct.len() != replicas.len() {
-            return Err(wrong("a partition needs brokers, each once"));
-        }
-        if !place.is_empty() || replicas.iter().any(|broker| !brokers.contains(broker)) {
-            return Err(wrong("a partition is assigned twice, or to a broker that is not there"));
+        check_replicas(brokers, &replicas)?;
+        if !place.is_empty() {
+            return Err(wrong("a partition is assigned twice"));
         }
         *place = replicas;
     }
     Ok(partitions)
+}
+
+/// Checks what somebody wants the replicas of a partition to be.
+pub(super) fn check_replicas(brokers: &[BrokerId], replicas: &[BrokerId]) -> Result<(), Refusal> {
+    let wrong = |why: &str| Err(Refusal::because(ErrorCode::InvalidReplicaAssignment, why));
+    let distinct: BTreeSet<&BrokerId> = replicas.iter().collect();
+    if replicas.is_empty() || distinct.len() != replicas.len() {
+        return wrong("a partition needs brokers, each once");
+    }
+    if replicas.iter().any(|broker| !brokers.contains(broker)) {
+        return wrong("a partition is assigned to a broker that is not there");
+    }
+    Ok(())
 }
 
 fn created(core: &Core, version: i16, name: String, made: Made) -> CreatableTopicResult {

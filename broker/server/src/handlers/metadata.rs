@@ -24,10 +24,10 @@ const TOPIC_IDS_FROM: i16 = 12;
 /// What a client may do with a topic, a bit for each operation of KIP-430: there is no authorizer,
 /// so everything that there is to do with a topic: read, write, create, delete, alter, describe,
 /// and describe and alter its settings.
-const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// And with the cluster: create, alter, describe, cluster action, describe and alter its settings,
 /// idempotent write.
-const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 /// Kafka's own topics; clients keep them out of patterns.
 const INTERNAL_TOPICS: [&str; 3] =
     ["__consumer_offsets", "__transaction_state", "__share_group_state"];
@@ -36,9 +36,9 @@ const CREATED_MAX: usize = 100;
 /// How long a request waits for the topics that it brings into being: less than clients wait.
 const CREATION_WAIT: Duration = Duration::from_secs(10);
 /// A topic, or a broker, without its name: as a value, and on the wire.
-const TOPIC_BYTES: usize = 256;
+pub(super) const TOPIC_BYTES: usize = 256;
 /// A partition in an answer, without its brokers.
-const PARTITION_BYTES: usize = 256;
+pub(super) const PARTITION_BYTES: usize = 256;
 /// A broker in a partition's lists.
 const BROKER_ID_BYTES: usize = 8;
 
@@ -127,7 +127,12 @@ pub(crate) fn answer_bytes(view: &ClusterView, version: i16, request: &MetadataR
         }
         _ => view.image.topics().map(|topic| TOPIC_BYTES + known(topic)).sum(),
     };
-    topics + view.image.brokers().map(|broker| TOPIC_BYTES + broker.host.len()).sum::<usize>()
+    topics + brokers_bytes(view)
+}
+
+/// What the brokers take in an answer.
+pub(super) fn brokers_bytes(view: &ClusterView) -> usize {
+    view.image.brokers().map(|broker| TOPIC_BYTES + broker.host.len()).sum()
 }
 
 /// The topics that are asked for, none for all. As in Kafka it is a set: who names a topic often
@@ -220,7 +225,7 @@ fn answer(
 }
 
 /// Whether there is such a topic or not.
-fn is_internal(name: &str) -> bool {
+pub(super) fn is_internal(name: &str) -> bool {
     INTERNAL_TOPICS.contains(&name)
 }
 

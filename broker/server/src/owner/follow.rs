@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use metadata::TopicId;
+use metadata::{Topic, TopicId};
 use record::LeaderEpoch;
 use replica::{Partition, PartitionConfig};
 use runtime::sync::Signal;
@@ -20,7 +20,7 @@ use crate::config::topic::TopicConfig;
 use crate::controller::METADATA_LOG;
 use crate::router::together;
 use crate::shard::Core;
-use crate::view::ClusterView;
+use crate::view::{ClusterView, log_id};
 
 /// How long a view waits for room in the journal for its new logs. It is not much: the view behind
 /// it may have the deletion that makes room.
@@ -66,6 +66,7 @@ pub(crate) async fn follow(core: &Rc<Core>, view: Snapshot<ClusterView>) -> Vec<
     if let Some(label_bytes) = lead_new(core, &view, since).await {
         lead_when_there_is_room(core, label_bytes);
     }
+    core.owner.configure(core, &view);
     let removed = view.image.removed_topics().map(|(id, _)| id.0).collect();
     *core.owner.removed.borrow_mut() = removed;
     core.set_view(view.clone());
@@ -148,6 +149,27 @@ impl Owner {
             });
         }
         leads
+    }
+
+    /// Lets the partitions of topics whose settings are others than before follow them. Records
+    /// that were appended before stay as they are; where a segment ends is decided when it is
+    /// written, so it is the newest setting that decides.
+    fn configure(&self, core: &Core, view: &ClusterView) {
+        let before = core.view();
+        let known = |topic: &Topic| before.image.topic_by_id(&topic.id);
+        let is_changed = |topic: &&Topic| known(topic).is_some_and(|k| k.configs != topic.configs);
+        let changed = view.image.topics().filter(is_changed);
+        for topic in changed {
+            let config = core.config.topic.with(&topic.configs);
+            let log = log_config(&config, &core.config);
+            for (index, partition) in (0u32..).zip(&topic.partitions) {
+                let led = self.partitions.borrow().get(&log_id(&topic.id, index)).cloned();
+                if let Some(led) = led {
+                    led.log().set_config(log);
+                    led.set_config(partition_config(&config, partition));
+                }
+            }
+        }
     }
 
     /// The logs that a removed topic left. What no view knows stays, untouched: only a removal

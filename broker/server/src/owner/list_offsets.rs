@@ -1,17 +1,20 @@
-//! Finds offsets by time, and a log's two ends.
+//! Finds offsets by time, a log's two ends, and where a leader epoch ends.
 
 use record::{LeaderEpoch, ReadLimits, Timestamp};
 use replica::Partition;
 use runtime::Shard;
-use storage::RecordAtTimestamp;
+use storage::{EpochEnd, RecordAtTimestamp};
 
 use super::Owner;
 use crate::error_codes::Refusal;
-use crate::message::{OffsetFound, OffsetOf, OffsetQuestion};
+use crate::message::{EpochQuestion, OffsetFound, OffsetOf, OffsetQuestion};
 
 /// What a batch may become when it is decompressed in order to find a record in it. Producers'
 /// batches are a few MiB at most; a bomb stops here.
 const DECOMPRESSED_SIZE_MAX: usize = 64 * 1024 * 1024;
+
+/// What clients write where they know no epoch.
+const NO_EPOCH: LeaderEpoch = LeaderEpoch(-1);
 
 impl Owner {
     /// Answers each question. One may decompress a batch, so others of the shard have their turn
@@ -33,6 +36,21 @@ impl Owner {
             }
         }
         found
+    }
+
+    /// Where each epoch ends. As in Kafka the newest one ends where the log does, not at the high
+    /// watermark.
+    pub(crate) fn find_epoch_ends(
+        &self,
+        questions: &[EpochQuestion],
+    ) -> Vec<Result<Option<EpochEnd>, Refusal>> {
+        let find = |question: &EpochQuestion| {
+            let partition = self.partition_in_epoch(&question.partition, question.leader_epoch)?;
+            // -1 is no epoch, and ends nowhere.
+            let epoch = Some(question.epoch).filter(|epoch| *epoch != NO_EPOCH);
+            Ok(epoch.and_then(|epoch| partition.log().end_offset_for_epoch(epoch)))
+        };
+        questions.iter().map(find).collect()
     }
 }
 

@@ -18,6 +18,15 @@ use runtime::{Buffer, Socket};
 pub const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
 
+/// What is to follow from a wish that is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is done.
+    Change,
+    /// Nothing: `validate_only`.
+    Nothing,
+}
+
 /// One connection.
 pub struct Client {
     socket: Socket,

@@ -2,18 +2,30 @@
 
 use std::time::Duration;
 
+use protocol::generated::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
 use protocol::generated::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
 use protocol::generated::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
+use protocol::generated::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
+use protocol::generated::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest};
+use protocol::generated::describe_topic_partitions::{
+    DescribeTopicPartitionsRequest, TopicRequest,
+};
 use protocol::generated::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use protocol::generated::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
 use protocol::generated::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use protocol::generated::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
 use protocol::generated::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use protocol::generated::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use protocol::generated::produce;
 use protocol::{ApiKey, ErrorCode, Message, Uuid};
 use runtime::TaskClass;
@@ -308,7 +320,70 @@ async fn ask_about(peer: &Peer, names: &[String]) -> usize {
     };
     let topics = names.iter().enumerate().map(topic).collect();
     let create = CreateTopicsRequest { topics, validate_only: true, ..Default::default() };
-    answers + ask_once(peer, ApiKey::CreateTopics, 7, &create).await
+    answers += ask_once(peer, ApiKey::CreateTopics, 7, &create).await;
+    answers + ask_administrators_questions(peer, names).await
+}
+
+/// The rest of it.
+async fn ask_administrators_questions(peer: &Peer, names: &[String]) -> usize {
+    let mut answers = 0;
+    let topic = |name: &String| OffsetForLeaderTopic {
+        topic: name.clone(),
+        partitions: vec![OffsetForLeaderPartition::default()],
+    };
+    let topics = names.iter().map(topic).collect();
+    let epochs = OffsetForLeaderEpochRequest { topics, ..Default::default() };
+    answers += ask_once(peer, ApiKey::OffsetForLeaderEpoch, 4, &epochs).await;
+    let topic = |name: &String| CreatePartitionsTopic { name: name.clone(), ..<_>::default() };
+    let topics = names.iter().map(topic).collect();
+    let partitions = CreatePartitionsRequest { topics, timeout_ms: 1000, ..Default::default() };
+    answers += ask_once(peer, ApiKey::CreatePartitions, 3, &partitions).await;
+    let topics = names.iter().map(|name| TopicRequest { name: name.clone() }).collect();
+    let describe = DescribeTopicPartitionsRequest { topics, ..Default::default() };
+    answers += ask_once(peer, ApiKey::DescribeTopicPartitions, 0, &describe).await;
+    let topic = |name: &String| DescribableLogDirTopic { topic: name.clone(), ..<_>::default() };
+    let folders = DescribeLogDirsRequest { topics: Some(names.iter().map(topic).collect()) };
+    answers += ask_once(peer, ApiKey::DescribeLogDirs, 5, &folders).await;
+    let describe = describe_settings(names, Some(vec!["segment.ms".into()]));
+    answers += ask_once(peer, ApiKey::DescribeConfigs, 4, &describe).await;
+    let resource = |name: &String| AlterConfigsResource {
+        resource_type: 2,
+        resource_name: name.clone(),
+        configs: vec![AlterableConfig {
+            name: "segment.ms".into(),
+            config_operation: 0,
+            value: Some("77000".into()),
+        }],
+    };
+    let resources = names.iter().map(resource).collect();
+    let alter = IncrementalAlterConfigsRequest { resources, validate_only: false };
+    answers + ask_once(peer, ApiKey::IncrementalAlterConfigs, 1, &alter).await
+}
+
+fn describe_settings(names: &[String], keys: Option<Vec<String>>) -> DescribeConfigsRequest {
+    let resource = |name: &String| DescribeConfigsResource {
+        resource_type: 2,
+        resource_name: name.clone(),
+        configuration_keys: keys.clone(),
+    };
+    let resources = names.iter().map(resource).collect();
+    DescribeConfigsRequest { resources, ..DescribeConfigsRequest::default() }
+}
+
+#[test]
+fn settings_of_as_many_topics_as_an_answer_may_take_are_told_and_no_more() {
+    Cluster::start(14, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        for name in ["t", "measurements"] {
+            client.create_topic(name, 1).await;
+        }
+        for (count, answers) in [(7000, 1), (10_000, 0)] {
+            let request = describe_settings(&vec!["measurements".to_string(); count], None);
+            let answered = ask_once(&peer, ApiKey::DescribeConfigs, 4, &request).await;
+            assert_eq!(answered, answers, "{count} topics");
+        }
+        produce_and_fetch(&peer, &mut client).await;
+    });
 }
 
 fn topic_to_produce(name: &str) -> produce::TopicProduceData {
@@ -328,7 +403,7 @@ fn names_that_answers_repeat_are_reserved_for_and_bounded() {
         let long = |index: usize, length: usize| format!("{index:0>length$}");
         for (count, length) in [(1, 10), (1, 32_000), (250, 32_000), (20_000, 249)] {
             let names: Vec<String> = (0..count).map(|index| long(index, length)).collect();
-            assert_eq!(ask_about(&peer, &names).await, 7, "{count} names of {length} bytes");
+            assert_eq!(ask_about(&peer, &names).await, 13, "{count} names of {length} bytes");
         }
         let names: Vec<String> = (0..300).map(|index| long(index, 32_000)).collect();
         assert_eq!(ask_about(&peer, &names).await, 0, "more than is repeated");

@@ -20,6 +20,24 @@ pub enum ApiKey {
     DeleteTopics = 20,
     /// Key 22.
     InitProducerId = 22,
+    /// Key 23.
+    OffsetForLeaderEpoch = 23,
+    /// Key 32.
+    DescribeConfigs = 32,
+    /// Key 33.
+    AlterConfigs = 33,
+    /// Key 35.
+    DescribeLogDirs = 35,
+    /// Key 37.
+    CreatePartitions = 37,
+    /// Key 44.
+    IncrementalAlterConfigs = 44,
+    /// Key 46.
+    ListPartitionReassignments = 46,
+    /// Key 60.
+    DescribeCluster = 60,
+    /// Key 75.
+    DescribeTopicPartitions = 75,
 }
 
 impl ApiKey {
@@ -33,6 +51,15 @@ impl ApiKey {
         Self::CreateTopics,
         Self::DeleteTopics,
         Self::InitProducerId,
+        Self::OffsetForLeaderEpoch,
+        Self::DescribeConfigs,
+        Self::AlterConfigs,
+        Self::DescribeLogDirs,
+        Self::CreatePartitions,
+        Self::IncrementalAlterConfigs,
+        Self::ListPartitionReassignments,
+        Self::DescribeCluster,
+        Self::DescribeTopicPartitions,
     ];
 
     /// The API of a number, if it is served.
@@ -46,6 +73,15 @@ impl ApiKey {
             19 => Some(Self::CreateTopics),
             20 => Some(Self::DeleteTopics),
             22 => Some(Self::InitProducerId),
+            23 => Some(Self::OffsetForLeaderEpoch),
+            32 => Some(Self::DescribeConfigs),
+            33 => Some(Self::AlterConfigs),
+            35 => Some(Self::DescribeLogDirs),
+            37 => Some(Self::CreatePartitions),
+            44 => Some(Self::IncrementalAlterConfigs),
+            46 => Some(Self::ListPartitionReassignments),
+            60 => Some(Self::DescribeCluster),
+            75 => Some(Self::DescribeTopicPartitions),
             _ => None,
         }
     }
@@ -61,6 +97,15 @@ impl ApiKey {
             Self::CreateTopics => "CreateTopics",
             Self::DeleteTopics => "DeleteTopics",
             Self::InitProducerId => "InitProducerId",
+            Self::OffsetForLeaderEpoch => "OffsetForLeaderEpoch",
+            Self::DescribeConfigs => "DescribeConfigs",
+            Self::AlterConfigs => "AlterConfigs",
+            Self::DescribeLogDirs => "DescribeLogDirs",
+            Self::CreatePartitions => "CreatePartitions",
+            Self::IncrementalAlterConfigs => "IncrementalAlterConfigs",
+            Self::ListPartitionReassignments => "ListPartitionReassignments",
+            Self::DescribeCluster => "DescribeCluster",
+            Self::DescribeTopicPartitions => "DescribeTopicPartitions",
         }
     }
 
@@ -75,6 +120,15 @@ impl ApiKey {
             Self::CreateTopics => (2, 7),
             Self::DeleteTopics => (1, 6),
             Self::InitProducerId => (0, 5),
+            Self::OffsetForLeaderEpoch => (2, 4),
+            Self::DescribeConfigs => (1, 4),
+            Self::AlterConfigs => (0, 2),
+            Self::DescribeLogDirs => (1, 5),
+            Self::CreatePartitions => (0, 3),
+            Self::IncrementalAlterConfigs => (0, 1),
+            Self::ListPartitionReassignments => (0, 0),
+            Self::DescribeCluster => (0, 2),
+            Self::DescribeTopicPartitions => (0, 0),
         }
     }
 
@@ -89,6 +143,15 @@ impl ApiKey {
             Self::CreateTopics => 5,
             Self::DeleteTopics => 4,
             Self::InitProducerId => 2,
+            Self::OffsetForLeaderEpoch => 4,
+            Self::DescribeConfigs => 4,
+            Self::AlterConfigs => 2,
+            Self::DescribeLogDirs => 2,
+            Self::CreatePartitions => 2,
+            Self::IncrementalAlterConfigs => 1,
+            Self::ListPartitionReassignments => 0,
+            Self::DescribeCluster => 0,
+            Self::DescribeTopicPartitions => 0,
         }
     }
 }

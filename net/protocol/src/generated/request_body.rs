@@ -2,13 +2,22 @@
 
 use crate::error::Malformed;
 use crate::fetch;
+use crate::generated::alter_configs::AlterConfigsRequest;
 use crate::generated::api_key::ApiKey;
 use crate::generated::api_versions::ApiVersionsRequest;
+use crate::generated::create_partitions::CreatePartitionsRequest;
 use crate::generated::create_topics::CreateTopicsRequest;
 use crate::generated::delete_topics::DeleteTopicsRequest;
+use crate::generated::describe_cluster::DescribeClusterRequest;
+use crate::generated::describe_configs::DescribeConfigsRequest;
+use crate::generated::describe_log_dirs::DescribeLogDirsRequest;
+use crate::generated::describe_topic_partitions::DescribeTopicPartitionsRequest;
+use crate::generated::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use crate::generated::init_producer_id::InitProducerIdRequest;
 use crate::generated::list_offsets::ListOffsetsRequest;
+use crate::generated::list_partition_reassignments::ListPartitionReassignmentsRequest;
 use crate::generated::metadata::MetadataRequest;
+use crate::generated::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use crate::message::Message;
 use crate::primitive::reader::Reader;
 use crate::produce;
@@ -32,6 +41,24 @@ pub enum RequestBody<'a> {
     DeleteTopics(DeleteTopicsRequest),
     /// A InitProducerId request.
     InitProducerId(InitProducerIdRequest),
+    /// A OffsetForLeaderEpoch request.
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
+    /// A DescribeConfigs request.
+    DescribeConfigs(DescribeConfigsRequest),
+    /// A AlterConfigs request.
+    AlterConfigs(AlterConfigsRequest),
+    /// A DescribeLogDirs request.
+    DescribeLogDirs(DescribeLogDirsRequest),
+    /// A CreatePartitions request.
+    CreatePartitions(CreatePartitionsRequest),
+    /// A IncrementalAlterConfigs request.
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
+    /// A ListPartitionReassignments request.
+    ListPartitionReassignments(ListPartitionReassignmentsRequest),
+    /// A DescribeCluster request.
+    DescribeCluster(DescribeClusterRequest),
+    /// A DescribeTopicPartitions request.
+    DescribeTopicPartitions(DescribeTopicPartitionsRequest),
 }
 
 impl<'a> RequestBody<'a> {
@@ -56,6 +83,33 @@ impl<'a> RequestBody<'a> {
             ApiKey::InitProducerId => {
                 Self::InitProducerId(InitProducerIdRequest::decode(reader, version)?)
             }
+            ApiKey::OffsetForLeaderEpoch => {
+                Self::OffsetForLeaderEpoch(OffsetForLeaderEpochRequest::decode(reader, version)?)
+            }
+            ApiKey::DescribeConfigs => {
+                Self::DescribeConfigs(DescribeConfigsRequest::decode(reader, version)?)
+            }
+            ApiKey::AlterConfigs => {
+                Self::AlterConfigs(AlterConfigsRequest::decode(reader, version)?)
+            }
+            ApiKey::DescribeLogDirs => {
+                Self::DescribeLogDirs(DescribeLogDirsRequest::decode(reader, version)?)
+            }
+            ApiKey::CreatePartitions => {
+                Self::CreatePartitions(CreatePartitionsRequest::decode(reader, version)?)
+            }
+            ApiKey::IncrementalAlterConfigs => Self::IncrementalAlterConfigs(
+                IncrementalAlterConfigsRequest::decode(reader, version)?,
+            ),
+            ApiKey::ListPartitionReassignments => Self::ListPartitionReassignments(
+                ListPartitionReassignmentsRequest::decode(reader, version)?,
+            ),
+            ApiKey::DescribeCluster => {
+                Self::DescribeCluster(DescribeClusterRequest::decode(reader, version)?)
+            }
+            ApiKey::DescribeTopicPartitions => Self::DescribeTopicPartitions(
+                DescribeTopicPartitionsRequest::decode(reader, version)?,
+            ),
         })
     }
 }
