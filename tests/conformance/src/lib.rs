@@ -13,6 +13,7 @@ pub mod broker;
 
 pub mod client;
 pub mod peer;
+pub mod wire;
 
 pub mod cell;
 pub mod equality;
