@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runtime::{DirLock, Instant, LockError, Shutdown};
+use control::Listening;
+use runtime::{DirLock, Instant, Level, LockError, Shutdown, say};
 use server::{
-    BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, Settings, SettingsError,
-    decode_layout,
+    AdminListener, BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, Settings,
+    SettingsError, decode_layout,
 };
 use storage::Layout;
 
@@ -52,6 +54,13 @@ pub enum ServeError {
     KafkasFolder(PathBuf),
     /// The data folder is not one of ours.
     Folder(FolderError),
+    /// The address for those who watch can't be had.
+    Admin {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
     /// The broker did not start.
     Broker(BrokerError),
 }
@@ -68,6 +77,7 @@ impl ServeError {
             | ServeError::FolderInUse(_)
             | ServeError::KafkasFolder(_)
             | ServeError::Folder(_)
+            | ServeError::Admin { .. }
             | ServeError::Broker(_) => 1,
         }
     }
@@ -101,6 +111,11 @@ impl fmt::Display for ServeError {
                 path.display()
             ),
             ServeError::Folder(e) => e.fmt(f),
+            ServeError::Admin { address, error } => write!(
+                f,
+                "ringmain.admin.listener={address}: {error}; name a free address of this machine, \
+                 or leave it empty"
+            ),
             ServeError::Broker(e) => e.fmt(f),
         }
     }
@@ -134,7 +149,34 @@ pub fn run(options: &ServeOptions, began: Instant) -> Result<(), ServeError> {
     // Clients are told where it is, who know nothing of our working directory.
     let data_folder = std::path::absolute(folder).map_err(no_folder)?;
     let config = Config { data_folder, ..config.clone() };
-    server::run(&config, layout, &lock, Shutdown::new(), began).map_err(ServeError::Broker)
+    let listening = config.admin.map(listen).transpose()?.flatten();
+    // It ends when this function does: after the broker, which it watches to the end.
+    let mut control = None;
+    let watch = |observer| match listening.map(|listening| listening.serve(observer)).transpose() {
+        Ok(serving) => control = serving,
+        Err(e) => say(Level::Warn, "control", format_args!("nobody can watch: no thread ({e})")),
+    };
+    let ended = server::run(&config, layout, &lock, Shutdown::new(), began, watch);
+    drop(control);
+    ended.map_err(ServeError::Broker)
+}
+
+/// Binds the address for those who watch. The default's port may be another broker's on the same
+/// machine: that stops no broker.
+fn listen(admin: AdminListener) -> Result<Option<Listening>, ServeError> {
+    let AdminListener { address, is_given } = admin;
+    match Listening::bind(address) {
+        Ok(listening) => Ok(Some(listening)),
+        Err(error) if is_given => Err(ServeError::Admin { address, error }),
+        Err(error) => {
+            let line = format_args!(
+                "{address} can't be had ({error}): no metrics are served; set \
+                 ringmain.admin.listener to a free address, or leave it empty"
+            );
+            say(Level::Warn, "control", line);
+            Ok(None)
+        }
+    }
 }
 
 fn gather(options: &ServeOptions) -> Result<Settings, Box<ServeError>> {

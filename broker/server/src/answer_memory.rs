@@ -13,6 +13,8 @@
 
 use runtime::{Budget, Permit};
 
+use crate::reading::BudgetReading;
+
 /// Memory for answers to the fetches of one shard's connections.
 const FETCH_BYTES: u64 = 64 * 1024 * 1024;
 /// Memory for answers to produces, which are short: a few hundred KiB for 1,000 partitions.
@@ -103,6 +105,22 @@ impl AnswerMemory {
             AnswerTo::Produce => &self.produce,
             AnswerTo::Other => &self.other,
         }
+    }
+
+    /// What is held now, budget by budget.
+    pub(crate) fn budgets(&self) -> [BudgetReading; 5] {
+        let of = |budget, of: &Budget| BudgetReading {
+            budget,
+            used_bytes: of.used_bytes(),
+            limit_bytes: of.limit_bytes(),
+        };
+        [
+            of("answer_fetch", &self.fetch),
+            of("answer_produce", &self.produce),
+            of("answer_other", &self.other),
+            of("answer_wide", &self.wide),
+            of("parked_fetch", &self.parked),
+        ]
     }
 
     /// A place for a fetch that holds `held_bytes` while it waits, and has `reserved` room for its

@@ -18,6 +18,7 @@ use crate::data_folder::{self, DataFolder, FolderError};
 use crate::descriptors::Descriptors;
 use crate::listener;
 use crate::message::{Reply, Request};
+use crate::observe::{Observer, ShardDesk, observer, start_answering};
 use crate::owner::append::start_queue;
 use crate::owner::producer_limits;
 use crate::owner::watch::start_news;
@@ -58,6 +59,8 @@ pub struct ShardStart {
     lock: Option<DirLock>,
     /// When the process began, if the shard does not begin with it.
     process_began: Option<Instant>,
+    /// Where those who watch the broker ask, if somebody does.
+    desk: Option<ShardDesk>,
 }
 
 /// What each of `count` shards starts with, in their order. In the simulator there is no lock: the
@@ -69,19 +72,21 @@ pub fn shard_starts(config: &Config, count: u16, lock: Option<&DirLock>) -> Vec<
         port,
         lock: lock.cloned(),
         process_began: None,
+        desk: None,
     };
     ShardMesh::ports(count, MESH_LIMITS).into_iter().map(start).collect()
 }
 
 /// Runs a broker until it is asked to stop. The caller has locked the data folder; `layout` is the
 /// folder's, if it has one: the number of shards in it beats the number of cores. The process runs
-/// since `began`.
+/// since `began`. `watch` gets, before the first shard starts, what other threads may ask them by.
 pub fn run(
     config: &Config,
     layout: Option<Layout>,
     lock: &DirLock,
     shutdown: Shutdown,
     began: Instant,
+    watch: impl FnOnce(Observer),
 ) -> Result<(), BrokerError> {
     let wanted = match (config.shards, layout) {
         (Shards::Exactly(wanted), Some(Layout { shard_count: there, .. })) if there != wanted => {
@@ -98,20 +103,28 @@ pub fn run(
         ..RuntimeConfig::default()
     };
     let mut starts = shard_starts(config, count, Some(lock));
-    starts.iter_mut().for_each(|start| start.process_began = Some(began));
+    let (observer, desks) = observer(count);
+    for (start, desk) in starts.iter_mut().zip(desks) {
+        (start.process_began, start.desk) = (Some(began), Some(desk));
+    }
+    watch(observer);
     run_shards(runtime, shutdown, starts, run_shard).map_err(BrokerError::Start)
 }
 
 /// One shard's whole life.
 pub async fn run_shard(shard: Shard, start: ShardStart) {
     let began = shard.now();
-    let ShardStart { config, port, lock, process_began } = start;
+    let ShardStart { config, port, lock, process_began, desk } = start;
     if let Some(lock) = &lock
         && let Err(e) = shard.hold(lock)
     {
         shard.fatal(&format_args!("the data folder's lock can't be registered: {e}"));
     }
     let doorstep = Rc::new(Doorstep::default());
+    if let Some(desk) = desk {
+        let observed = doorstep.clone();
+        start_answering(&shard, desk, move || observed.core.get().cloned());
+    }
     let serving = doorstep.clone();
     let mesh = port.attach(&shard, move |incoming| serving.take(incoming));
     let folder = prepare_folder(&shard, &config, &mesh, &doorstep).await;

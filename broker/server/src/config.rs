@@ -11,6 +11,7 @@ pub(crate) mod listener;
 pub(crate) mod topic;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +32,16 @@ pub enum Shards {
     Exactly(u16),
 }
 
+/// Where those who watch the broker find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminListener {
+    /// The address to bind; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Whether somebody asked for it. The default's port may be taken, by another broker on the
+    /// same machine, say; one that was asked for may not.
+    pub is_given: bool,
+}
+
 /// All settings of a broker. Sizes are bytes, times milliseconds.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -42,6 +53,8 @@ pub struct Config {
     pub advertised: ListenAddress,
     /// `log.dirs`.
     pub data_folder: PathBuf,
+    /// `ringmain.admin.listener`, none if it is empty.
+    pub admin: Option<AdminListener>,
     /// `ringmain.shards`.
     pub shards: Shards,
     /// `ringmain.journal.file.bytes`.
@@ -231,6 +244,7 @@ impl Config {
             advertised,
             listener,
             data_folder: read.data_folder()?,
+            admin: read.admin_listener()?,
             shards: read.shards()?,
             journal_file_bytes: read.number("ringmain.journal.file.bytes")?,
             journal_files_max: read.number("ringmain.journal.files.max")?,
@@ -313,6 +327,18 @@ impl Reader<'_> {
             return Err(self.refuse("advertised.listeners", wanted));
         }
         Ok((listener.address, told.address))
+    }
+
+    fn admin_listener(&self) -> Result<Option<AdminListener>, ConfigError> {
+        let name = "ringmain.admin.listener";
+        let text = self.text(name)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let wanted = "an IP address and a port, such as 127.0.0.1:9644, or nothing for none";
+        let address = ListenAddress::parse(&text).and_then(|address| address.to_bind());
+        let address = address.map_err(|_| self.refuse(name, wanted.into()))?;
+        Ok(Some(AdminListener { address, is_given: self.given(name)?.is_some() }))
     }
 
     fn data_folder(&self) -> Result<PathBuf, ConfigError> {

@@ -27,6 +27,10 @@ mod descriptors;
 mod error_codes;
 mod handlers;
 
+mod meters;
+mod observe;
+mod reading;
+
 mod config;
 
 pub use broker::{BrokerError, ShardStart, run, run_shard, shard_starts};
@@ -37,5 +41,10 @@ pub use config::topic::{
     Source, Synonym, TopicConfig, TopicConfigError, TopicDefaults, TopicSetting,
 };
 pub use config::without_effect::{Standing, WITHOUT_EFFECT, WithoutEffect};
-pub use config::{BrokerSetting, Config, ConfigError, Shards};
+pub use config::{AdminListener, BrokerSetting, Config, ConfigError, Shards};
 pub use data_folder::{FolderError, LAYOUT_FILE_NAME, decode_layout};
+pub use observe::{Ask, Observer, ShardState, Told};
+pub use reading::{
+    ApiReading, BudgetReading, ClosedReading, RefusedReading, ShardReading, TOPICS_MAX,
+    TopicReading,
+};

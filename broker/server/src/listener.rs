@@ -23,11 +23,20 @@ pub(crate) struct Sessions {
     last_id: Cell<u64>,
     running: RefCell<BTreeMap<u64, Session>>,
     ended: Signal,
+    /// A listener is open, or was.
+    let_in: Cell<bool>,
 }
 
 struct Session {
     stop: Rc<Signal>,
     task: JoinHandle<()>,
+}
+
+impl Sessions {
+    /// Whether clients are let in, or were.
+    pub(crate) fn are_let_in(&self) -> bool {
+        self.let_in.get()
+    }
 }
 
 /// Listens, and serves whoever connects, until the shard stops.
@@ -43,6 +52,7 @@ pub(crate) fn open(core: &Rc<Core>, addr: SocketAddr) {
 
 /// Serves whoever connects to a listener, until the shard stops.
 pub(crate) fn serve(core: &Rc<Core>, listener: Listener) {
+    core.sessions.let_in.set(true);
     let accepting = core.clone();
     let accept = core.shard.spawn(TaskClass::Foreground, "accept", async move {
         loop {
@@ -66,12 +76,14 @@ fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
     let sessions = &core.sessions;
     let max = core.descriptors.connections_max;
     if sessions.running.borrow().len() >= max {
+        core.meters.turned_away();
         return core.warn_of_peer(format_args!(
             "{peer} is turned away: shard {} of this broker has {max} connections open, its \
              share of what is left to clients; raise `ulimit -n`, or close some",
             core.shard.id().0
         ));
     }
+    core.meters.connected();
     let id = sessions.last_id.get() + 1;
     sessions.last_id.set(id);
     let stop = Rc::new(Signal::new());

@@ -158,6 +158,17 @@ pub(crate) struct ReadFrom {
     pub(crate) max_bytes: u32,
     /// Whether one batch is read whatever its size (KIP-74).
     pub(crate) at_least: storage::AtLeast,
+    /// What for: bytes count as read once.
+    pub(crate) purpose: ReadPurpose,
+}
+
+/// What is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadPurpose {
+    /// A fetch.
+    Fetch,
+    /// To send what was read before, and let go of as its peer was slow.
+    SendAgain,
 }
 
 /// What was found in one partition.

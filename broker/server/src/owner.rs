@@ -53,6 +53,16 @@ impl Owner {
         logs.iter().map(measure).collect()
     }
 
+    /// How many partitions are led here.
+    pub(crate) fn partition_count(&self) -> usize {
+        self.partitions.borrow().len()
+    }
+
+    /// How many batches wait for room.
+    pub(crate) fn queued_batches(&self) -> usize {
+        self.queue.len()
+    }
+
     /// The partition, if it is led here.
     fn partition(&self, id: &LogId) -> Result<Partition, Refusal> {
         let partition = self.partitions.borrow().get(id).cloned();

@@ -46,6 +46,11 @@ impl Purgatory {
         Parked { purgatory: self, id, waiting }
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
     /// An owner has news. What is not waited for any more is passed over.
     pub(crate) fn changed(&self, owner: ShardId, changes: &[Changed]) {
         let waiting = self.waiting.borrow();

@@ -28,6 +28,7 @@ use crate::handlers;
 use crate::handlers::answer_size::{NamesTooMuch, answer_size_max};
 use crate::handlers::fetch::Asker;
 use crate::handlers::produce::{BegunProduce, Outcome};
+use crate::meters::Passage;
 use crate::shard::Core;
 
 /// Requests of one connection that may wait for their answers at once. Kafka's clients have at most
@@ -86,6 +87,24 @@ impl fmt::Display for Closed {
     }
 }
 
+impl Closed {
+    /// The same in one word, for those who count.
+    fn reason(&self) -> &'static str {
+        match self {
+            Closed::Read(ReadError::Closed) => "peer",
+            Closed::Read(ReadError::Idle) => "idle",
+            Closed::Read(ReadError::Slow { .. } | ReadError::SlowLength { .. }) => "slow",
+            Closed::Read(ReadError::NoMemory { .. }) => "memory",
+            Closed::Read(ReadError::Length { .. }) => "length",
+            Closed::Read(ReadError::Truncated | ReadError::Io(_)) => "broken",
+            Closed::Decode(_) | Closed::Names(_) => "request",
+            Closed::Encode(_) => "answer",
+            Closed::NoRoom { .. } | Closed::Unread { .. } | Closed::NoMemory => "unread",
+            Closed::Quietly => "ended",
+        }
+    }
+}
+
 /// Serves a connection until it ends or `stop` tells that the broker does.
 pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, stop: &Signal) {
     let limits = FrameLimits {
@@ -95,10 +114,12 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     };
     let queue = ResponseQueue::new(IN_FLIGHT_MAX);
     let reader = FrameReader::new(socket.clone(), limits, &queue);
-    let writer = ResponseWriter::new(core.shard.clone(), socket.clone(), queue.clone());
+    let sent = core.meters.response.clone();
+    let writer = ResponseWriter::new(core.shard.clone(), socket.clone(), queue.clone(), sent);
     let writer = core.shard.spawn(TaskClass::Foreground, "responses", writer.run());
     let answers = OwnAnswers::new();
     let closed = Session { core, reader, queue: &queue, socket: &socket, answers }.run(stop).await;
+    core.meters.closed(closed.reason());
     match &closed {
         Closed::Quietly | Closed::Read(ReadError::Closed | ReadError::Idle | ReadError::Io(_)) => {}
         _ => core.warn_of_peer(format_args!("{peer}: connection closed: {closed}")),
@@ -143,63 +164,82 @@ impl Session<'_> {
     }
 
     async fn handle(&mut self, frame: Frame) -> Result<(), Closed> {
+        let core = self.core;
+        let came_at = core.shard.now();
         let Frame { bytes, charge } = match is_of(ApiKey::Produce, &frame.bytes) {
             true => frame,
             false => self.alone(frame).await?,
         };
-        let core = self.core;
         let bytes = match charge.is_of_block() && is_of(ApiKey::Fetch, &bytes) {
             // It may wait for minutes, and blocks are for requests that don't.
             true => Lease::from(&bytes[..]),
             false => bytes,
         };
         let slot = self.queue.reserve().await.ok_or(Closed::Quietly)?;
-        let Request { header, body } = match decode_request(&bytes) {
+        let request = match decode_request(&bytes) {
             Ok(request) => request,
             Err(DecodeError::UnsupportedVersion {
                 api_key: ApiKey::ApiVersions,
                 correlation_id,
                 ..
             }) => {
+                let passage = core.meters.came(ApiKey::ApiVersions, bytes.len(), came_at);
                 let body = handlers::api_versions::unsupported(correlation_id);
-                respond(slot, body.map_err(Closed::Encode)?, None);
+                respond(core, Turn { slot, passage }, body.map_err(Closed::Encode)?, None);
                 return Ok(());
             }
             Err(e) => return Err(Closed::Decode(e)),
         };
+        let passage = core.meters.came(request.header.api_key, bytes.len(), came_at);
+        self.answer(&bytes, request, charge, Turn { slot, passage }).await
+    }
+
+    /// Answers the request that lies in `bytes`, or sees to it that it will be.
+    async fn answer(
+        &mut self,
+        bytes: &Lease,
+        Request { header, body }: Request<'_>,
+        charge: Charge,
+        turn: Turn,
+    ) -> Result<(), Closed> {
+        let core = self.core;
         let size = answer_size_max(&core.view(), header.api_version, &body);
         let size = size.map_err(Closed::Names)?;
+        let (to, size) = match &body {
+            RequestBody::Produce(_) => (AnswerTo::Produce, size),
+            RequestBody::Fetch(_) => (AnswerTo::Fetch, size + bytes.len()),
+            _ => (AnswerTo::Other, size),
+        };
+        let room = core.answer_memory.reserve(to, size, &self.answers);
+        let (reserved, charge) = apart(core, charge, bytes.len(), room).await?;
         let (parts, reserved) = match body {
             RequestBody::Produce(produce) => {
-                let room = core.answer_memory.reserve(AnswerTo::Produce, size, &self.answers);
-                let (reserved, charge) = apart(core, charge, bytes.len(), room).await?;
                 // It may wait for the disk: it does so beside the requests that never do.
                 let charge = core.request_memory.move_to_bulk(charge, bytes.len()).await;
-                let begun = handlers::produce::begin(core, &bytes, header, produce).await;
-                core.spawn("produce", finish_produce(begun, charge, slot, reserved));
+                core.meters.begun(turn.passage, core.shard.now());
+                let begun = handlers::produce::begin(core, bytes, header, produce).await;
+                let finish = finish_produce(core.clone(), begun, charge, turn, reserved);
+                core.spawn("produce", finish);
                 return Ok(());
             }
             RequestBody::Fetch(fetch) => {
-                let size = size + bytes.len();
-                let room = core.answer_memory.reserve(AnswerTo::Fetch, size, &self.answers);
-                let (reserved, charge) = apart(core, charge, bytes.len(), room).await?;
                 // It may wait for minutes: its frame is charged for elsewhere.
                 drop(charge);
                 self.reader.set_apart();
+                core.meters.begun(turn.passage, core.shard.now());
                 let fetch = (Answered::from(header), fetch);
                 let asker = Asker { peer: self.socket, answers: &self.answers };
-                let answer = handlers::fetch::handle(core, &bytes, fetch, reserved, asker).await;
+                let answer = handlers::fetch::handle(core, bytes, fetch, reserved, asker).await;
                 answer.map_err(Closed::Encode)?
             }
             body => {
-                let room = core.answer_memory.reserve(AnswerTo::Other, size, &self.answers);
-                let (reserved, charge) = apart(core, charge, bytes.len(), room).await?;
+                core.meters.begun(turn.passage, core.shard.now());
                 let parts = handlers::handle(core, header, body).await.map_err(Closed::Encode)?;
                 drop(charge);
                 (parts, reserved)
             }
         };
-        respond(slot, parts, Some(reserved));
+        respond(core, turn, parts, Some(reserved));
         Ok(())
     }
 
@@ -245,23 +285,33 @@ fn is_of(api: ApiKey, frame: &[u8]) -> bool {
     frame.starts_with(&api.number().to_be_bytes())
 }
 
+/// A request's place among those of its connection.
+struct Turn {
+    slot: ResponseSlot,
+    passage: Passage,
+}
+
 async fn finish_produce(
+    core: Rc<Core>,
     begun: BegunProduce,
     charge: Charge,
-    slot: ResponseSlot,
+    turn: Turn,
     reserved: Reserved,
 ) {
-    let outcome = begun.finish().await;
+    let outcome = begun.finish(&core).await;
     drop(charge);
     match outcome {
-        Outcome::Answer(parts) => respond(slot, parts, Some(reserved)),
-        Outcome::Silence => slot.respond(Response::Nothing),
-        Outcome::Close => slot.respond(Response::Close),
+        Outcome::Answer(parts) => return respond(&core, turn, parts, Some(reserved)),
+        Outcome::Silence => turn.slot.respond(Response::Nothing),
+        Outcome::Close => turn.slot.respond(Response::Close),
     }
+    core.meters.answered(turn.passage, 0, core.shard.now());
 }
 
 /// Answers, and holds no more until it is sent than the answer's own memory.
-fn respond(slot: ResponseSlot, parts: Vec<Part>, reserved: Option<Reserved>) {
+fn respond(core: &Core, turn: Turn, parts: Vec<Part>, reserved: Option<Reserved>) {
+    let made_at = core.shard.now();
+    core.meters.answered(turn.passage, parts.iter().map(Part::size_bytes).sum(), made_at);
     let own = parts.iter().map(|part| match part {
         Part::Memory(bytes) => bytes.len(),
         // The log's; and what is lent is let go while the peer is slow.
@@ -269,5 +319,5 @@ fn respond(slot: ResponseSlot, parts: Vec<Part>, reserved: Option<Reserved>) {
     });
     let held = reserved.map(|reserved| reserved.settle(own.sum()));
     let (charge, own) = held.map_or((None, None), |held| (held.lane, Some(held.own)));
-    slot.respond(Response::Send { parts, charge, own });
+    turn.slot.respond(Response::Send { parts, charge, own, made_at });
 }

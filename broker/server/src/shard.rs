@@ -19,6 +19,8 @@ use crate::descriptors::Descriptors;
 use crate::handlers::init_producer_id::IdSource;
 use crate::listener::Sessions;
 use crate::message::{Reply, Request};
+use crate::meters::Meters;
+use crate::observe::ShardState;
 use crate::owner::Owner;
 use crate::peer_warnings::PeerWarnings;
 use crate::purgatory::Purgatory;
@@ -52,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) request_memory: RequestMemory,
     /// What answers may hold until they are sent.
     pub(crate) answer_memory: AnswerMemory,
+    /// What is counted of requests.
+    pub(crate) meters: Meters,
     /// Ids that this shard may give to producers.
     pub(crate) producer_ids: IdSource,
     /// The shard is to end: no more requests are taken.
@@ -88,6 +92,7 @@ impl Core {
             peer_warnings: PeerWarnings::default(),
             request_memory: RequestMemory::new(config.request_bytes, config.request_size_max),
             answer_memory: AnswerMemory::new(),
+            meters: Meters::new(),
             producer_ids: IdSource::default(),
             stopping: Cell::new(false),
             view: RefCell::new(Snapshot::new(ClusterView::default())),
@@ -106,6 +111,15 @@ impl Core {
     /// Follows news of the cluster.
     pub(crate) fn set_view(&self, view: Snapshot<ClusterView>) {
         *self.view.borrow_mut() = view;
+    }
+
+    /// How far the shard is in its life.
+    pub(crate) fn state(&self) -> ShardState {
+        match (self.stopping.get(), self.sessions.are_let_in()) {
+            (true, _) => ShardState::Stopping,
+            (false, true) => ShardState::Serving,
+            (false, false) => ShardState::Starting,
+        }
     }
 
     /// The way to the other shards.

@@ -53,6 +53,10 @@ mod waiters;
 mod mesh;
 mod snapshot;
 
+// For the threads of the process that are no shards, and watch these.
+mod desk;
+mod durations;
+
 // The process: from its start to its end.
 mod start;
 
@@ -86,12 +90,14 @@ pub use buffer::Buffer;
 pub use chunk::ChunkPool;
 pub use chunk::writer::{ChunkWriter, Reserved};
 pub use cpu::shard_count;
+pub use desk::{AnswerTo, Asked, Asker, Desk, NoAnswer, Question, desk};
 pub use disk::file::{File, SharedFile};
 pub use disk::open::Open;
 pub use disk::{DirEntry, Disk, EntryKind, FileSystem, FileSystemKind, SYNC_FS_LATE_AFTER, Space};
+pub use durations::{DurationCounts, Durations};
 pub use lease::Lease;
 pub use lock::{DirLock, LockError};
-pub use log::Level;
+pub use log::{Level, say};
 pub use memory::DIRECT_ALIGN;
 pub use mesh::line::{ReplyTo, Unanswered};
 pub use mesh::{Incoming, Lane, Mesh, MeshLimits, MeshPort};

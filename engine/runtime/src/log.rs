@@ -3,6 +3,7 @@
 //! Whoever says something never waits for whoever reads it: a thread of its own writes, from a
 //! queue of bounded length. What finds it full is lost, and counted.
 
+use crate::uring::calls::unix_ms;
 use std::fmt::{self, Display};
 use std::io::Write;
 use std::sync::OnceLock;
@@ -44,6 +45,11 @@ impl Display for Level {
 /// closed, is not worth stopping a shard for.
 pub(crate) fn write_line(unix_ms: i64, level: Level, source: &dyn Display, line: &dyn Display) {
     scribe().say(format!("{} {level:<5} {source} {line}\n", Utc(unix_ms)));
+}
+
+/// One line in the log by a thread that is no shard; `source` says which.
+pub fn say(level: Level, source: &str, line: fmt::Arguments<'_>) {
+    write_line(unix_ms(), level, &source, &line);
 }
 
 /// Says what the process ends with. It waits for a place in the queue, and then to be written,

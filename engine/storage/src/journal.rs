@@ -12,6 +12,7 @@ pub(crate) mod purpose;
 
 pub(crate) mod commits;
 mod keeper;
+pub(crate) mod meters;
 mod open;
 mod ring;
 mod tail;
@@ -36,6 +37,7 @@ pub(crate) use replay::{JournalEntry, Replay};
 pub(crate) use scan::Scanned;
 
 use commits::Commits;
+use meters::{JournalReading, Meters};
 use runtime::sync::Signal;
 use runtime::{Instant, JoinHandle, Shard};
 use std::cell::{Cell, RefCell};
@@ -72,6 +74,7 @@ struct Inner {
     /// The settler should free space.
     pressed: Signal,
     refused: Cell<bool>,
+    meters: Meters,
     tasks: RefCell<Vec<JoinHandle<()>>>,
 }
 
@@ -246,6 +249,11 @@ impl Journal {
         self.0.pressure()
     }
 
+    /// What was counted of the commits with entries.
+    pub(crate) fn reading(&self) -> JournalReading {
+        self.0.meters.read()
+    }
+
     /// Returns while, or as soon as, the pressure is high. If settling did not help, wait for
     /// something else before asking again.
     pub async fn wait_pressure(&self) -> Pressure {
@@ -274,6 +282,7 @@ impl Inner {
 
     /// A commit was begun: somebody must write it, and somebody may have to make room.
     fn begun(&self) {
+        self.commits.borrow_mut().note_begun(self.shard.now());
         self.wake_lane();
         if self.commits.borrow().wants_keeper() {
             self.wanted.wake_all();

@@ -18,7 +18,9 @@ mod disk_reserve;
 mod error;
 mod layout;
 mod open_files;
+mod reading;
 mod shortage;
+mod traffic;
 
 mod journal;
 
@@ -87,6 +89,7 @@ pub use open_files::open_files_wanted;
 pub use producer_state::{
     Producer, ProducerBatch, ProducerChanges, ProducerCheck, ProducerLimits, ProducerState,
 };
+pub use reading::StoreReading;
 pub use recovery::StoreError;
 pub use segment::Segment;
 pub use segment::read::{AtLeast, ReadError, ReadPart, ReadPlan, ReadRequest};
@@ -95,3 +98,4 @@ pub use segment::state::{SegmentState, Stage};
 pub use segment::timestamp::RecordAtTimestamp;
 pub use shortage::Shortage;
 pub use store::Store;
+pub use traffic::{LogTraffic, Traffic};

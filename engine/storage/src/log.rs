@@ -37,6 +37,7 @@ use crate::log_id::LogId;
 use crate::lost_file::LostFile;
 use crate::producer_state::{ProducerCheck, ProducerState};
 use crate::store::{StoreCore, Unreflected};
+use crate::traffic::{LogTraffic, TrafficCells};
 
 pub(crate) use settle::{SettlePlan, Trim};
 use settled::SettledState;
@@ -74,6 +75,7 @@ struct LogCell {
     state: RefCell<LogState>,
     on_durable: RefCell<Option<DurableHook>>,
     deleted: Cell<bool>,
+    traffic: TrafficCells,
     /// A file of it is lost.
     quarantined: Cell<bool>,
 }
@@ -244,7 +246,23 @@ impl Log {
             state.noted_sequence = laid.place.sequence;
             store.note_appended(laid.place.sequence, self);
         }
+        if purpose == Purpose::Records {
+            let (records, bytes) = (facts.record_count.max(0) as u64, batch.len() as u64);
+            self.0.traffic.count_appended(records, bytes);
+            store.traffic.count_appended(records, bytes);
+        }
         Ok(Appended { base_offset, last_offset, sequence: laid.place.sequence })
+    }
+
+    /// A client was given so much of the log.
+    pub fn count_read(&self, records: u64, bytes: u64) {
+        self.0.traffic.count_read(records, bytes);
+        self.store().traffic.count_read(records, bytes);
+    }
+
+    /// What went in and out since the start.
+    pub fn traffic(&self) -> LogTraffic {
+        self.0.traffic.get()
     }
 
     /// Waits until the commit with that sequence is on disk.

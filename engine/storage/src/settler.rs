@@ -152,7 +152,7 @@ async fn settle(
     tombstones: &[(EntryPlace, LogId)],
     trim: Trim,
 ) -> Round {
-    let synced = core.settleable_sequence();
+    let (began, synced) = (core.shard.now(), core.settleable_sequence());
     let before = core.journal().pressure();
     let (work, shortage) = write_all(core, logs, trim).await;
     say_if_parked(core, shortage.as_ref());
@@ -177,6 +177,7 @@ async fn settle(
         core.unindex_unreflected(*place);
     }
     core.journal().recycle_before(replay);
+    core.settle_durations.record(core.shard.now().since(began));
     let given_up = !removed.is_empty() || reflected.iter().any(|place| place.sequence < replay);
     if given_up || has_more_room(&before, &core.journal().pressure()) {
         return Round::Settled;

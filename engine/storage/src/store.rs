@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use record::Timestamp;
 use runtime::sync::{Event, Signal};
-use runtime::{FileSystemKind, Level, Shard};
+use runtime::{Durations, FileSystemKind, Level, Shard};
 
 use crate::config::{LogConfig, StoreConfig};
 use crate::disk_reserve::DiskReserve;
@@ -25,6 +25,7 @@ use crate::log::Log;
 use crate::log_id::{self, LogId};
 use crate::manifest::Manifest;
 use crate::open_files::OpenFiles;
+use crate::traffic::TrafficCells;
 
 /// A handle of one shard's storage; all clones are the same store.
 #[derive(Clone)]
@@ -61,6 +62,10 @@ pub(crate) struct StoreCore {
     said: RefCell<BTreeSet<PathBuf>>,
     /// Quarantined logs keep the journal full, and the settler has said so.
     pub(crate) is_held: Cell<bool>,
+    /// What all logs took and gave.
+    pub(crate) traffic: TrafficCells,
+    /// What rounds of the settler took.
+    pub(crate) settle_durations: Durations,
 }
 
 /// What keeps a journal entry from being recycled.
@@ -197,6 +202,8 @@ impl StoreCore {
             strangers: RefCell::default(),
             said: RefCell::default(),
             is_held: Cell::new(false),
+            traffic: TrafficCells::default(),
+            settle_durations: Durations::new(),
         });
         let weak = Rc::downgrade(&core);
         core.journal.on_synced(move |synced| {
@@ -273,6 +280,12 @@ impl StoreCore {
 
     pub(crate) fn logs(&self) -> Vec<Log> {
         self.logs.borrow().values().cloned().collect()
+    }
+
+    /// How many logs there are, and how many of them are quarantined.
+    pub(crate) fn count_logs(&self) -> (usize, usize) {
+        let logs = self.logs.borrow();
+        (logs.len(), logs.values().filter(|log| log.is_quarantined()).count())
     }
 
     fn append_control(

@@ -25,6 +25,7 @@ mod polled;
 
 pub use frame_reader::{Frame, FrameLimits, FrameReader, ReadError};
 pub use part::{Again, Lender, Lent, Part, Place};
-pub use request_memory::{Charge, RequestMemory};
+pub use request_memory::{Charge, LaneUse, RequestMemory};
 pub use response_queue::{Response, ResponseQueue, ResponseSlot};
 pub use response_writer::{ResponseWriter, WriteError};
+pub use watch::Connections;

@@ -28,7 +28,7 @@ pub enum Part {
 
 impl Part {
     /// How many bytes it is.
-    pub(crate) fn size_bytes(&self) -> u64 {
+    pub fn size_bytes(&self) -> u64 {
         match self {
             Part::Memory(bytes) | Part::Kept(bytes) => bytes.len() as u64,
             Part::Lent(lent) => lent.place.size_bytes,

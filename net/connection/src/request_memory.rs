@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 use runtime::{Budget, Permit, Shard};
 
-use crate::watch::Watch;
+use crate::watch::{Connections, Watch};
 
 /// The largest frame of the small lane: requests that carry no records are rarely larger.
 const SMALL_FRAME_MAX: usize = 16 * 1024;
@@ -43,6 +43,17 @@ struct Lanes {
     large: Budget,
     waiting: Budget,
     watch: Watch,
+}
+
+/// One lane and what is held of it, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneUse {
+    /// `small`, `bulk`, `large` or `waiting`.
+    pub lane: &'static str,
+    /// What is held.
+    pub used_bytes: u64,
+    /// What there is.
+    pub limit_bytes: u64,
 }
 
 /// What a request, or a block of received bytes that several requests share, holds of the memory
@@ -83,6 +94,22 @@ impl RequestMemory {
     /// there are some.
     pub async fn watch(&self, shard: &Shard) {
         self.0.watch.run(shard).await;
+    }
+
+    /// What is held now, lane by lane.
+    pub fn lanes(&self) -> [LaneUse; 4] {
+        let Lanes { small, bulk, large, waiting, .. } = &*self.0;
+        let of = |lane, budget: &Budget| LaneUse {
+            lane,
+            used_bytes: budget.used_bytes(),
+            limit_bytes: budget.limit_bytes(),
+        };
+        [of("small", small), of("bulk", bulk), of("large", large), of("waiting", waiting)]
+    }
+
+    /// What the connections that read into this memory are doing. Looks at each.
+    pub fn connections(&self) -> Connections {
+        self.0.watch.connections()
     }
 
     /// What is held now.

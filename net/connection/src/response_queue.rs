@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use runtime::Permit;
 use runtime::sync::Signal;
+use runtime::{Instant, Permit};
 
 use crate::part::Part;
 
@@ -20,6 +20,8 @@ pub enum Response {
         charge: Option<Permit>,
         /// What it holds of the connection's own, for which nobody else waits.
         own: Option<Permit>,
+        /// When it was made.
+        made_at: Instant,
     },
     /// Nothing: a produce with acks=0.
     Nothing,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use runtime::{Permit, Shard, Socket};
+use runtime::{Durations, Instant, Permit, Shard, Socket};
 
 use crate::outgoing::{Outgoing, Patience, Way};
 use crate::part::Part;
@@ -43,6 +43,7 @@ pub struct ResponseWriter {
     shard: Shard,
     socket: Socket,
     queue: ResponseQueue,
+    sent: Durations,
 }
 
 /// Responses that will leave together.
@@ -59,9 +60,15 @@ struct Gathered {
 }
 
 impl ResponseWriter {
-    /// Sends to `socket`; nobody else may.
-    pub fn new(shard: Shard, socket: Socket, queue: ResponseQueue) -> ResponseWriter {
-        ResponseWriter { shard, socket, queue }
+    /// Sends to `socket`; nobody else may. `sent` counts how long responses take from when they
+    /// are made until the socket has taken them.
+    pub fn new(
+        shard: Shard,
+        socket: Socket,
+        queue: ResponseQueue,
+        sent: Durations,
+    ) -> ResponseWriter {
+        ResponseWriter { shard, socket, queue, sent }
     }
 
     /// Sends until the queue is closed and empty, a response asks to close, or the peer is gone.
@@ -74,16 +81,19 @@ impl ResponseWriter {
     }
 
     async fn send_all(&self) -> io::Result<()> {
+        // At most as many as the queue has places.
+        let mut made_at = Vec::new();
         while let Some(first) = self.queue.front().await {
             let mut gathered = Gathered::default();
             let mut next = Some(first);
             while let Some(response) = next {
                 match response {
-                    Response::Close => return self.flush(&mut gathered).await,
+                    Response::Close => return self.flush(&mut gathered, &mut made_at).await,
                     Response::Nothing => {}
-                    Response::Send { parts, charge, own } => {
+                    Response::Send { parts, charge, own, made_at: at } => {
                         gathered.charges.extend(charge);
                         gathered.own.extend(own);
+                        made_at.push(at);
                         gathered.size += parts.iter().map(Part::size_bytes).sum::<u64>();
                         gathered.outgoing.push(parts);
                     }
@@ -95,12 +105,12 @@ impl ResponseWriter {
                     None
                 };
             }
-            self.flush(&mut gathered).await?;
+            self.flush(&mut gathered, &mut made_at).await?;
         }
         Ok(())
     }
 
-    async fn flush(&self, gathered: &mut Gathered) -> io::Result<()> {
+    async fn flush(&self, gathered: &mut Gathered, made_at: &mut Vec<Instant>) -> io::Result<()> {
         let patience = match gathered.charges.is_empty() {
             true => Patience::Silence(SILENCE_MAX),
             false => Patience::Pace { behind_max: BEHIND_MAX, bytes_a_second: BYTES_A_SECOND },
@@ -108,6 +118,8 @@ impl ResponseWriter {
         gathered.outgoing.send(&Way::new(&self.shard, &self.socket, patience)).await?;
         gathered.charges.clear();
         gathered.own.clear();
+        let now = self.shard.now();
+        made_at.drain(..).for_each(|made_at| self.sent.record(now.since(made_at)));
         self.queue.sent(std::mem::take(&mut gathered.responses));
         Ok(())
     }

@@ -63,6 +63,17 @@ enum Doing {
     Late,
 }
 
+/// The connections of a shard by what they are doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Nothing of a next request has come, and all before are answered.
+    pub idle: usize,
+    /// A request has begun to come.
+    pub receiving: usize,
+    /// A request waits, is handled, or its answer leaves.
+    pub handling: usize,
+}
+
 /// A frame took longer than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Late;
@@ -85,6 +96,20 @@ impl Watch {
         let state = Rc::new(State::new(answers.clone()));
         self.0.list.borrow_mut().insert(id, state.clone());
         Watched { watch: self.clone(), id, state }
+    }
+
+    /// What each reader does now.
+    pub(crate) fn connections(&self) -> Connections {
+        let mut all = Connections::default();
+        for reader in self.0.list.borrow().values() {
+            let (_, under_way) = reader.answers.places();
+            match (reader.doing.get(), under_way) {
+                (Doing::Frame, 0) => all.receiving += 1,
+                (Doing::Idle | Doing::Waiting, 0) => all.idle += 1,
+                _ => all.handling += 1,
+            }
+        }
+        all
     }
 
     /// Looks, for as long as the shard lives.
@@ -203,5 +228,29 @@ impl Drop for Watching<'_> {
         self.0.state.doing.set(Doing::Nothing);
         let active = &self.0.watch.0.active;
         active.set(active.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::polled::poll;
+
+    #[test]
+    fn connections_are_told_by_what_they_are_doing() {
+        let (watch, queue) = (Watch::default(), ResponseQueue::new(2));
+        let none = Connections::default();
+        assert_eq!(watch.connections(), none);
+        let reader = watch.enter(&queue);
+        let idle = reader.idles(None);
+        assert_eq!(watch.connections(), Connections { idle: 1, ..none });
+        drop(idle);
+        let frame = reader.begins();
+        assert_eq!(watch.connections(), Connections { receiving: 1, ..none });
+        let slot = poll(queue.reserve()).flatten().expect("there is a place");
+        assert_eq!(watch.connections(), Connections { handling: 1, ..none });
+        drop((slot, frame));
+        drop(reader);
+        assert_eq!(watch.connections(), none);
     }
 }

@@ -4,6 +4,7 @@
 //! target/peers/venv     Python clients, by scripts/peers/requirements.txt
 //! target/peers/jars     Apache Kafka's broker and tools, by scripts/peers/pom.xml
 //! target/peers/bin      cargo-deny
+//! target/peers/prometheus  Prometheus, out of Debian's package: no service is set up
 //! kcat                  from the system's packages, 1.7.1 where they have it
 //! python3, javac, mvn   from the system's packages, where they are missing
 //! ```
@@ -27,6 +28,8 @@ const TOOLS: [(&str, &str, &str); 3] = [
     ("javac", "default-jdk-headless", "apt-get install default-jdk-headless"),
     ("mvn", "maven", "apt-get install maven"),
 ];
+/// Debian 12's, which the tests were written with.
+const PROMETHEUS: &str = "2.42.0";
 const CARGO_DENY_VERSION: &str = "0.20.2";
 const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
@@ -43,6 +46,7 @@ pub fn run() -> Result<(), StepError> {
     let pins = workspace::root().join("scripts/peers");
     once("python", &read(&pins.join("requirements.txt"))?, install_python)?;
     once("jars", &read(&pins.join("pom.xml"))?, install_jars)?;
+    once("prometheus", PROMETHEUS, install_prometheus)?;
     once("cargo-deny", CARGO_DENY_VERSION, install_cargo_deny)
 }
 
@@ -94,17 +98,40 @@ fn kcat_versions(said: &str) -> Option<(&str, &str)> {
     Some((kcat, library.split([' ', ')', ',']).next()?))
 }
 
+/// Unpacks the package where the other peers lie: installed, it would start a Prometheus with the
+/// machine. Another version than the one asked for is taken where the distribution has no other.
+fn install_prometheus() -> Result<(), StepError> {
+    let folder = workspace::peers().join("prometheus");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|source| file_error(&folder, source))?;
+    }
+    fs::create_dir_all(&folder).map_err(|source| file_error(&folder, source))?;
+    let download = |what: &str| {
+        let mut command = Command::new("apt-get");
+        command.args(["download", "-qq", what]).current_dir(&folder);
+        step("peers: fetch Prometheus", &mut command)
+    };
+    let pinned = format!("prometheus={PROMETHEUS}*");
+    if download(&pinned).is_err() {
+        update_package_lists("prometheus", "apt-get update")?;
+        download(&pinned).or_else(|_| download("prometheus"))?;
+    }
+    let entries = fs::read_dir(&folder).map_err(|source| file_error(&folder, source))?;
+    let package = entries.flatten().map(|entry| entry.path()).next();
+    let missing = StepError::Missing { what: "prometheus", install: "apt-get install prometheus" };
+    let package = package.ok_or(missing)?;
+    let mut unpack = Command::new("dpkg-deb");
+    unpack.arg("--extract").arg(&package).arg(&folder);
+    step("peers: unpack Prometheus", &mut unpack)
+}
+
 /// Installs one system package, if this user may: in this version, if the distribution has it.
 fn apt_install(
     package: &'static str,
     version: Option<&str>,
     install: &'static str,
 ) -> Result<(), StepError> {
-    let user = answer("who am I", Command::new("id").arg("-u"))?;
-    if user.trim() != "0" {
-        return Err(StepError::Missing { what: package, install });
-    }
-    step("peers: update the package lists", Command::new("apt-get").args(["update", "-qq"]))?;
+    update_package_lists(package, install)?;
     let title = format!("peers: install {package}");
     let pinned = version.map(|version| format!("{package}={version}*"));
     let install = |what: &str| {
@@ -117,6 +144,15 @@ fn apt_install(
         return Ok(());
     }
     install(package)
+}
+
+/// Learns what the distribution has, if this user may: it is wanted for `package`.
+fn update_package_lists(package: &'static str, install: &'static str) -> Result<(), StepError> {
+    let user = answer("who am I", Command::new("id").arg("-u"))?;
+    if user.trim() != "0" {
+        return Err(StepError::Missing { what: package, install });
+    }
+    step("peers: update the package lists", Command::new("apt-get").args(["update", "-qq"]))
 }
 
 fn install_python() -> Result<(), StepError> {

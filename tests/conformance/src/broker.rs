@@ -1,6 +1,6 @@
 //! A broker of a test: started on a free port with a folder of its own, stopped, started again.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -102,6 +102,20 @@ impl Broker {
     /// `host:port` for clients.
     pub fn address(&self) -> String {
         self.site.address().to_string()
+    }
+
+    /// Where its pages for those who watch are, as its log told last.
+    ///
+    /// # Panics
+    ///
+    /// If the log does not say it in time.
+    pub fn admin_address(&self) -> SocketAddr {
+        wait::until("the address of the pages in the log", Duration::from_secs(10), || {
+            let log = std::fs::read_to_string(self.site.log_path()).ok()?;
+            let mut lines = log.lines().rev();
+            let told = lines.find_map(|line| line.split_once("http://")?.1.split_once('/'));
+            told?.0.parse().ok()
+        })
     }
 
     /// The folder that holds the broker's records.

@@ -12,7 +12,9 @@
 pub mod broker;
 
 pub mod client;
+pub mod http;
 pub mod peer;
+pub mod prometheus;
 pub mod wire;
 
 pub mod cell;

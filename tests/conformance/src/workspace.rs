@@ -22,6 +22,15 @@ pub fn kafka_jars() -> PathBuf {
     found(environment::kafka_jars())
 }
 
+/// A folder with Prometheus and promtool that `cargo xtask peers` installed.
+///
+/// # Panics
+///
+/// If it is missing.
+pub fn prometheus() -> PathBuf {
+    found(environment::prometheus())
+}
+
 /// A new empty folder for one broker or client, on the disk that holds the workspace.
 ///
 /// # Panics

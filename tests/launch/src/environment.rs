@@ -5,6 +5,7 @@
 //! | `RINGMAIN_BIN` | the broker to run | it is built: `cargo build -p cli` |
 //! | `RINGMAIN_PYTHON` | a Python with confluent-kafka | the one of `cargo xtask peers` |
 //! | `RINGMAIN_KAFKA_JARS` | a folder of Kafka's jars | the one of `cargo xtask peers` |
+//! | `RINGMAIN_PROMETHEUS` | where prometheus and promtool are | the one of `cargo xtask peers` |
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,6 +47,11 @@ pub fn python() -> Result<PathBuf, LaunchError> {
 /// A folder with the jars of Apache Kafka and all that they need.
 pub fn kafka_jars() -> Result<PathBuf, LaunchError> {
     given_or("RINGMAIN_KAFKA_JARS", "peers/jars")
+}
+
+/// A folder with the programs `prometheus` and `promtool`.
+pub fn prometheus() -> Result<PathBuf, LaunchError> {
+    given_or("RINGMAIN_PROMETHEUS", "peers/prometheus/usr/bin")
 }
 
 fn build(features: &[&str], target: &Path) -> Result<PathBuf, LaunchError> {

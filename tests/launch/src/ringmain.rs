@@ -11,6 +11,8 @@ pub(crate) fn command(binary: &Path, site: &Site, settings: &[(String, String)])
     command.arg("serve");
     command.arg("--set").arg(format!("listeners=PLAINTEXT://{}", site.address()));
     command.arg("--set").arg(format!("log.dirs={}", site.data_folder().display()));
+    // A port that nobody else has; settings may name another.
+    command.arg("--set").arg("ringmain.admin.listener=127.0.0.1:0");
     for (key, value) in settings {
         command.arg("--set").arg(format!("{key}={value}"));
     }

@@ -154,6 +154,12 @@ pub const BROKER_KEYS: &[Key] = &[
         "",
         "NAME:PROTOCOL,...: which protocol the listeners of a name speak; PLAINTEXT is there",
     ),
+    broker(
+        "ringmain.admin.listener",
+        Kind::OptionalText,
+        "127.0.0.1:9644",
+        "where /metrics, /healthz and /readyz are served, to whoever asks; nowhere if empty",
+    ),
     broker("log.dirs", Kind::Text, "data", "the data folder: one, on one device"),
     broker("ringmain.shards", AUTO_OR_COUNT, "auto", "one shard a core (auto), or how many"),
     broker(

@@ -139,15 +139,20 @@ fn parts(list: &str) -> impl Iterator<Item = &str> {
 impl Listener {
     fn parse(text: &str) -> Result<Listener, ListenerError> {
         let (name, address) = text.split_once("://").unwrap_or(("PLAINTEXT", text));
-        let no_port = || ListenerError::Port(address.into());
-        let (host, port) = address.rsplit_once(':').ok_or_else(no_port)?;
-        let port = port.parse().map_err(|_| no_port())?;
-        let address = ListenAddress { host: host.trim_matches(['[', ']']).into(), port };
+        let address = ListenAddress::parse(address)?;
         Ok(Listener { name: name.to_ascii_uppercase(), address })
     }
 }
 
 impl ListenAddress {
+    /// From `host:port`.
+    pub(crate) fn parse(text: &str) -> Result<ListenAddress, ListenerError> {
+        let no_port = || ListenerError::Port(text.into());
+        let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
+        let port = port.parse().map_err(|_| no_port())?;
+        Ok(ListenAddress { host: host.trim_matches(['[', ']']).into(), port })
+    }
+
     /// The address to bind.
     pub fn to_bind(&self) -> Result<SocketAddr, ListenerError> {
         let ip: IpAddr = match self.host.as_str() {

@@ -102,6 +102,23 @@ fn clients_are_told_an_address_that_they_can_reach() {
     assert_eq!(told(&[map, "listeners=A://:5", "advertised.listeners=A://h:5"]), Ok("h:5".into()));
 }
 
+#[test]
+fn the_admin_listener_is_an_address_or_none() {
+    let admin = |arguments: &[&str]| check(arguments).map(|config| config.admin);
+    let listener = |text: &str, is_given| {
+        let address = text.parse().unwrap();
+        Ok(Some(AdminListener { address, is_given }))
+    };
+    assert_eq!(admin(&[]), listener("127.0.0.1:9644", false));
+    assert_eq!(admin(&["ringmain.admin.listener="]), Ok(None));
+    assert_eq!(admin(&["ringmain.admin.listener=:7"]), listener("0.0.0.0:7", true));
+    assert_eq!(admin(&["ringmain.admin.listener=[::1]:0"]), listener("[::1]:0", true));
+    for bad in ["9644", "here:9644", "127.0.0.1:port"] {
+        let error = admin(&[&format!("ringmain.admin.listener={bad}")]).unwrap_err();
+        assert!(error.contains("such as 127.0.0.1:9644"), "{error}");
+    }
+}
+
 /// They used to get a quarter on top of a memory that the largest request took almost whole.
 #[test]
 fn by_default_the_largest_request_leaves_the_others_their_part_of_the_memory() {

@@ -21,7 +21,7 @@ use protocol::fetch::response::{self, PartitionResponse, TopicResponse};
 use protocol::fetch::{self, Request};
 use protocol::generated::request_body::RequestBody;
 use protocol::response::Answered;
-use protocol::{EncodeError, ErrorCode, decode_request};
+use protocol::{ApiKey, EncodeError, ErrorCode, decode_request};
 use record::{LeaderEpoch, Offset};
 use runtime::{Lane, Lease, ShardId, Socket};
 use storage::AtLeast;
@@ -29,7 +29,7 @@ use storage::AtLeast;
 use self::wait::Wait;
 use crate::answer_memory::{AnswerTo, OwnAnswers, Reserved};
 use crate::error_codes::Refusal;
-use crate::message::{FetchFrom, Found, ReadFrom, Reply};
+use crate::message::{FetchFrom, Found, ReadFrom, ReadPurpose, Reply};
 use crate::router::ask_owners;
 use crate::shard::Core;
 use crate::view::{ClusterView, log_id};
@@ -73,7 +73,9 @@ pub(crate) async fn handle(
         drop(reserved);
         let watched: Vec<(ShardId, FetchFrom)> = looked.asked.into_iter().flatten().collect();
         drop((looked.request, looked.available));
+        let parked_at = core.shard.now();
         wait.run(core, watched, asker.peer).await;
+        core.meters.purgatory.record(core.shard.now().since(parked_at));
         let answers = asker.answers;
         reserved = core.answer_memory.reserve(AnswerTo::Fetch, size_max_bytes, answers).await;
         drop(place);
@@ -170,7 +172,12 @@ fn allot(
     let mut at_least = AtLeast::OneBatch;
     let mut share = |(asked, available): (&Asked, &Result<u64, Refusal>)| {
         let (Ok((_, from)), Ok(available)) = (asked, available) else { return None };
-        let mut read = ReadFrom { from: *from, max_bytes: 0, at_least: AtLeast::Nothing };
+        let mut read = ReadFrom {
+            from: *from,
+            max_bytes: 0,
+            at_least: AtLeast::Nothing,
+            purpose: ReadPurpose::Fetch,
+        };
         if *available > 0 {
             // What a segment has is an estimate: the partition's own limit is the bound.
             read.max_bytes = from.max_bytes.min(left);
@@ -212,6 +219,9 @@ fn respond(
     asked: &[Asked],
     found: Vec<Result<Found, Refusal>>,
 ) -> Result<Vec<Part>, EncodeError> {
+    for refusal in found.iter().filter_map(|result| result.as_ref().err()) {
+        core.meters.refused(ApiKey::Fetch, refusal.code);
+    }
     let mut results = found.iter();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {

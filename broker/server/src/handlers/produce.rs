@@ -8,7 +8,7 @@ use protocol::error_code::ErrorCode;
 use protocol::header::RequestHeader;
 use protocol::produce::{Partition, PartitionResponse, Request, TopicResponse};
 use protocol::response::Answered;
-use protocol::{Uuid, produce};
+use protocol::{ApiKey, Uuid, produce};
 use record::BatchView;
 use replica::Acks;
 use runtime::{Instant, Lane, Lease, Unanswered};
@@ -118,7 +118,7 @@ pub(crate) async fn begin(
 
 impl BegunProduce {
     /// Waits until all batches are as durable as was asked for, and answers.
-    pub(crate) async fn finish(self) -> Outcome {
+    pub(crate) async fn finish(self, core: &Core) -> Outcome {
         let mut results = InOrder::new();
         for Group { places, reply } in self.groups {
             match reply.finish().await {
@@ -134,6 +134,11 @@ impl BegunProduce {
                 Place::Asked(place) => (index, results.take(place)),
             };
             let partitions: Vec<_> = topic.partitions.into_iter().map(result).collect();
+            for (_, result) in &partitions {
+                if let Err(refusal) = result {
+                    core.meters.refused(ApiKey::Produce, refusal.code);
+                }
+            }
             topics.push((topic.name, topic.id, partitions));
         }
         match self.answers {

@@ -80,6 +80,11 @@ impl AppendQueue {
         AppendQueue { shard, store, waiting: RefCell::default(), filled: Event::new() }
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
     fn begin(
         &self,
         partition: Partition,

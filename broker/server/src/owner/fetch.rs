@@ -5,7 +5,7 @@ use storage::ReadRequest;
 
 use super::Owner;
 use crate::error_codes::Refusal;
-use crate::message::{FetchFrom, Found, ReadFrom};
+use crate::message::{FetchFrom, Found, ReadFrom, ReadPurpose};
 
 impl Owner {
     /// How many bytes each would find, at most what it wants.
@@ -55,6 +55,10 @@ impl Owner {
         found.parts = plan.parts;
         found.size_bytes = plan.size_bytes;
         found.next_offset = plan.next_offset;
+        if let (ReadPurpose::Fetch, Some(next)) = (read.purpose, plan.next_offset) {
+            let records = next.0.saturating_sub(read.from.offset.0).max(0) as u64;
+            log.count_read(records, found.size_bytes);
+        }
         Ok(found)
     }
 }

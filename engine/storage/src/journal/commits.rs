@@ -16,7 +16,7 @@ use super::purpose::Purpose;
 use super::ring::{NextLink, Ring};
 use super::tail::{SharedChunk, Tail};
 use crate::block::{crc, padded};
-use runtime::{File, Lease, Reserved};
+use runtime::{File, Instant, Lease, Reserved};
 use std::collections::VecDeque;
 
 /// What every header of this run of the broker carries.
@@ -61,6 +61,8 @@ pub(super) struct Submission {
     pub(super) file: File,
     pub(super) position: u64,
     pub(super) bytes: Lease,
+    /// When its first entry came; none if it has none.
+    pub(super) begun_at: Option<Instant>,
 }
 
 struct OpenCommit {
@@ -71,6 +73,7 @@ struct OpenCommit {
     start: usize,
     header: Reserved,
     entry_count: u32,
+    begun_at: Option<Instant>,
 }
 
 struct ClosedCommit {
@@ -163,6 +166,13 @@ impl Commits {
         self.wants_file() || self.ring.has_retired()
     }
 
+    /// The open commit, if there is one, got its first entry.
+    pub(super) fn note_begun(&mut self, now: Instant) {
+        if let Some(open) = &mut self.open {
+            open.begun_at = Some(now);
+        }
+    }
+
     fn open_takes(&self, len: usize) -> bool {
         self.open.as_ref().is_some_and(|open| {
             len <= open.chunk.borrow().remaining()
@@ -179,7 +189,8 @@ impl Commits {
             let mut writer = chunk.borrow_mut();
             (writer.position(), writer.reserve(COMMIT_HEADER_BYTES))
         };
-        self.open = Some(OpenCommit { kind, place, chunk, start, header, entry_count: 0 });
+        let (entry_count, begun_at) = (0, None);
+        self.open = Some(OpenCommit { kind, place, chunk, start, header, entry_count, begun_at });
         self.last += 1;
         self.last_kind = kind;
         Ok(())
@@ -224,7 +235,7 @@ impl Commits {
         }
         let ClosedCommit { commit, sequence, len, file } = self.closed.pop_front()?;
         assert_eq!(sequence, self.submitted + 1, "commits are submitted in order");
-        let OpenCommit { kind, place, chunk, start, header, entry_count } = commit;
+        let OpenCommit { kind, place, chunk, start, header, entry_count, begun_at } = commit;
         let mut chunk = chunk.borrow_mut();
         let end = start + len;
         let entries_crc = crc(&chunk.lease(start + COMMIT_HEADER_BYTES..end));
@@ -248,7 +259,7 @@ impl Commits {
         (self.submitted, self.submitted_crc) = (sequence, own_crc);
         self.in_flight.push_back(InFlight { sequence, is_done: false });
         let bytes = chunk.lease(start..start + padded(len));
-        Some(Submission { sequence, file, position: place.position, bytes })
+        Some(Submission { sequence, file, position: place.position, bytes, begun_at })
     }
 
     /// A commit's sync has completed. Returns how far all are synced, if that has changed.

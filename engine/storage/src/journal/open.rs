@@ -3,6 +3,7 @@
 use super::commits::{Commits, Identity};
 use super::error::{OpenError, file_path};
 use super::format::{COMMIT_HEADER_BYTES, CommitKind};
+use super::meters::Meters;
 use super::purpose::Purpose;
 use super::replay::Replay;
 use super::ring::{NextLink, Ring, make_file};
@@ -58,6 +59,7 @@ pub(super) async fn open(scanned: Scanned) -> Result<(Journal, Replay), OpenErro
         wanted: Signal::new(),
         pressed: Signal::new(),
         refused: Cell::new(false),
+        meters: Meters::default(),
         tasks: RefCell::default(),
     });
     writer::start(&inner);

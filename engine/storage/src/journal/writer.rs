@@ -83,11 +83,17 @@ impl Inner {
     }
 
     async fn write(&self, submission: Submission) {
-        let Submission { sequence, file, position, bytes } = submission;
+        let Submission { sequence, file, position, bytes, begun_at } = submission;
+        let (size, submitted_at) = (bytes.len(), self.shard.now());
         #[cfg(feature = "known-bad-ack-before-sync")]
         self.acknowledge(sequence);
         if let Err(error) = file.write_durably(bytes, position).await {
             self.shard.fatal(&WriteFailed { sequence, error });
+        }
+        if let Some(begun_at) = begun_at {
+            self.meters.wait.record(submitted_at.since(begun_at));
+            self.meters.sync.record(self.shard.now().since(submitted_at));
+            self.meters.count_commit(size);
         }
         #[cfg(not(feature = "known-bad-ack-before-sync"))]
         self.acknowledge(sequence);

@@ -23,6 +23,7 @@ use crate::producer_state::ProducerState;
 use crate::segment::Segment;
 use crate::segments::Segments;
 use crate::store::StoreCore;
+use crate::traffic::TrafficCells;
 
 /// A journal entry that does not continue its log: the journal is whole, so this is a fault of the
 /// program or of a format, not of the disk.
@@ -154,6 +155,7 @@ impl Log {
             state: RefCell::new(state),
             on_durable: RefCell::new(None),
             deleted: Cell::new(false),
+            traffic: TrafficCells::default(),
             quarantined: Cell::new(false),
         }))
     }

@@ -452,3 +452,33 @@ fn a_failed_sync_of_everything_ends_the_shard_or_has_lost_nothing() {
     }
     assert!(ended > 5 && settled > 5, "{ended} ended, {settled} settled");
 }
+
+#[test]
+fn a_reading_tells_what_was_taken_and_what_a_start_would_replay() {
+    let world = World::new(11, Options::default());
+    let node = world.node("broker");
+    let (fresh, full, settled) = run(&world, &node, |shard| async move {
+        let store = open(&shard).await;
+        let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log");
+        let fresh = store.reading();
+        let mut rng = Rng::new(7);
+        for _ in 0..3 {
+            append(&log, &mut rng, 10_000).await;
+        }
+        log.count_read(2, 500);
+        assert_eq!(log.traffic(), store.reading().traffic);
+        let full = store.reading();
+        assert_eq!(round(&store.0, u64::MAX, Trim::No).await, Round::Settled);
+        (fresh, full, store.reading())
+    });
+    assert_eq!((fresh.traffic.appended.records, full.traffic.appended.records), (0, 3));
+    assert_eq!((full.traffic.read.records, full.traffic.read.bytes), (2, 500));
+    assert!(full.traffic.appended.bytes > 30_000, "{full:?}");
+    assert_eq!(full.commits - fresh.commits, 3, "one for each batch that was waited for");
+    assert!(full.commit_bytes - fresh.commit_bytes > 30_000, "{full:?}");
+    for counts in [&full.journal_wait, &full.sync] {
+        assert_eq!(counts.count(), full.commits);
+    }
+    assert!(full.settle_lag_commits >= 3 && settled.settle_lag_commits < 3, "{settled:?}");
+    assert_eq!(settled.settle.count(), full.settle.count() + 1);
+}

@@ -11,10 +11,15 @@ const PAGE: &str = "docs/architecture.md";
 const OUTSIDE: &str = "xtask";
 
 /// Every third-party crate, and the only crates that may name it: those that do.
-const CONFINED: [(&str, &[&str]); 12] = [
+const CONFINED: [(&str, &[&str]); 17] = [
     ("io-uring", &["runtime"]),
     ("core_affinity", &["runtime"]),
     ("libc", &["runtime"]),
+    ("hdrhistogram", &["runtime"]),
+    ("tokio", &["control"]),
+    ("hyper", &["control"]),
+    ("hyper-util", &["control"]),
+    ("http-body-util", &["control"]),
     ("crc32c", &["record", "storage"]),
     ("flate2", &["record"]),
     ("lz4_flex", &["record"]),

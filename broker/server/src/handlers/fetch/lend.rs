@@ -8,7 +8,7 @@ use record::Offset;
 use runtime::{Lane, Lease, ShardId};
 use storage::{AtLeast, LogId, ReadPart};
 
-use crate::message::{FetchFrom, ReadFrom, Reply, Request};
+use crate::message::{FetchFrom, ReadFrom, ReadPurpose, Reply, Request};
 use crate::router::ask;
 use crate::shard::Core;
 
@@ -61,7 +61,8 @@ async fn again(
     while left > 0 {
         let max_bytes = u32::try_from(left).ok()?;
         let from = FetchFrom { partition, offset: at, max_bytes, leader_epoch: None };
-        let read = ReadFrom { from, max_bytes, at_least: AtLeast::OneBatch };
+        let (at_least, purpose) = (AtLeast::OneBatch, ReadPurpose::SendAgain);
+        let read = ReadFrom { from, max_bytes, at_least, purpose };
         let asked = ask(core.clone(), owner, Lane::Fetch, Request::Read(vec![read]));
         let Ok(Reply::Read(found)) = asked.await else { return None };
         let found = found.into_iter().next()?.ok()?;

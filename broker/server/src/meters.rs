@@ -1,0 +1,145 @@
+//! What a shard counts of the requests of its own connections: in plain cells, read when somebody
+//! asks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use protocol::frame::PREFIX_SIZE;
+use protocol::{ApiKey, ErrorCode};
+use runtime::{Durations, Instant};
+
+use crate::reading::{ApiReading, ClosedReading, RefusedReading};
+
+/// Counts. Belongs to a [`crate::shard::Core`].
+pub(crate) struct Meters {
+    /// From the moment that a request has come as a whole until its handler has it: what it waits
+    /// for its turn on the connection, and for memory.
+    pub(crate) queue: Durations,
+    /// What fetches wait for records.
+    pub(crate) purgatory: Durations,
+    /// From the moment that an answer is made until the socket has taken it.
+    pub(crate) response: Durations,
+    /// By API, in the order of [`ApiKey::ALL`].
+    apis: Vec<ApiMeter>,
+    /// Partitions that were refused. Bounded by the codes that there are.
+    refused: RefCell<BTreeMap<(ApiKey, ErrorCode), u64>>,
+    connected: Cell<u64>,
+    turned_away: Cell<u64>,
+    /// Why connections ended; a closed list of reasons.
+    closed: RefCell<BTreeMap<&'static str, u64>>,
+}
+
+#[derive(Default)]
+struct ApiMeter {
+    requests: Cell<u64>,
+    request_bytes: Cell<u64>,
+    response_bytes: Cell<u64>,
+    durations: Durations,
+}
+
+/// A request on its way through its home shard.
+#[derive(Clone, Copy)]
+pub(crate) struct Passage {
+    api: ApiKey,
+    came_at: Instant,
+}
+
+impl Meters {
+    /// Nothing has happened.
+    pub(crate) fn new() -> Meters {
+        Meters {
+            queue: Durations::new(),
+            purgatory: Durations::new(),
+            response: Durations::new(),
+            apis: ApiKey::ALL.iter().map(|_| ApiMeter::default()).collect(),
+            refused: RefCell::default(),
+            connected: Cell::new(0),
+            turned_away: Cell::new(0),
+            closed: RefCell::default(),
+        }
+    }
+
+    /// A request of so many bytes behind its length has come.
+    pub(crate) fn came(&self, api: ApiKey, size_bytes: usize, came_at: Instant) -> Passage {
+        let meter = self.api(api);
+        add(&meter.requests, 1);
+        add(&meter.request_bytes, (PREFIX_SIZE + size_bytes) as u64);
+        Passage { api, came_at }
+    }
+
+    /// Its handler has it.
+    pub(crate) fn begun(&self, passage: Passage, now: Instant) {
+        self.queue.record(now.since(passage.came_at));
+    }
+
+    /// It is answered, with a frame of so many bytes; 0 if it wants no answer.
+    pub(crate) fn answered(&self, passage: Passage, size_bytes: u64, now: Instant) {
+        let meter = self.api(passage.api);
+        add(&meter.response_bytes, size_bytes);
+        meter.durations.record(now.since(passage.came_at));
+    }
+
+    /// A partition of a request gets an error.
+    pub(crate) fn refused(&self, api: ApiKey, code: ErrorCode) {
+        *self.refused.borrow_mut().entry((api, code)).or_default() += 1;
+    }
+
+    /// A client has connected.
+    pub(crate) fn connected(&self) {
+        add(&self.connected, 1);
+    }
+
+    /// A client was not let in.
+    pub(crate) fn turned_away(&self) {
+        add(&self.turned_away, 1);
+    }
+
+    /// A connection has ended.
+    pub(crate) fn closed(&self, reason: &'static str) {
+        *self.closed.borrow_mut().entry(reason).or_default() += 1;
+    }
+
+    /// How many have connected, and how many were turned away.
+    pub(crate) fn connections(&self) -> (u64, u64) {
+        (self.connected.get(), self.turned_away.get())
+    }
+
+    /// The APIs that were asked for.
+    pub(crate) fn api_readings(&self) -> Vec<ApiReading> {
+        let used = ApiKey::ALL.iter().zip(&self.apis).filter(|(_, meter)| meter.requests.get() > 0);
+        let read = used.map(|(api, meter)| ApiReading {
+            api: api.name(),
+            requests: meter.requests.get(),
+            request_bytes: meter.request_bytes.get(),
+            response_bytes: meter.response_bytes.get(),
+            durations: meter.durations.counts(),
+        });
+        read.collect()
+    }
+
+    /// The errors that partitions got.
+    pub(crate) fn refused_readings(&self) -> Vec<RefusedReading> {
+        let refused = self.refused.borrow();
+        let read = refused.iter().map(|((api, code), count)| RefusedReading {
+            api: api.name(),
+            error: code.name(),
+            count: *count,
+        });
+        read.collect()
+    }
+
+    /// The ends of connections.
+    pub(crate) fn closed_readings(&self) -> Vec<ClosedReading> {
+        let closed = self.closed.borrow();
+        closed.iter().map(|(reason, count)| ClosedReading { reason, count: *count }).collect()
+    }
+
+    fn api(&self, api: ApiKey) -> &ApiMeter {
+        let at = ApiKey::ALL.iter().position(|listed| *listed == api);
+        &self.apis[at.expect("the list has every API")]
+    }
+}
+
+fn add(cell: &Cell<u64>, more: u64) {
+    cell.set(cell.get() + more);
+}

@@ -1,0 +1,128 @@
+//! A broker as those see it who watch it: a real Prometheus, health checks, strangers.
+#![allow(clippy::disallowed_methods, reason = "a test talks to its own broker")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use conformance::broker::{Broker, Kind};
+use conformance::client::Client;
+use conformance::flights::Flights;
+use conformance::prometheus::{Prometheus, faults_in};
+use conformance::{http, wait, workspace};
+
+const TOPIC: &str = "watched";
+/// Some of them have no key, and all of them take several batches.
+const FLIGHTS: usize = 20_000;
+/// What an idle node may take.
+const RESIDENT_MIB_MAX: u64 = 32;
+
+/// Kafka has no such pages.
+fn start(name: &str) -> Option<Broker> {
+    let is_ours = Kind::under_test() == Kind::Ringmain;
+    is_ours.then(|| Broker::start(Kind::Ringmain, name, &[("ringmain.shards", "2")]))
+}
+
+#[test]
+fn prometheus_counts_the_records_that_clients_have_sent_and_read() {
+    let Some(mut broker) = start("watched-prometheus") else { return };
+    let (address, admin) = (broker.address(), broker.admin_address());
+    let folder = workspace::fresh_folder("watched-prometheus-clients");
+    let prometheus = Prometheus::watch(&folder.join("prometheus"), admin);
+    let file = Flights::load(FLIGHTS).full_file.clone();
+    let file = file.to_str().expect("paths of the workspace are UTF-8");
+    let count = FLIGHTS.to_string();
+    let python = |program: &str, arguments: &[&str]| {
+        Client::python(&folder.join(program), program, arguments).output()
+    };
+    python("create_topic", &[&address, TOPIC, "6"]);
+    python("write", &[&address, TOPIC, "none", file, &count]);
+    python("read", &[&address, TOPIC, &count]);
+
+    assert_eq!(prometheus.health(), ("up".into(), String::new()));
+    let all = FLIGHTS as f64;
+    for api in ["Produce", "Fetch"] {
+        let label = format!("{{topic=\"{TOPIC}\",api=\"{api}\"}}");
+        prometheus.await_value(&format!("sum(ringmain_topic_records_total{label})"), all);
+        prometheus.await_value(&format!("sum(ringmain_records_total{{api=\"{api}\"}})"), all);
+        let bytes = prometheus.query(&format!("sum(ringmain_record_bytes_total{{api=\"{api}\"}})"));
+        assert!(bytes.is_some_and(|bytes| bytes > 100.0 * all), "{api}: {bytes:?} bytes");
+        let requests = prometheus.query(&format!("sum(ringmain_requests_total{{api=\"{api}\"}})"));
+        assert!(requests.is_some_and(|requests| requests >= 1.0), "{api}: {requests:?} requests");
+    }
+    for stage in ["queue", "journal_wait", "sync", "purgatory", "response"] {
+        let label = format!("{{stage=\"{stage}\"}}");
+        let took = prometheus.query(&format!("sum(ringmain_stage_duration_seconds_count{label})"));
+        assert!(took.is_some_and(|count| count > 0.0), "{stage}: {took:?}");
+    }
+    // Both shards have partitions of it, so both wrote.
+    prometheus.await_value("count(ringmain_journal_commits_total > 0)", 2.0);
+    prometheus.await_value("count(ringmain_shard_state{state=\"serving\"} == 1)", 2.0);
+    prometheus.await_value("ringmain_topics", 1.0);
+    prometheus.await_value("sum(ringmain_partitions)", 6.0);
+
+    let page = http::get(admin, "/metrics").expect("the broker serves it");
+    let path = folder.join("metrics.txt");
+    fs::write(&path, page.body).expect("a fresh folder can be written");
+    assert_eq!(faults_in(&path), "", "promtool has something against {}", path.display());
+    broker.stop();
+    drop(prometheus);
+    fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
+}
+
+#[test]
+fn a_broker_that_serves_clients_is_healthy_ready_and_small() {
+    let Some(mut broker) = start("watched-health") else { return };
+    let admin = broker.admin_address();
+    // The port opens a moment before every shard has let clients in.
+    wait::until("a ready broker", Duration::from_secs(10), || {
+        http::get(admin, "/readyz").ok().filter(|answer| answer.status == 200)
+    });
+    let healthy = http::get(admin, "/healthz").expect("the broker serves it");
+    assert_eq!((healthy.status, &*healthy.body), (200, "ok\n"));
+    for _ in 0..20 {
+        let page = http::get(admin, "/metrics").expect("the broker serves it");
+        assert!(page.head.contains("text/plain; version=0.0.4"), "{}", page.head);
+    }
+    let mib = broker.resident_mib();
+    assert!(mib <= RESIDENT_MIB_MAX, "{mib} MiB are resident");
+    broker.stop();
+    assert!(TcpStream::connect(admin).is_err(), "its port is open after its end");
+}
+
+#[test]
+fn strangers_on_the_admin_port_get_an_http_error_and_hold_no_place_for_long() {
+    let Some(mut broker) = start("watched-strangers") else { return };
+    let admin = broker.admin_address();
+    let status = |request: &[u8]| http::ask(admin, request).map(|answer| answer.status).ok();
+    assert_eq!(status(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"), Some(404));
+    let post = b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    assert_eq!(status(post), Some(405));
+    assert_eq!(status(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), Some(400));
+    let long = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(64 * 1024));
+    // It closes before it has read all, so the error may be lost on the way.
+    assert!(matches!(status(long.as_bytes()), Some(431) | None));
+    let head = http::ask(admin, b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").expect("an answer");
+    assert_eq!((head.status, &*head.body), (200, ""));
+
+    // Half a request each, from more peers than there are places.
+    let mut held: Vec<TcpStream> = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(admin).expect("the port is open");
+        stream.write_all(b"GET /metr").expect("it takes a few bytes");
+        held.push(stream);
+    }
+    wait::until("a full house", Duration::from_secs(4), || {
+        (http::get(admin, "/healthz").ok()?.status == 503).then_some(())
+    });
+    wait::until("a place after the time for a head", Duration::from_secs(20), || {
+        (http::get(admin, "/healthz").ok()?.status == 200).then_some(())
+    });
+    for mut stream in held {
+        let mut rest = Vec::new();
+        // Closed, with an error or without one: it ends.
+        let _closed = stream.read_to_end(&mut rest);
+    }
+    broker.stop();
+}
