@@ -1,6 +1,6 @@
 //! How many files the process may have open: raised at the start as far as it is allowed.
 
-use crate::uring::calls;
+use crate::calls;
 
 /// What the process itself has open beside its shards: three standard streams, the lock, signals,
 /// what the helper threads open for one call, and the control thread with its connections.

@@ -4,41 +4,96 @@ use crate::bell::Bell;
 use crate::lock::DirLock;
 use crate::log::Level;
 use crate::op::{Completion, Fd, Key, Op, Wait};
+use crate::posix::Posix;
+use crate::shard::ShardId;
 #[cfg(feature = "sim")]
 use crate::sim::SimDriver;
 use crate::time::Instant;
-use crate::uring::Uring;
+use crate::uring::{Got, Uring, UringConfig};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// One shard's access to the world. Only the shard's own thread calls it, and never re-entrantly.
 pub(crate) enum Driver {
     /// Linux's io_uring: the product.
     Uring(Box<Uring>),
+    /// Epoll and threads, where io_uring is forbidden.
+    Posix(Box<Posix>),
     /// The simulated world of tests.
     #[cfg(feature = "sim")]
     Sim(SimDriver),
+}
+
+/// Which driver a shard of a process gets, and how it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DriverConfig {
+    Uring(UringConfig),
+    Posix,
 }
 
 macro_rules! each {
     ($driver:expr, $d:ident => $call:expr) => {
         match $driver {
             Driver::Uring($d) => $call,
+            Driver::Posix($d) => $call,
             #[cfg(feature = "sim")]
             Driver::Sim($d) => $call,
         }
     };
 }
 
+/// What all drivers on a real kernel do alike.
+macro_rules! each_host {
+    ($driver:expr, $h:ident => $call:expr) => {
+        match $driver {
+            Driver::Uring(d) => {
+                let $h = &d.host;
+                $call
+            }
+            Driver::Posix(d) => {
+                let $h = &d.host;
+                $call
+            }
+            #[cfg(feature = "sim")]
+            Driver::Sim($h) => $call,
+        }
+    };
+}
+
 impl Driver {
+    /// A driver for the calling thread, which must be the shard's.
+    pub(crate) fn new(
+        shard: ShardId,
+        bell: &Arc<Bell>,
+        config: DriverConfig,
+    ) -> io::Result<Driver> {
+        Ok(match config {
+            DriverConfig::Uring(config) => {
+                Driver::Uring(Box::new(Uring::new(shard, bell, config)?))
+            }
+            DriverConfig::Posix => Driver::Posix(Box::new(Posix::new(shard, bell)?)),
+        })
+    }
+
+    /// What the kernel has given to the ring; none without a ring.
+    pub(crate) fn got(&self) -> Option<Got> {
+        match self {
+            Driver::Uring(d) => Some(d.got()),
+            Driver::Posix(_) => None,
+            #[cfg(feature = "sim")]
+            Driver::Sim(_) => None,
+        }
+    }
+
     /// Takes an operation; it is handed to the world at the latest in the next turn.
     pub(crate) fn push(&mut self, key: Key, op: Op) {
         each!(self, d => d.push(key, op));
     }
 
     /// Hands over what was pushed, waits as told, and appends every completion that is there.
-    /// It may return with none. Only the uring driver is ever told to wait: the simulated world
+    /// It may return with none. Only real drivers are ever told to wait: the simulated world
     /// turns all its shards itself and moves its clock when none of them has anything to do.
     pub(crate) fn turn(&mut self, wait: Wait, done: &mut Vec<Completion>) {
         each!(self, d => d.turn(wait, done));
@@ -46,22 +101,22 @@ impl Driver {
 
     /// The monotonic clock.
     pub(crate) fn now(&self) -> Instant {
-        each!(self, d => d.now())
+        each_host!(self, h => h.now())
     }
 
     /// Unix time in milliseconds.
     pub(crate) fn wall_ms(&self) -> i64 {
-        each!(self, d => d.wall_ms())
+        each_host!(self, h => h.wall_ms())
     }
 
     /// Entropy.
     pub(crate) fn random_u64(&mut self) -> u64 {
-        each!(self, d => d.random_u64())
+        each_host!(self, h => h.random_u64())
     }
 
     /// Which of `ready` tasks (at least 1) of a queue runs next: 0 is the one that waited longest.
     pub(crate) fn choose(&mut self, ready: usize) -> usize {
-        each!(self, d => d.choose(ready))
+        each_host!(self, h => h.choose(ready))
     }
 
     /// A new socket to connect with, of the address's family, non-blocking, without Nagle's delay.
@@ -76,17 +131,12 @@ impl Driver {
 
     /// About how many bytes a connected socket takes now. It may take less.
     pub(crate) fn send_room(&self, fd: Fd) -> u64 {
-        each!(self, d => d.send_room(fd))
+        each_host!(self, h => h.send_room(fd))
     }
 
     /// How many files the process may have open.
     pub(crate) fn open_files_max(&self) -> u32 {
-        match self {
-            Driver::Uring(_) => crate::uring::calls::open_files_max(),
-            // A simulated node never runs out of them by itself: a test says so by a fault.
-            #[cfg(feature = "sim")]
-            Driver::Sim(_) => 1 << 20,
-        }
+        each_host!(self, h => h.open_files_max())
     }
 
     /// A new pipe: the end to read from and the end to write to.
@@ -126,11 +176,11 @@ impl Driver {
 
     /// Writes one line for the operator.
     pub(crate) fn log(&self, level: Level, line: fmt::Arguments<'_>) {
-        each!(self, d => d.log(level, line));
+        each_host!(self, h => h.log(level, line));
     }
 
     /// Ends the process (in the simulator: the node), saying why.
     pub(crate) fn fatal(&self, reason: &dyn fmt::Display) -> ! {
-        each!(self, d => d.fatal(reason))
+        each_host!(self, h => h.fatal(reason))
     }
 }

@@ -19,8 +19,9 @@
 //!   held its shard too long is named in the log once its poll returns.
 //! * **An idle shard makes no system call**, and a shard never spins.
 //! * **A panic on a shard's thread ends the process.**
-//! * The same handles run on a simulated world under the feature `sim`: virtual clock, honest disk,
-//!   seeded order. Which world it is, is a closed enum inside; code above cannot tell.
+//! * **Where io_uring is forbidden** the same handles run on epoll and threads ([`DriverWanted`]);
+//!   and under the feature `sim` on a simulated world: virtual clock, honest disk, seeded order.
+//!   Which it is, is a closed enum inside; code above cannot tell.
 
 #![allow(unsafe_code, reason = "this crate is the workspace's only one that may")]
 #![allow(
@@ -77,9 +78,12 @@ mod op;
 mod ring;
 
 mod driver;
+mod posix;
 mod uring;
 
+mod calls;
 mod helper;
+mod host;
 mod memory;
 mod pipe;
 
@@ -108,6 +112,7 @@ pub use probe::KernelOffer;
 pub use shard::{Elapsed, Shard, ShardId};
 pub use shutdown::Shutdown;
 pub use snapshot::Snapshot;
+pub use start::choice::DriverWanted;
 pub use start::{RuntimeConfig, ShardsWanted, StartError, run_shards};
 pub use task::{Aborted, JoinHandle, TaskClass, TaskUse};
 pub use time::Instant;

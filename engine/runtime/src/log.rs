@@ -3,7 +3,7 @@
 //! Whoever says something never waits for whoever reads it: a thread of its own writes, from a
 //! queue of bounded length. What finds it full is lost, and counted.
 
-use crate::uring::calls::unix_ms;
+use crate::calls::unix_ms;
 use std::fmt::{self, Display};
 use std::io::Write;
 use std::sync::OnceLock;

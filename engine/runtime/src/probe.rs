@@ -1,5 +1,6 @@
 //! What the kernel offers, found out once at the start and said in one line.
 
+use crate::start::choice::DriverWanted;
 use io_uring::{IoUring, Probe, opcode};
 use std::fmt;
 use std::fs;
@@ -21,7 +22,8 @@ pub enum LockedMemory {
 #[derive(Debug)]
 pub struct KernelOffer {
     release: String,
-    ring: Result<Features, io::Error>,
+    /// None if it was not asked for one.
+    ring: Option<Result<Features, io::Error>>,
     /// How much memory may be registered.
     pub locked_memory: LockedMemory,
 }
@@ -33,19 +35,21 @@ struct Features {
 }
 
 impl KernelOffer {
-    /// Asks the kernel. Takes a few system calls; no shard needs to run.
-    pub fn probe() -> KernelOffer {
+    /// Asks the kernel. Takes a few system calls; no shard needs to run. A kernel that is not to
+    /// give a ring is not asked for one: there are profiles that kill who asks.
+    pub fn probe(driver: DriverWanted) -> KernelOffer {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         KernelOffer {
             release: release.trim().to_owned(),
-            ring: features(),
+            ring: (driver != DriverWanted::Posix).then(features),
             locked_memory: locked_memory(),
         }
     }
 
-    /// Whether shards can run on io_uring here. The error says what the kernel said.
-    pub fn ring(&self) -> Result<(), &io::Error> {
-        self.ring.as_ref().map(|_| ())
+    /// Why shards can't run on io_uring here, in the kernel's words; none if they can, or nobody
+    /// wants to know.
+    pub fn refusal(&self) -> Option<&io::Error> {
+        self.ring.as_ref()?.as_ref().err()
     }
 
     /// Whether so many bytes of memory can be registered: all or none.
@@ -59,14 +63,15 @@ impl KernelOffer {
 
 impl fmt::Display for KernelOffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Linux {}: ", self.release)?;
+        write!(f, "Linux {}", self.release)?;
         match &self.ring {
-            Err(e) => return write!(f, "no io_uring ({e})"),
-            Ok(features) => {
+            None => return Ok(()),
+            Some(Err(e)) => return write!(f, ": no io_uring ({e})"),
+            Some(Ok(features)) => {
                 let yes = |is: bool| if is { "yes" } else { "no" };
                 write!(
                     f,
-                    "io_uring with ring messages {}, truncate {}, ",
+                    ": io_uring with ring messages {}, truncate {}, ",
                     yes(features.messages),
                     yes(features.truncates)
                 )?;
@@ -79,12 +84,16 @@ impl fmt::Display for KernelOffer {
     }
 }
 
+/// One operation goes all the way: a profile may allow a ring to be made, and not to be used.
 fn features() -> io::Result<Features> {
     let mut builder = IoUring::builder();
     builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
-    let ring: IoUring = builder.build(8)?;
+    let mut ring: IoUring = builder.build(8)?;
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe)?;
+    // SAFETY: an operation that does nothing points to nothing.
+    unsafe { ring.submission().push(&opcode::Nop::new().build()) }.expect("there are 8 places");
+    ring.submit_and_wait(1)?;
     Ok(Features {
         messages: probe.is_supported(opcode::MsgRingData::CODE),
         truncates: probe.is_supported(opcode::Ftruncate::CODE),
@@ -113,6 +122,19 @@ fn may_lock_all(status: &str) -> bool {
 }
 
 #[cfg(test)]
+impl KernelOffer {
+    /// An offer of a kernel that answers so when it is asked for a ring.
+    pub(crate) fn with_ring(ring: Result<(), i32>) -> KernelOffer {
+        let features = |()| Features { messages: true, truncates: true };
+        KernelOffer {
+            release: String::new(),
+            ring: Some(ring.map(features).map_err(io::Error::from_raw_os_error)),
+            locked_memory: LockedMemory::Unlimited,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -125,7 +147,10 @@ mod tests {
 
     #[test]
     fn the_offer_is_one_line() {
-        let text = KernelOffer::probe().to_string();
-        assert!(text.starts_with("Linux ") && text.lines().count() == 1, "{text:?}");
+        for driver in [DriverWanted::Auto, DriverWanted::Posix] {
+            let text = KernelOffer::probe(driver).to_string();
+            assert!(text.starts_with("Linux ") && text.lines().count() == 1, "{text:?}");
+            assert_eq!(text.contains("io_uring"), driver == DriverWanted::Auto, "{text:?}");
+        }
     }
 }

@@ -3,14 +3,13 @@
 use crate::bell::{Bell, CORES_MAX};
 use crate::cpu;
 use crate::descriptors;
-use crate::driver::Driver;
-use crate::log::{self, Level, write_line};
+use crate::driver::{Driver, DriverConfig};
+use crate::log::{self, Level};
 use crate::probe::KernelOffer;
 use crate::shard::{Core, MayWait, Shard, ShardId};
 use crate::shutdown::Shutdown;
 use crate::task::{JoinHandle, TaskClass};
-use crate::uring::calls::unix_ms;
-use crate::uring::{Got, Uring, UringConfig};
+use crate::uring::Got;
 use core_affinity::CoreId;
 use std::fmt;
 use std::io;
@@ -19,10 +18,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+pub(crate) mod choice;
 mod signals;
 
 pub(crate) use signals::eventfd;
 
+use choice::{DriverWanted, announce, choose};
 use signals::Signals;
 
 /// The exit code of a fail-stop.
@@ -42,6 +43,8 @@ pub enum ShardsWanted {
 pub struct RuntimeConfig {
     /// How many.
     pub shards: ShardsWanted,
+    /// Who serves their operations.
+    pub driver: DriverWanted,
     /// Places for submissions in each ring.
     pub ring_entries: u32,
     /// A poll that takes longer is named in the log.
@@ -58,6 +61,7 @@ impl Default for RuntimeConfig {
     fn default() -> RuntimeConfig {
         RuntimeConfig {
             shards: ShardsWanted::Auto,
+            driver: DriverWanted::Auto,
             ring_entries: 512,
             stall_warning: Duration::from_millis(50),
             chunk_memory_bytes: 256 << 20,
@@ -141,12 +145,8 @@ where
         return Err(StartError::TooMany { shards: count });
     }
     let open_files = descriptors::raise();
-    let offer = KernelOffer::probe();
-    let uring = UringConfig {
-        entries: config.ring_entries,
-        registers_memory: offer.registers(config.chunk_memory_bytes),
-        recv_buffers: config.receive_buffers,
-    };
+    let offer = KernelOffer::probe(config.driver);
+    let driver = choose(&config, &offer);
     let signals = Signals::catch().map_err(StartError::System)?;
     let hung = Hung::hang(count).map_err(StartError::System)?;
     let bells = &hung.0;
@@ -157,7 +157,7 @@ where
         let plan = Plan {
             id: ShardId(at as u16),
             bells: bells.clone(),
-            uring,
+            driver,
             stall: config.stall_warning,
             pin: cores.get(at % cores.len().max(1)).copied(),
             ready: ready.clone(),
@@ -169,7 +169,8 @@ where
         threads.push(thread.map_err(StartError::System)?);
     }
     drop(ready);
-    let outcome = wait_for_rings(started, count, &offer, open_files);
+    let announce = |got: &[_]| announce(config.driver, &offer, got, open_files);
+    let outcome = wait_for_drivers(started, count, driver, announce);
     if outcome.is_ok() {
         shutdown.tell(bells);
         signals.wait_for(threads.len(), &shutdown);
@@ -199,29 +200,18 @@ impl Drop for Hung {
     }
 }
 
-/// Says what the kernel offers, and what every ring has got of it. What rings got differently is
-/// told of the one that got least.
-fn announce(offer: &KernelOffer, got: &[Got], open_files: u32) {
-    let yes = |is: bool| if is { "yes" } else { "no" };
-    let memory = yes(got.iter().all(|got| got.memory));
-    let pooled = yes(got.iter().all(|got| got.pooled_receives));
-    let places = got.iter().map(|got| got.files).min().unwrap_or(0);
-    let shards = got.len();
-    let line = format_args!(
-        "{offer}, open files {open_files}; {shards} shards, {places} registered files each, \
-         registered memory {memory}, pooled receives {pooled}"
-    );
-    write_line(unix_ms(), Level::Info, &"start", &line);
-}
-
-/// Every shard says whether it has its ring; the first error is the start's. The others then go by
-/// themselves: the word to go on, for which they wait, can never come once this has returned.
-fn wait_for_rings(
+/// Every shard says whether it has its driver; the first error is the start's. The others then go
+/// by themselves: the word to go on, for which they wait, can never come once this has returned.
+fn wait_for_drivers(
     started: Receiver<Result<Ready, io::Error>>,
     count: u16,
-    offer: &KernelOffer,
-    open_files: u32,
+    driver: DriverConfig,
+    announce: impl FnOnce(&[Option<Got>]),
 ) -> Result<(), StartError> {
+    let refused = match driver {
+        DriverConfig::Uring(_) => StartError::Ring,
+        DriverConfig::Posix => StartError::System,
+    };
     let (mut go, mut got) = (Vec::new(), Vec::new());
     for _ in 0..count {
         match started.recv() {
@@ -229,28 +219,28 @@ fn wait_for_rings(
                 go.push(ready.go);
                 got.push(ready.got);
             }
-            Ok(Err(e)) => return Err(StartError::Ring(e)),
-            Err(_) => return Err(StartError::Ring(io::ErrorKind::BrokenPipe.into())),
+            Ok(Err(e)) => return Err(refused(e)),
+            Err(_) => return Err(refused(io::ErrorKind::BrokenPipe.into())),
         }
     }
-    announce(offer, &got, open_files);
+    announce(&got);
     for sender in go {
-        sender.send(()).expect("a shard that has its ring waits for the word");
+        sender.send(()).expect("a shard that has its driver waits for the word");
     }
     Ok(())
 }
 
-/// A shard has its ring, and waits for the word to go on.
+/// A shard has its driver, and waits for the word to go on.
 struct Ready {
     go: Sender<()>,
-    got: Got,
+    got: Option<Got>,
 }
 
 /// What one shard's thread is to do.
 struct Plan {
     id: ShardId,
     bells: Arc<[Arc<Bell>]>,
-    uring: UringConfig,
+    driver: DriverConfig,
     stall: Duration,
     pin: Option<CoreId>,
     ready: Sender<Result<Ready, io::Error>>,
@@ -261,8 +251,8 @@ impl Plan {
     fn run<Fut: Future<Output = ()> + 'static>(self, main: impl FnOnce(Shard) -> Fut) {
         let pinned = self.pin.is_none_or(cpu::pin);
         let bell = &self.bells[usize::from(self.id.0)];
-        let uring = match Uring::new(self.id, bell, self.uring) {
-            Ok(uring) => uring,
+        let driver = match Driver::new(self.id, bell, self.driver) {
+            Ok(driver) => driver,
             Err(e) => {
                 bell.take_down();
                 // The starter may have given up already, after another shard's error.
@@ -271,13 +261,12 @@ impl Plan {
             }
         };
         let (go, told) = channel();
-        let _ = self.ready.send(Ok(Ready { go, got: uring.got() }));
+        let _ = self.ready.send(Ok(Ready { go, got: driver.got() }));
         drop(self.ready);
         if told.recv().is_err() {
             bell.take_down();
-            return; // another shard got no ring
+            return; // another shard got no driver
         }
-        let driver = Driver::Uring(Box::new(uring));
         let core = Core::new(self.id, self.bells.clone(), driver, self.stall);
         let shard = Shard::new(core.clone());
         if !pinned {
@@ -297,7 +286,7 @@ impl Plan {
     }
 }
 
-fn abort_on_panic(f: impl FnOnce()) {
+pub(crate) fn abort_on_panic(f: impl FnOnce()) {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {

@@ -27,7 +27,7 @@ impl Instant {
     /// What the shards' clock reads now, for code that runs before there is a shard. Not in the
     /// simulator, whose clock is a world's own.
     pub fn of_process() -> Instant {
-        crate::uring::calls::monotonic()
+        crate::calls::monotonic()
     }
 
     /// How long after `earlier` this moment is; zero if it is not after it.

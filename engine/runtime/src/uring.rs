@@ -6,21 +6,21 @@
 //! eventfd whose poll stands in the ring. The idle point is one `io_uring_enter` that waits, with
 //! the first timer as its limit; a shard that nobody wants anything from makes no system call.
 
-pub(crate) mod calls;
 mod entry;
 mod recv_pool;
 mod table;
 
 use crate::bell::Bell;
+use crate::calls;
 use crate::helper;
+use crate::host::Host;
 use crate::lock::DirLock;
-use crate::log::{self, Level, write_line};
+use crate::log::Level;
 use crate::op::{Completion, Fd, Key, Op, Payload, Wait};
 use crate::shard::ShardId;
 use crate::time::Instant;
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use recv_pool::RecvPool;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -83,7 +83,7 @@ pub(crate) struct Got {
 
 /// See the module.
 pub(crate) struct Uring {
-    shard: ShardId,
+    pub(crate) host: Host,
     ring: IoUring,
     bell: Arc<Bell>,
     files: FileTable,
@@ -91,7 +91,6 @@ pub(crate) struct Uring {
     recv: Option<RecvPool>,
     /// Completions that were taken early, to make room.
     early: Vec<Completion>,
-    entropy: Vec<u64>,
     truncates: bool,
     wire_armed: bool,
     /// Since when the kernel takes nothing and has nothing for us.
@@ -115,13 +114,12 @@ impl Uring {
         let truncates = probe.is_supported(opcode::Ftruncate::CODE);
         bell.ring.store(ring.as_raw_fd(), Ordering::SeqCst);
         Ok(Uring {
-            shard,
+            host: Host::new(shard),
             bell: bell.clone(),
             files,
             memory,
             recv,
             early: Vec::new(),
-            entropy: Vec::new(),
             truncates,
             wire_armed: false,
             short_since: None,
@@ -188,39 +186,12 @@ impl Uring {
         self.reap(done);
     }
 
-    pub(crate) fn now(&self) -> Instant {
-        calls::monotonic()
-    }
-
-    pub(crate) fn wall_ms(&self) -> i64 {
-        calls::unix_ms()
-    }
-
-    pub(crate) fn random_u64(&mut self) -> u64 {
-        if self.entropy.is_empty() {
-            match calls::entropy() {
-                Ok(words) => self.entropy = words,
-                Err(e) => self.fatal(&format_args!("the kernel gives no entropy: {e}")),
-            }
-        }
-        self.entropy.pop().expect("filled on the lines above")
-    }
-
-    /// First come, first served.
-    pub(crate) fn choose(&mut self, _ready: usize) -> usize {
-        0
-    }
-
     pub(crate) fn socket(&mut self, to: &SocketAddr) -> io::Result<Fd> {
         calls::socket(to).map(|raw| self.adopt(raw))
     }
 
     pub(crate) fn listen(&mut self, at: &SocketAddr) -> io::Result<(Fd, SocketAddr)> {
         calls::listen(at).map(|(raw, local)| (self.adopt(raw), local))
-    }
-
-    pub(crate) fn send_room(&self, fd: Fd) -> u64 {
-        calls::send_room(fd.raw)
     }
 
     pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {
@@ -257,22 +228,13 @@ impl Uring {
             let line = format_args!(
                 "registers no more memory, as the kernel refuses it ({e}): raise `ulimit -l`"
             );
-            self.log(Level::Warn, line);
+            self.host.log(Level::Warn, line);
             None
         })
     }
 
     pub(crate) fn unregister(&mut self, index: u16) {
         self.memory.remove(&self.ring.submitter(), index);
-    }
-
-    pub(crate) fn log(&self, level: Level, line: fmt::Arguments<'_>) {
-        write_line(self.wall_ms(), level, &self.shard, &line);
-    }
-
-    pub(crate) fn fatal(&self, reason: &dyn fmt::Display) -> ! {
-        log::write_last(self.wall_ms(), &self.shard, &format_args!("fatal: {reason}"));
-        calls::exit_now(crate::start::FATAL_EXIT)
     }
 
     /// Submits until an entry fits.
@@ -322,7 +284,7 @@ impl Uring {
             Some(libc::EINTR | libc::ETIME) => {}
             // Completions must be taken first, or memory is short: the next turn tries again.
             Some(libc::EBUSY | libc::EAGAIN) => self.bear_shortage(&e),
-            _ => self.fatal(&format_args!("io_uring_enter failed: {e}; restart the broker")),
+            _ => self.host.fatal(&format_args!("io_uring_enter failed: {e}; restart the broker")),
         }
     }
 
@@ -354,7 +316,8 @@ impl Uring {
         let since = *self.short_since.get_or_insert(now);
         if now.since(since) >= SHORTAGE_MAX {
             let time = SHORTAGE_MAX.as_secs();
-            self.fatal(&format_args!("the kernel took no operation for {time} s: {e}; add memory"));
+            let line = format_args!("the kernel took no operation for {time} s: {e}; add memory");
+            self.host.fatal(&line);
         }
         // Whatever ends it, the caller looks again.
         let _ = self.call_enter(0, Some(Some(SHORTAGE_PAUSE)));

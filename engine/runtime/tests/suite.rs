@@ -1,5 +1,6 @@
-//! One suite of what every world must do: each case runs on io_uring and, with the feature `sim`,
-//! on the simulated world under many seeds. What only a real process can show follows at the end.
+//! One suite of what every world must do: each case runs on io_uring, on epoll with threads, and,
+//! with the feature `sim`, on the simulated world under many seeds. What only a real process can
+//! show follows at the end.
 
 #![allow(
     clippy::disallowed_methods,
@@ -25,7 +26,14 @@ macro_rules! cases {
     ($($module:ident($shards:literal): $($case:ident),+;)+) => {
         mod on_uring {
             $($(#[test] fn $case() {
-                crate::suite::run::on_uring($shards, crate::suite::$module::$case);
+                let driver = runtime::DriverWanted::Uring;
+                crate::suite::run::on_kernel(driver, $shards, crate::suite::$module::$case);
+            })+)+
+        }
+        mod on_posix {
+            $($(#[test] fn $case() {
+                let driver = runtime::DriverWanted::Posix;
+                crate::suite::run::on_kernel(driver, $shards, crate::suite::$module::$case);
             })+)+
         }
         #[cfg(feature = "sim")]
@@ -96,4 +104,38 @@ cases! {
         a_file_is_sent_from_the_other_shard,
         every_shard_accepts_at_the_same_address,
         a_snapshot_is_the_same_value_everywhere;
+}
+
+/// A test on both drivers for everything that takes a real process or a real device. The names are
+/// those by which a child is told what to play.
+macro_rules! real {
+    ($($module:ident: $($test:ident),+;)+) => {
+        mod real_uring {
+            $($(#[test] fn $test() {
+                crate::suite::$module::$test(runtime::DriverWanted::Uring);
+            })+)+
+        }
+        mod real_posix {
+            $($(#[test] fn $test() {
+                crate::suite::$module::$test(runtime::DriverWanted::Posix);
+            })+)+
+        }
+    };
+}
+
+real! {
+    process:
+        a_panic_in_one_shard_ends_the_process,
+        a_fatal_error_says_why_and_exits_with_70,
+        a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end,
+        the_last_words_find_a_place_behind_all_others,
+        a_task_that_holds_its_shard_is_named,
+        a_second_sigterm_does_not_cut_a_graceful_end_short,
+        a_request_from_another_thread_reaches_all_who_wait_on_every_shard,
+        every_shard_is_a_named_thread_on_a_core_of_its_own,
+        an_idle_shard_does_nothing_at_all,
+        the_lock_of_a_killed_process_is_free_when_its_writes_have_landed,
+        receives_that_find_no_pooled_memory_bring_their_own;
+    device:
+        the_device_is_flushed_for_every_durable_write;
 }

@@ -3,9 +3,9 @@
 //! A handler, not a blocked mask: the process may have threads that were started before us, and a
 //! signal that one of them does not block would end the process at once.
 
+use crate::calls::unix_ms;
 use crate::log::{Level, write_line};
 use crate::shutdown::Shutdown;
-use crate::uring::calls::unix_ms;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};

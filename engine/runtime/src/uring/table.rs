@@ -21,7 +21,7 @@ pub(super) struct FileTable {
 impl FileTable {
     /// A sparse table, as large as the limit on open files allows.
     pub(super) fn new(submitter: &Submitter<'_>) -> io::Result<FileTable> {
-        let size = super::calls::open_files_max().min(FILES_MAX);
+        let size = crate::calls::open_files_max().min(FILES_MAX);
         submitter.register_files_sparse(size)?;
         Ok(FileTable { free: Vec::new(), fresh: 0, size })
     }

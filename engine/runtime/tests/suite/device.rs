@@ -1,6 +1,8 @@
 //! That the device is told to keep what we call durable: only a real one can show it.
 
-use runtime::{Buffer, File, Open, RuntimeConfig, ShardsWanted, Shutdown, run_shards};
+use runtime::{
+    Buffer, DriverWanted, File, Open, RuntimeConfig, ShardsWanted, Shutdown, run_shards,
+};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -50,16 +52,16 @@ async fn write_durably(file: &File, position: u64) {
     file.write_durably(Buffer::aligned(BLOCK).freeze(), position).await.expect("a write");
 }
 
-#[test]
-fn the_device_is_flushed_for_every_durable_write() {
+pub fn the_device_is_flushed_for_every_durable_write(driver: DriverWanted) {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let stat = match counters(&dir) {
         Ok(stat) => stat,
         Err(reason) => return println!("skipped: {reason}"),
     };
-    let path = dir.join(format!("device-{}", std::process::id()));
+    let path = dir.join(format!("device-{driver:?}-{}", std::process::id()));
     let (of_main, counted) = (path.clone(), stat.clone());
-    let config = RuntimeConfig { shards: ShardsWanted::Exactly(1), ..RuntimeConfig::default() };
+    let shards = ShardsWanted::Exactly(1);
+    let config = RuntimeConfig { shards, driver, ..RuntimeConfig::default() };
     run_shards(config, Shutdown::new(), vec![()], move |shard, ()| {
         let (path, stat) = (of_main.clone(), counted.clone());
         async move {

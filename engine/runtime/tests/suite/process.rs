@@ -1,12 +1,12 @@
 //! What only a real process can show: threads, signals, its end, and its silence.
 //!
-//! Tests that need a process of their own start this test binary again, for the one test, with
-//! `RINGMAIN_TEST_CHILD` set: there the test plays the child.
+//! Tests that need a process of their own start this test binary again, for the one test on the one
+//! driver, with `RINGMAIN_TEST_CHILD` set: there the test plays the child.
 
 use super::sockets::drain;
 use runtime::{
-    Buffer, DirLock, Lease, Level, LockError, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown,
-    Socket, TaskClass, run_shards,
+    Buffer, DirLock, DriverWanted, Lease, Level, LockError, Open, RuntimeConfig, Shard,
+    ShardsWanted, Shutdown, Socket, TaskClass, run_shards,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,17 +21,17 @@ use std::time::{Duration, Instant};
 
 const CHILD: &str = "RINGMAIN_TEST_CHILD";
 
-fn config(shards: u16) -> RuntimeConfig {
-    RuntimeConfig { shards: ShardsWanted::Exactly(shards), ..RuntimeConfig::default() }
+fn config(driver: DriverWanted, shards: u16) -> RuntimeConfig {
+    RuntimeConfig { shards: ShardsWanted::Exactly(shards), driver, ..RuntimeConfig::default() }
 }
 
 /// Runs `main` on one shard.
-fn run_one<F, Fut>(main: F)
+fn run_one<F, Fut>(driver: DriverWanted, main: F)
 where
     F: Fn(Shard) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    run_shards(config(1), Shutdown::new(), vec![()], move |shard, ()| main(shard))
+    run_shards(config(driver, 1), Shutdown::new(), vec![()], move |shard, ()| main(shard))
         .expect("a shard starts here");
 }
 
@@ -40,9 +40,13 @@ fn as_child() -> Option<String> {
     std::env::var(CHILD).ok()
 }
 
-fn start_child(test: &str, word: &str) -> Child {
+fn start_child(driver: DriverWanted, test: &str, word: &str) -> Child {
+    let module = match driver {
+        DriverWanted::Posix => "real_posix",
+        DriverWanted::Uring | DriverWanted::Auto => "real_uring",
+    };
     let mut command = Command::new(std::env::current_exe().expect("this test's own file"));
-    command.args(["--exact", &format!("suite::process::{test}"), "--nocapture"]);
+    command.args(["--exact", &format!("{module}::{test}"), "--nocapture"]);
     command.env(CHILD, word).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("a child")
@@ -80,8 +84,7 @@ fn signal(child: &Child, name: &str) {
     assert!(status.expect("kill runs").success());
 }
 
-#[test]
-fn a_panic_in_one_shard_ends_the_process() {
+pub fn a_panic_in_one_shard_ends_the_process(driver: DriverWanted) {
     if as_child().is_some() {
         let main = |shard: Shard, ()| async move {
             if shard.id().0 == 1 {
@@ -89,21 +92,23 @@ fn a_panic_in_one_shard_ends_the_process() {
             }
             std::future::pending::<()>().await;
         };
-        run_shards(config(2), Shutdown::new(), vec![(), ()], main).expect("shards start here");
+        run_shards(config(driver, 2), Shutdown::new(), vec![(), ()], main)
+            .expect("shards start here");
         return;
     }
-    let (code, words) = end_of(start_child("a_panic_in_one_shard_ends_the_process", "panic"));
+    let (code, words) =
+        end_of(start_child(driver, "a_panic_in_one_shard_ends_the_process", "panic"));
     assert_ne!(code, Some(0), "{words}");
     assert!(words.contains("this shard gives up"), "{words}");
 }
 
-#[test]
-fn a_fatal_error_says_why_and_exits_with_70() {
+pub fn a_fatal_error_says_why_and_exits_with_70(driver: DriverWanted) {
     if as_child().is_some() {
-        run_one(|shard| async move { shard.fatal(&"the journal could not be synced") });
+        run_one(driver, |shard| async move { shard.fatal(&"the journal could not be synced") });
         return;
     }
-    let (code, words) = end_of(start_child("a_fatal_error_says_why_and_exits_with_70", "fatal"));
+    let (code, words) =
+        end_of(start_child(driver, "a_fatal_error_says_why_and_exits_with_70", "fatal"));
     assert_eq!(code, Some(70), "{words}");
     assert!(words.contains("ERROR shard 0 fatal: the journal could not be synced"), "{words}");
 }
@@ -115,10 +120,9 @@ fn say_much(shard: &Shard) {
     }
 }
 
-#[test]
-fn a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end() {
+pub fn a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end(driver: DriverWanted) {
     if as_child().is_some() {
-        run_one(|shard| async move {
+        run_one(driver, |shard| async move {
             say_much(&shard);
             println!("ready");
             shard.fatal(&"the journal could not be synced");
@@ -126,7 +130,7 @@ fn a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end() {
         return;
     }
     let test = "a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end";
-    let mut child = start_child(test, "unread");
+    let mut child = start_child(driver, test, "unread");
     until_ready(&mut child);
     let began = Instant::now();
     let status = loop {
@@ -139,17 +143,16 @@ fn a_stderr_that_nobody_reads_stops_neither_a_shard_nor_its_end() {
     assert_eq!(status.code(), Some(70));
 }
 
-#[test]
-fn the_last_words_find_a_place_behind_all_others() {
+pub fn the_last_words_find_a_place_behind_all_others(driver: DriverWanted) {
     if as_child().is_some() {
-        run_one(|shard| async move {
+        run_one(driver, |shard| async move {
             say_much(&shard);
             println!("ready");
             shard.fatal(&"the journal could not be synced");
         });
         return;
     }
-    let mut child = start_child("the_last_words_find_a_place_behind_all_others", "late");
+    let mut child = start_child(driver, "the_last_words_find_a_place_behind_all_others", "late");
     until_ready(&mut child);
     // So that the last line finds the queue full; any moment of the second that it waits will do.
     thread::sleep(Duration::from_millis(100));
@@ -160,10 +163,9 @@ fn the_last_words_find_a_place_behind_all_others() {
     assert!(words.contains("lines are missing here"));
 }
 
-#[test]
-fn a_task_that_holds_its_shard_is_named() {
+pub fn a_task_that_holds_its_shard_is_named(driver: DriverWanted) {
     if as_child().is_some() {
-        run_one(|shard| async move {
+        run_one(driver, |shard| async move {
             let hog = shard.spawn(TaskClass::Background, "the-hog", async {
                 let began = Instant::now();
                 while began.elapsed() < Duration::from_millis(120) {}
@@ -172,15 +174,15 @@ fn a_task_that_holds_its_shard_is_named() {
         });
         return;
     }
-    let (code, words) = end_of(start_child("a_task_that_holds_its_shard_is_named", "stall"));
+    let (code, words) =
+        end_of(start_child(driver, "a_task_that_holds_its_shard_is_named", "stall"));
     assert_eq!(code, Some(0), "{words}");
     assert!(words.contains("WARN  shard 0 task the-hog held the shard for 1"), "{words}");
 }
 
-#[test]
-fn a_second_sigterm_does_not_cut_a_graceful_end_short() {
+pub fn a_second_sigterm_does_not_cut_a_graceful_end_short(driver: DriverWanted) {
     if as_child().is_some() {
-        run_one(|shard| async move {
+        run_one(driver, |shard| async move {
             println!("ready");
             shard.shutdown_requested().await;
             println!("ready"); // to be asked again
@@ -189,7 +191,8 @@ fn a_second_sigterm_does_not_cut_a_graceful_end_short() {
         });
         return;
     }
-    let mut child = start_child("a_second_sigterm_does_not_cut_a_graceful_end_short", "term");
+    let mut child =
+        start_child(driver, "a_second_sigterm_does_not_cut_a_graceful_end_short", "term");
     until_ready(&mut child);
     signal(&child, "-TERM");
     signal(&child, "-TERM");
@@ -202,8 +205,7 @@ fn a_second_sigterm_does_not_cut_a_graceful_end_short() {
     );
 }
 
-#[test]
-fn a_request_from_another_thread_reaches_all_who_wait_on_every_shard() {
+pub fn a_request_from_another_thread_reaches_all_who_wait_on_every_shard(driver: DriverWanted) {
     let shutdown = Shutdown::new();
     let (sender, ready) = channel();
     let asker = {
@@ -230,12 +232,12 @@ fn a_request_from_another_thread_reaches_all_who_wait_on_every_shard() {
         assert!(shard.is_shutting_down());
         shard.shutdown_requested().await; // one who comes late need not wait
     };
-    run_shards(config(2), shutdown, vec![sender.clone(), sender], main).expect("shards start");
+    run_shards(config(driver, 2), shutdown, vec![sender.clone(), sender], main)
+        .expect("shards start");
     asker.join().expect("the asker does not panic");
 }
 
-#[test]
-fn every_shard_is_a_named_thread_on_a_core_of_its_own() {
+pub fn every_shard_is_a_named_thread_on_a_core_of_its_own(driver: DriverWanted) {
     let (sender, seen) = channel();
     let main = |shard: Shard, sender: std::sync::mpsc::Sender<(u16, String, String)>| async move {
         let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/{file}"));
@@ -246,7 +248,7 @@ fn every_shard_is_a_named_thread_on_a_core_of_its_own() {
         sender.send((shard.id().0, name, allowed)).expect("the test listens");
     };
     let senders = vec![sender.clone(), sender];
-    run_shards(config(2), Shutdown::new(), senders, main).expect("shards start here");
+    run_shards(config(driver, 2), Shutdown::new(), senders, main).expect("shards start here");
     let mut cores = BTreeSet::new();
     for (id, name, allowed) in seen.iter() {
         assert_eq!(name, format!("shard-{id}"));
@@ -256,8 +258,7 @@ fn every_shard_is_a_named_thread_on_a_core_of_its_own() {
     assert!(cores.len() >= most, "{cores:?}");
 }
 
-#[test]
-fn an_idle_shard_does_nothing_at_all() {
+pub fn an_idle_shard_does_nothing_at_all(driver: DriverWanted) {
     let (sender, tid) = channel();
     let shutdown = Shutdown::new();
     let ending = shutdown.clone();
@@ -298,7 +299,7 @@ fn an_idle_shard_does_nothing_at_all() {
         shard.shutdown_requested().await;
         drop((client, server));
     };
-    run_shards(config(1), shutdown, vec![sender], main).expect("a shard starts here");
+    run_shards(config(driver, 1), shutdown, vec![sender], main).expect("a shard starts here");
     watcher.join().expect("nothing was used");
 }
 
@@ -308,9 +309,9 @@ const BLOCK: usize = 1 << 20;
 
 /// Takes the directory's lock, gives it to the ring, and writes without end: at any moment nearly
 /// all blocks are in flight.
-fn write_for_ever(dir: PathBuf) {
+fn write_for_ever(driver: DriverWanted, dir: PathBuf) {
     let lock = DirLock::acquire(&dir, Duration::ZERO, || {}).expect("nobody holds it");
-    run_one(move |shard| {
+    run_one(driver, move |shard| {
         let (lock, path) = (lock.clone(), dir.join("data"));
         async move {
             shard.hold(&lock).expect("the ring holds it");
@@ -348,16 +349,15 @@ fn ends_of_blocks(dir: &Path) -> Vec<u8> {
     (0..BLOCKS).map(end).collect()
 }
 
-#[test]
-fn the_lock_of_a_killed_process_is_free_when_its_writes_have_landed() {
+pub fn the_lock_of_a_killed_process_is_free_when_its_writes_have_landed(driver: DriverWanted) {
     if let Some(dir) = as_child() {
-        return write_for_ever(PathBuf::from(dir));
+        return write_for_ever(driver, PathBuf::from(dir));
     }
-    let dir = scratch("lock");
+    let dir = scratch(&format!("lock-{driver:?}"));
     let word = dir.to_str().expect("a name in UTF-8");
     let test = "the_lock_of_a_killed_process_is_free_when_its_writes_have_landed";
     for _ in 0..3 {
-        let mut child = start_child(test, word);
+        let mut child = start_child(driver, test, word);
         until_ready(&mut child);
         let mut waited = false;
         let killed = thread::spawn(move || {
@@ -398,15 +398,14 @@ fn a_lock_that_stays_taken_is_not_waited_for_without_end() {
 #[test]
 fn more_shards_than_a_process_has_are_refused() {
     let main = |_: Shard, ()| async {};
-    let many = run_shards(config(5000), Shutdown::new(), vec![(); 5000], main);
+    let many = run_shards(config(DriverWanted::Auto, 5000), Shutdown::new(), vec![(); 5000], main);
     let words = many.expect_err("too many").to_string();
     assert_eq!(words, "5000 shards are more than a process has: start at most 4096");
 }
 
-#[test]
-fn receives_that_find_no_pooled_memory_bring_their_own() {
+pub fn receives_that_find_no_pooled_memory_bring_their_own(driver: DriverWanted) {
     const CONNECTIONS: u8 = 50;
-    let config = RuntimeConfig { receive_buffers: 2, ..config(1) };
+    let config = RuntimeConfig { receive_buffers: 2, ..config(driver, 1) };
     let main = |shard: Shard, ()| async move {
         let listener = shard.net().listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("listen");
         let (mut clients, mut received) = (Vec::new(), Vec::new());
@@ -434,6 +433,7 @@ fn receives_that_find_no_pooled_memory_bring_their_own() {
 #[test]
 fn the_values_must_be_as_many_as_the_shards() {
     let main = |_: Shard, ()| async {};
-    let error = run_shards(config(2), Shutdown::new(), vec![()], main).expect_err("one is missing");
+    let error = run_shards(config(DriverWanted::Auto, 2), Shutdown::new(), vec![()], main)
+        .expect_err("one is missing");
     assert_eq!(error.to_string(), "1 values to start 2 shards with: give one for each");
 }

@@ -1,6 +1,6 @@
 //! Runs a case on a world, with a limit after which it counts as stuck.
 
-use runtime::{Lease, Mesh, MeshLimits, MeshPort, Shard, SharedFile, Snapshot};
+use runtime::{DriverWanted, Lease, Mesh, MeshLimits, MeshPort, Shard, SharedFile, Snapshot};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +46,7 @@ impl Answer {
 
 pub const LIMITS: MeshLimits = MeshLimits { produce: 2, fetch: 2, control: 1 };
 
-pub fn on_uring<F, Fut>(shards: u16, case: F)
+pub fn on_kernel<F, Fut>(driver: DriverWanted, shards: u16, case: F)
 where
     F: Fn(Shard, Seat) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + 'static,
@@ -59,6 +59,7 @@ where
     let ip = IpAddr::from([127, 0, 0, 1]);
     let config = runtime::RuntimeConfig {
         shards: runtime::ShardsWanted::Exactly(shards),
+        driver,
         chunk_memory_bytes: 4 << 20,
         ..runtime::RuntimeConfig::default()
     };

@@ -1,4 +1,4 @@
-//! The few system calls beside the ring, none of which blocks.
+//! The few system calls beside those of the drivers, none of which blocks.
 
 use crate::op::PeerAddr;
 use crate::pipe::PIPE_BYTES;
@@ -26,7 +26,7 @@ pub(crate) fn unix_ms() -> i64 {
 }
 
 /// Some words of entropy: a call is too dear for one.
-pub(super) fn entropy() -> io::Result<Vec<u64>> {
+pub(crate) fn entropy() -> io::Result<Vec<u64>> {
     let mut words = vec![0u64; 32];
     let len = size_of_val(&words[..]);
     // SAFETY: writes at most `len` bytes into the vector's own memory; up to 256 bytes are never
@@ -61,14 +61,14 @@ pub(crate) fn raise_open_files_max() {
     }
 }
 
-pub(super) fn empty_eventfd(fd: RawFd) {
+pub(crate) fn empty_eventfd(fd: RawFd) {
     let mut count = [0u8; 8];
     // SAFETY: reads at most eight bytes into our stack; the descriptor is non-blocking.
     unsafe { libc::read(fd, count.as_mut_ptr().cast(), count.len()) };
 }
 
 /// A TCP socket to connect with.
-pub(super) fn socket(peer: &SocketAddr) -> io::Result<RawFd> {
+pub(crate) fn socket(peer: &SocketAddr) -> io::Result<RawFd> {
     let family = if peer.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: takes numbers.
@@ -78,14 +78,14 @@ pub(super) fn socket(peer: &SocketAddr) -> io::Result<RawFd> {
 }
 
 /// A listening TCP socket; connections inherit `TCP_NODELAY` from it.
-pub(super) fn listen(at: &SocketAddr) -> io::Result<(RawFd, SocketAddr)> {
+pub(crate) fn listen(at: &SocketAddr) -> io::Result<(RawFd, SocketAddr)> {
     let fd = socket(at)?;
     let local = closing(fd, bind_and_listen(fd, at))?;
     Ok((fd, local))
 }
 
 /// What is left of a socket's send buffer, by the kernel's own account of both; 0 if it gives none.
-pub(super) fn send_room(fd: RawFd) -> u64 {
+pub(crate) fn send_room(fd: RawFd) -> u64 {
     /// `SK_MEMINFO_*` in `linux/sock_diag.h`: the buffer's limit, and what is queued.
     const SNDBUF: usize = 3;
     const WMEM_QUEUED: usize = 5;
@@ -98,7 +98,7 @@ pub(super) fn send_room(fd: RawFd) -> u64 {
 }
 
 /// A pipe, as large as we wish or are allowed.
-pub(super) fn pipe() -> io::Result<(RawFd, RawFd)> {
+pub(crate) fn pipe() -> io::Result<(RawFd, RawFd)> {
     let mut ends = [0; 2];
     let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
     // SAFETY: writes two numbers.
@@ -140,6 +140,6 @@ fn closing<T>(fd: RawFd, result: io::Result<T>) -> io::Result<T> {
     result
 }
 
-fn checked(result: i32) -> io::Result<i32> {
+pub(crate) fn checked(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
