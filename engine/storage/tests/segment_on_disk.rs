@@ -1,7 +1,10 @@
-//! A segment on the real disk: what the simulator cannot know is whether the kernel agrees.
+//! A segment on the real disk, by each driver: what the simulator cannot know is whether the kernel
+//! agrees.
 
 use record::{BatchBuilder, Offset, Record, Timestamp};
-use runtime::{Buffer, Lease, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, run_shards};
+use runtime::{
+    Buffer, DriverWanted, Lease, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, run_shards,
+};
 use std::path::{Path, PathBuf};
 use storage::{
     AtLeast, FileCache, Manifest, ManifestConfig, ReadPart, ReadRequest, Segment, SegmentConfig,
@@ -14,16 +17,20 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn on_one_shard<Fut: Future<Output = ()> + 'static>(dir: PathBuf, main: fn(Shard, PathBuf) -> Fut) {
-    let config = RuntimeConfig { shards: ShardsWanted::Exactly(1), ..RuntimeConfig::default() };
-    let run = move |shard: Shard, dir: PathBuf| async move {
-        shard.disk().create_dir(&dir).await.expect("a new folder");
-        main(shard.clone(), dir.clone()).await;
-        for entry in shard.disk().list(&dir).await.expect("the folder") {
-            shard.disk().remove_file(&dir.join(entry.name)).await.expect("a file of the test");
-        }
-        shard.disk().remove_dir(&dir).await.expect("an empty folder");
-    };
-    run_shards(config, Shutdown::new(), vec![dir], run).expect("one shard starts");
+    for driver in [DriverWanted::Uring, DriverWanted::Posix] {
+        let shards = ShardsWanted::Exactly(1);
+        let config = RuntimeConfig { shards, driver, ..RuntimeConfig::default() };
+        let run = move |shard: Shard, dir: PathBuf| async move {
+            shard.disk().create_dir(&dir).await.expect("a new folder");
+            main(shard.clone(), dir.clone()).await;
+            for entry in shard.disk().list(&dir).await.expect("the folder") {
+                shard.disk().remove_file(&dir.join(entry.name)).await.expect("a file of the test");
+            }
+            shard.disk().remove_dir(&dir).await.expect("an empty folder");
+        };
+        let ended = run_shards(config, Shutdown::new(), vec![dir.clone()], run);
+        ended.unwrap_or_else(|e| panic!("{driver:?}: {e}"));
+    }
 }
 
 fn batch(base_offset: i64, value_bytes: usize) -> Lease {

@@ -1,6 +1,7 @@
-//! A journal on the real disk: what the simulator cannot know is whether the kernel agrees.
+//! A journal on the real disk, by each driver: what the simulator cannot know is whether the kernel
+//! agrees.
 
-use runtime::{RuntimeConfig, Shard, ShardsWanted, Shutdown, TaskClass, run_shards};
+use runtime::{DriverWanted, RuntimeConfig, Shard, ShardsWanted, Shutdown, TaskClass, run_shards};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -106,11 +107,11 @@ async fn replays(shard: Shard, dir: PathBuf) {
     }
 }
 
-#[test]
-fn a_journal_goes_round_its_ring_and_is_replayed() {
-    let name = format!("journal-{}", std::process::id());
+fn runs_on(driver: DriverWanted) {
+    let name = format!("journal-{driver:?}-{}", std::process::id());
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let config = RuntimeConfig { shards: ShardsWanted::Exactly(1), ..RuntimeConfig::default() };
+    let shards = ShardsWanted::Exactly(1);
+    let config = RuntimeConfig { shards, driver, ..RuntimeConfig::default() };
     let run = |shard: Shard, dir: PathBuf| async move {
         shard.disk().create_dir(&dir).await.expect("a new folder");
         replays(shard.clone(), dir.clone()).await;
@@ -120,4 +121,14 @@ fn a_journal_goes_round_its_ring_and_is_replayed() {
         shard.disk().remove_dir(&dir).await.expect("an empty folder");
     };
     run_shards(config, Shutdown::new(), vec![dir], run).expect("one shard starts");
+}
+
+#[test]
+fn a_journal_goes_round_its_ring_and_is_replayed() {
+    runs_on(DriverWanted::Uring);
+}
+
+#[test]
+fn a_journal_goes_round_its_ring_and_is_replayed_without_io_uring() {
+    runs_on(DriverWanted::Posix);
 }
