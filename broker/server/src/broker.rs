@@ -99,6 +99,7 @@ pub fn run(
     let count = shard_count(wanted);
     let runtime = RuntimeConfig {
         shards: ShardsWanted::Exactly(count),
+        driver: config.driver,
         chunk_memory_bytes: u64::from(count) * config.tail_bytes,
         ..RuntimeConfig::default()
     };

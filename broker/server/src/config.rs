@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use metadata::BrokerId;
+use runtime::DriverWanted;
 use storage::JournalConfig;
 
 use keys::{BROKER_KEYS, Key, Kind, Scope, TOPIC_KEYS, number, other_ways};
@@ -57,6 +58,8 @@ pub struct Config {
     pub admin: Option<AdminListener>,
     /// `ringmain.shards`.
     pub shards: Shards,
+    /// `ringmain.driver`.
+    pub driver: DriverWanted,
     /// `ringmain.journal.file.bytes`.
     pub journal_file_bytes: u64,
     /// `ringmain.journal.files.max`.
@@ -246,6 +249,7 @@ impl Config {
             data_folder: read.data_folder()?,
             admin: read.admin_listener()?,
             shards: read.shards()?,
+            driver: read.driver()?,
             journal_file_bytes: read.number("ringmain.journal.file.bytes")?,
             journal_files_max: read.number("ringmain.journal.files.max")?,
             journal_mark_delay_ms: read.number("ringmain.journal.mark.delay.ms")?,
@@ -360,6 +364,14 @@ impl Reader<'_> {
             "auto" => Ok(Shards::Auto),
             number => Ok(Shards::Exactly(number.parse().expect("the table's range is of u16"))),
         }
+    }
+
+    fn driver(&self) -> Result<DriverWanted, ConfigError> {
+        Ok(match self.text("ringmain.driver")?.as_str() {
+            "uring" => DriverWanted::Uring,
+            "posix" => DriverWanted::Posix,
+            _auto => DriverWanted::Auto,
+        })
     }
 
     fn topic_defaults(&self) -> Result<TopicDefaults, ConfigError> {

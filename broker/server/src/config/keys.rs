@@ -131,6 +131,7 @@ const NOTHING_REMOVED: &str = "stored; nothing is removed yet";
 const ONE_BROKER: &str = "accepted; there is one broker so far";
 const ONE_STORAGE: &str = "nothing is moved to other storage yet";
 const AUTO_OR_COUNT: Kind = Kind::NumberOr { word: "auto", min: 1, max: 1024 };
+const DRIVERS: Kind = Kind::Choice(&["auto", "uring", "posix"]);
 const TIMESTAMP_TYPES: Kind = Kind::Choice(&["CreateTime", "LogAppendTime"]);
 
 /// The broker's settings, in the order in which they are described.
@@ -162,6 +163,12 @@ pub const BROKER_KEYS: &[Key] = &[
     ),
     broker("log.dirs", Kind::Text, "data", "the data folder: one, on one device"),
     broker("ringmain.shards", AUTO_OR_COUNT, "auto", "one shard a core (auto), or how many"),
+    broker(
+        "ringmain.driver",
+        DRIVERS,
+        "auto",
+        "io_uring, or where that is forbidden epoll (auto); only io_uring; only epoll",
+    ),
     broker(
         "ringmain.journal.file.bytes",
         number(1 << 20, 1 << 30),

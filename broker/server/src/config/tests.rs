@@ -28,9 +28,18 @@ fn an_impossible_value_is_refused_with_key_place_and_remedy() {
         "--set on the command line: num.partitions=0 can't be: a whole number from 1 to 10000 \
          (partitions of a topic that names no number)"
     );
+    assert!(check(&["ringmain.driver=epoll"]).unwrap_err().contains("one of auto, uring, posix"));
     assert!(check(&["ringmain.shards=0"]).unwrap_err().contains("auto, or a number"));
     assert!(check(&["log.dirs=a,b"]).unwrap_err().contains("one folder"));
     assert!(check(&["listeners=SSL://:1"]).unwrap_err().contains("PLAINTEXT"));
+}
+
+#[test]
+fn the_driver_is_the_one_that_is_named() {
+    let wanted = |arguments: &[&str]| check(arguments).unwrap().driver;
+    assert_eq!(wanted(&[]), DriverWanted::Auto);
+    assert_eq!(wanted(&["ringmain.driver=uring"]), DriverWanted::Uring);
+    assert_eq!(wanted(&["ringmain.driver=posix"]), DriverWanted::Posix);
 }
 
 #[test]
