@@ -1,7 +1,7 @@
 //! Who is measured.
 
 use clap::ValueEnum;
-use launch::Program;
+use launch::{IoUring, Program};
 
 use crate::Cli;
 
@@ -41,7 +41,9 @@ impl<'a> Subject<'a> {
     /// What is run.
     pub fn program(&self) -> Program {
         match self.name {
-            SubjectName::Ringmain => Program::Ringmain { binary: self.cli.ringmain.clone() },
+            SubjectName::Ringmain => {
+                Program::Ringmain { binary: self.cli.ringmain.clone(), io_uring: IoUring::AsIs }
+            }
             SubjectName::Kafka | SubjectName::KafkaFlush => {
                 Program::Kafka { jars: self.cli.jars.clone() }
             }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use launch::{LaunchError, Process, Program, STOP_DEADLINE, Site, environment, usage};
+use launch::{IoUring, LaunchError, Process, Program, STOP_DEADLINE, Site, environment, usage};
 
 use crate::{wait, workspace};
 
@@ -15,6 +15,8 @@ use crate::{wait, workspace};
 pub enum Kind {
     /// The binary of this workspace.
     Ringmain,
+    /// The same, where io_uring is forbidden.
+    RingmainWithoutIoUring,
     /// Apache Kafka, a single node of broker and controller.
     Kafka,
 }
@@ -36,11 +38,13 @@ impl Kind {
     fn program(self) -> Program {
         /// Built once, for all tests of a test program.
         static RINGMAIN: OnceLock<PathBuf> = OnceLock::new();
+        let ringmain = |io_uring| {
+            let binary = RINGMAIN.get_or_init(|| sound(environment::ringmain())).clone();
+            Program::Ringmain { binary, io_uring }
+        };
         match self {
-            Self::Ringmain => {
-                let binary = RINGMAIN.get_or_init(|| sound(environment::ringmain()));
-                Program::Ringmain { binary: binary.clone() }
-            }
+            Self::Ringmain => ringmain(IoUring::AsIs),
+            Self::RingmainWithoutIoUring => ringmain(IoUring::Forbidden),
             Self::Kafka => Program::Kafka { jars: workspace::kafka_jars() },
         }
     }
@@ -121,6 +125,15 @@ impl Broker {
     /// The folder that holds the broker's records.
     pub fn data_folder(&self) -> PathBuf {
         self.site.data_folder()
+    }
+
+    /// What the broker has said, in all its lives.
+    ///
+    /// # Panics
+    ///
+    /// If its log can't be read.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.site.log_path()).expect("its start made the log")
     }
 
     /// The processor time that all threads of the broker have taken, in steps of 10 ms.

@@ -17,6 +17,8 @@
 //! restarted  after a clean stop
 //! ```
 //!
+//! Where io_uring is forbidden, a part of the matrix runs on two shards.
+//!
 //! Then the broker is killed and stopped, and Kafka's own tool must accept every segment.
 #![allow(clippy::disallowed_methods, reason = "a test makes the files of its own clients")]
 
@@ -48,6 +50,19 @@ fn every_cell_on_one_shard_gives_what_was_written() {
 #[test]
 fn every_cell_on_two_shards_gives_what_was_written() {
     run(Kind::under_test(), 2, &matrix());
+}
+
+/// Where io_uring is forbidden the broker serves all the same: a smaller matrix for another driver.
+#[test]
+fn cells_without_io_uring_give_what_was_written() {
+    let flights = Flights::all();
+    let cells = [
+        Cell { partitions: 100, writer: Peer::Confluent, codec: "zstd", flights },
+        Cell { partitions: 1, writer: Peer::Kcat, codec: "none", flights },
+        Cell { partitions: 6, writer: Peer::Confluent, codec: "none", flights },
+        Cell { partitions: 6, writer: Peer::Kcat, codec: "none", flights },
+    ];
+    run(Kind::RingmainWithoutIoUring, 2, &cells);
 }
 
 /// The harness itself is right only if the broker that everybody knows passes it.

@@ -6,13 +6,20 @@ use std::process::ExitCode;
 use crash::campaign::Campaign;
 use crash::environment::{self, Build, EnvironmentError};
 use crash::{ProducerMemory, Sizes, Subject};
+use launch::IoUring;
 
 /// Kafka takes seconds to start, Ringmain milliseconds; a run should take about a minute.
 const KAFKA_CYCLES: u32 = 5;
 const RINGMAIN_CYCLES: u32 = 25;
 /// What can be tried, as it is said on the command line.
-const SUBJECTS: [&str; 5] =
-    ["ringmain", "ringmain-small", "ringmain-forgetful", "kafka", "kafka-forgetful"];
+const SUBJECTS: [&str; 6] = [
+    "ringmain",
+    "ringmain-small",
+    "ringmain-without-io-uring",
+    "ringmain-forgetful",
+    "kafka",
+    "kafka-forgetful",
+];
 
 fn main() -> ExitCode {
     let name = std::env::args().nth(1).unwrap_or_else(|| "ringmain".into());
@@ -48,12 +55,16 @@ fn main() -> ExitCode {
 /// The campaign against the subject of this name, if there is one.
 fn campaign(name: &str) -> Result<Option<Campaign>, EnvironmentError> {
     let kafka = |memory| environment::kafka_jars().map(|jars| Subject::Kafka { jars, memory });
-    let ringmain = |build, sizes| {
-        environment::ringmain(build).map(|binary| Subject::Ringmain { binary, sizes })
+    let limited = |build, sizes, io_uring| {
+        environment::ringmain(build).map(|binary| Subject::Ringmain { binary, sizes, io_uring })
     };
+    let ringmain = |build, sizes| limited(build, sizes, IoUring::AsIs);
     let (subject, cycles) = match name {
         "ringmain" => (ringmain(Build::Good, Sizes::Usual)?, RINGMAIN_CYCLES),
         "ringmain-small" => (ringmain(Build::Good, Sizes::Small)?, RINGMAIN_CYCLES),
+        "ringmain-without-io-uring" => {
+            (limited(Build::Good, Sizes::Small, IoUring::Forbidden)?, RINGMAIN_CYCLES)
+        }
         "ringmain-forgetful" => (ringmain(Build::Forgetful, Sizes::Usual)?, RINGMAIN_CYCLES),
         "kafka" => (kafka(ProducerMemory::Kept)?, KAFKA_CYCLES),
         "kafka-forgetful" => (kafka(ProducerMemory::Lost)?, KAFKA_CYCLES),

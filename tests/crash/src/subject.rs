@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use launch::{LaunchError, Process, Program, Site};
+use launch::{IoUring, LaunchError, Process, Program, Site};
 
 /// Which broker is tested.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub enum Subject {
         binary: PathBuf,
         /// How large its files are.
         sizes: Sizes,
+        /// Whether it may use io_uring.
+        io_uring: IoUring,
     },
     /// Apache Kafka, from a folder of jars; `java` must be on the path.
     Kafka {
@@ -83,7 +85,9 @@ impl Subject {
     /// What is run.
     pub(crate) fn program(&self) -> Program {
         match self {
-            Subject::Ringmain { binary, .. } => Program::Ringmain { binary: binary.clone() },
+            Subject::Ringmain { binary, io_uring, .. } => {
+                Program::Ringmain { binary: binary.clone(), io_uring: *io_uring }
+            }
             Subject::Kafka { jars, .. } => Program::Kafka { jars: jars.clone() },
         }
     }

@@ -3,11 +3,16 @@
 use crash::campaign::{Campaign, CampaignError};
 use crash::environment;
 use crash::{Sizes, Subject};
+use launch::IoUring;
 
 #[test]
 fn a_broker_that_ends_by_itself_is_reported() {
     let campaign = Campaign {
-        subject: Subject::Ringmain { binary: "/bin/false".into(), sizes: Sizes::Usual },
+        subject: Subject::Ringmain {
+            binary: "/bin/false".into(),
+            sizes: Sizes::Usual,
+            io_uring: IoUring::AsIs,
+        },
         cycles: 1,
         seed: 1,
         python: environment::python().unwrap_or_else(|error| panic!("{error}")),

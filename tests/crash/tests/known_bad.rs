@@ -3,6 +3,7 @@
 use crash::campaign::Campaign;
 use crash::environment::{self, Build};
 use crash::{Sizes, Subject};
+use launch::IoUring;
 
 /// Each kill leaves up to twenty idempotent requests without an answer, and one of them that had
 /// been written is enough. Apache Kafka, made to forget, doubled two dozen records in six kills.
@@ -19,6 +20,7 @@ fn a_broker_that_forgets_its_producers_is_refused() {
             subject: Subject::Ringmain {
                 binary: environment::ringmain(Build::Forgetful)?,
                 sizes: Sizes::Usual,
+                io_uring: IoUring::AsIs,
             },
         })
     };

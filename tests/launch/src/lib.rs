@@ -17,6 +17,7 @@ mod program;
 mod site;
 
 pub mod environment;
+mod io_uring;
 mod kafka;
 mod ringmain;
 
@@ -26,6 +27,7 @@ pub mod usage;
 mod error;
 
 pub use error::LaunchError;
+pub use io_uring::IoUring;
 pub use kafka::java;
 pub use process::{Process, STOP_DEADLINE, wrapped};
 pub use program::Program;

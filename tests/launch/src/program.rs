@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
 use crate::error::LaunchError;
+use crate::io_uring::IoUring;
 use crate::site::Site;
 use crate::{kafka, ringmain};
 
@@ -15,6 +16,8 @@ pub enum Program {
     Ringmain {
         /// The binary `ringmain`.
         binary: PathBuf,
+        /// Whether it may use what it is made for.
+        io_uring: IoUring,
     },
     /// Apache Kafka: one node that is broker and controller. `java` must be on the path.
     Kafka {
@@ -34,7 +37,9 @@ impl Program {
         settings: &[(String, String)],
     ) -> Result<Command, LaunchError> {
         let mut command = match self {
-            Self::Ringmain { binary } => ringmain::command(binary, site, settings),
+            Self::Ringmain { binary, io_uring } => {
+                io_uring.applied_to(ringmain::command(binary, site, settings))?
+            }
             Self::Kafka { jars } => {
                 kafka::format_once(jars, site, settings)?;
                 kafka::command(jars, site)
