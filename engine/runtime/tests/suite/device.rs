@@ -1,5 +1,6 @@
 //! That the device is told to keep what we call durable: only a real one can show it.
 
+use super::run::say_why_a_shard_panics;
 use runtime::{
     Buffer, DriverWanted, File, Open, RuntimeConfig, ShardsWanted, Shutdown, run_shards,
 };
@@ -53,6 +54,7 @@ async fn write_durably(file: &File, position: u64) {
 }
 
 pub fn the_device_is_flushed_for_every_durable_write(driver: DriverWanted) {
+    say_why_a_shard_panics();
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let stat = match counters(&dir) {
         Ok(stat) => stat,

@@ -3,6 +3,7 @@
 //! Tests that need a process of their own start this test binary again, for the one test on the one
 //! driver, with `RINGMAIN_TEST_CHILD` set: there the test plays the child.
 
+use super::run::say_why_a_shard_panics;
 use super::sockets::drain;
 use runtime::{
     Buffer, DirLock, DriverWanted, Lease, Level, LockError, Open, RuntimeConfig, Shard,
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 const CHILD: &str = "RINGMAIN_TEST_CHILD";
 
 fn config(driver: DriverWanted, shards: u16) -> RuntimeConfig {
+    say_why_a_shard_panics();
     RuntimeConfig { shards: ShardsWanted::Exactly(shards), driver, ..RuntimeConfig::default() }
 }
 
