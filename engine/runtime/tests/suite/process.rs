@@ -183,28 +183,38 @@ pub fn a_task_that_holds_its_shard_is_named(driver: DriverWanted) {
 }
 
 pub fn a_second_sigterm_does_not_cut_a_graceful_end_short(driver: DriverWanted) {
-    if as_child().is_some() {
-        run_one(driver, |shard| async move {
-            println!("ready");
-            shard.shutdown_requested().await;
-            println!("ready"); // to be asked again
-            shard.sleep(Duration::from_millis(100)).await;
-            shard.log(Level::Info, format_args!("all is saved"));
+    if let Some(signalled) = as_child() {
+        run_one(driver, move |shard| {
+            let signalled = PathBuf::from(&signalled);
+            async move {
+                println!("ready");
+                shard.shutdown_requested().await;
+                // A signal that comes after the shards' end ends the process as any other.
+                while !signalled.exists() {
+                    shard.sleep(Duration::from_millis(5)).await;
+                }
+                shard.log(Level::Info, format_args!("all is saved"));
+            }
         });
         return;
     }
-    let mut child =
-        start_child(driver, "a_second_sigterm_does_not_cut_a_graceful_end_short", "term");
+    let dir = scratch(&format!("term-{driver:?}"));
+    let signalled = dir.join("signalled");
+    let word = signalled.to_str().expect("a name in UTF-8");
+    let test = "a_second_sigterm_does_not_cut_a_graceful_end_short";
+    let mut child = start_child(driver, test, word);
     until_ready(&mut child);
     signal(&child, "-TERM");
     signal(&child, "-TERM");
     signal(&child, "-INT");
+    fs::write(&signalled, "").expect("a file");
     let (code, words) = end_of(child);
     assert_eq!(code, Some(0), "{words}");
     assert!(
         words.contains("to end gracefully: ending") && words.contains("all is saved"),
         "{words}"
     );
+    fs::remove_dir_all(&dir).expect("remove");
 }
 
 pub fn a_request_from_another_thread_reaches_all_who_wait_on_every_shard(driver: DriverWanted) {
