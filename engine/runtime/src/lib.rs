@@ -113,6 +113,6 @@ pub use shard::{Elapsed, Shard, ShardId};
 pub use shutdown::Shutdown;
 pub use snapshot::Snapshot;
 pub use start::choice::DriverWanted;
-pub use start::{RuntimeConfig, ShardsWanted, StartError, run_shards};
+pub use start::{Interrupts, RuntimeConfig, ShardsWanted, StartError, run_shards};
 pub use task::{Aborted, JoinHandle, TaskClass, TaskUse};
 pub use time::Instant;

@@ -183,6 +183,21 @@ where
     outcome
 }
 
+/// SIGTERM and SIGINT for a program without shards: while it lives they end nothing.
+pub struct Interrupts(Signals);
+
+impl Interrupts {
+    /// Catches them from now on.
+    pub fn catch() -> io::Result<Interrupts> {
+        Signals::catch().map(Interrupts)
+    }
+
+    /// Waits for the first of them.
+    pub fn wait(&self) {
+        self.0.wait();
+    }
+}
+
 /// The bells of the shards. They are taken down at the latest when this goes, by whichever way the
 /// start or the run has ended.
 struct Hung(Arc<[Arc<Bell>]>);

@@ -61,6 +61,15 @@ impl Signals {
         Ok(Signals { asked, ended, place })
     }
 
+    /// Returns when one of them has come.
+    pub(super) fn wait(&self) {
+        while count(self.asked) == 0 {
+            let mut fd = libc::pollfd { fd: self.asked, events: libc::POLLIN, revents: 0 };
+            // SAFETY: one pollfd of ours. An interruption only makes us look once more.
+            unsafe { libc::poll(&mut fd, 1, -1) };
+        }
+    }
+
     pub(super) fn end_notice(&self) -> EndNotice {
         EndNotice(self.ended.clone())
     }
