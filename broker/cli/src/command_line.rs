@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Config;
+use crate::consume::Consume;
 use crate::log_dump::LogDump;
+use crate::produce::Produce;
+use crate::topic::Topic;
 
-/// An event-streaming broker that Kafka's clients talk to.
+/// An event-streaming broker that Kafka's clients talk to, and commands for any Kafka cluster.
 #[derive(Debug, Parser)]
 #[command(name = "ringmain", version, about, after_help = EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -32,7 +36,10 @@ const EXAMPLES: &str = "Examples:
   ringmain serve --set log.dirs=/var/lib/ringmain --set listeners=PLAINTEXT://0.0.0.0:9092
   RINGMAIN_LOG_SEGMENT_BYTES=1048576 ringmain   log.segment.bytes from the environment
   ringmain serve --help                         all settings, with their defaults
-  kcat -b 127.0.0.1:9092 -L                     what it says of itself
+  ringmain topic create flights --partitions 6
+  ringmain produce flights -K '\\t' flights.tsv  a record for each line: key, tab, value
+  ringmain consume flights -e                   all that there is
+  ringmain topic describe flights -b kafka:9092 the same of another broker, ours or Apache Kafka's
   ringmain log dump data                        what it has written, and whether that is sound
 
 An acknowledgement of acks=1 or acks=all means: on stable storage.";
@@ -44,6 +51,14 @@ pub enum Command {
     #[command(after_long_help = settings_help())]
     #[command(override_usage = "ringmain serve [--config FILE] [--set KEY=VALUE]...")]
     Serve(ServeOptions),
+    /// Make, list, describe, change and delete topics
+    #[command(subcommand)]
+    Topic(Topic),
+    Produce(Produce),
+    Consume(Consume),
+    /// Show and change settings of topics and brokers
+    #[command(subcommand)]
+    Config(Config),
     /// Look into what a broker wrote.
     #[command(subcommand)]
     Log(LogCommand),

@@ -1,9 +1,29 @@
-//! The program `ringmain`: reads the command line and starts what it names.
+//! The program `ringmain`: reads the command line and does what it names.
+
+// The commands are a client of the broker, on threads and clocks of their own, and in no simulator.
+#![allow(clippy::disallowed_methods)]
 
 mod command_line;
-mod log_dump;
 mod serve;
 
+mod config;
+mod consume;
+mod produce;
+mod topic;
+
+mod log_dump;
+
+mod client;
+
+mod calendar;
+mod ending;
+mod escapes;
+mod json_bytes;
+mod options;
+mod progress;
+mod table;
+
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,15 +38,24 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     let began = Instant::of_process();
     let line = CommandLine::parse();
-    let ended = match line.chosen() {
-        Command::Serve(options) => serve::run(&options, began),
-        Command::Log(LogCommand::Dump(paths)) => return log_dump::run(&paths),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("ringmain: {e}");
-            ExitCode::from(e.exit_code())
+    match line.chosen() {
+        Command::Serve(options) => {
+            let ran = serve::run(&options, began);
+            ran.map_or_else(|e| failed(&e, e.exit_code()), |()| ExitCode::SUCCESS)
         }
+        Command::Topic(topic) => topic::run(&topic).map_or_else(|e| failed(&e, 1), ExitCode::from),
+        Command::Config(args) => config::run(&args).map_or_else(|e| failed(&e, 1), ExitCode::from),
+        Command::Produce(args) => {
+            produce::run(&args).map_or_else(|e| failed(&e, 1), ExitCode::from)
+        }
+        Command::Consume(args) => {
+            consume::run(&args).map_or_else(|e| failed(&e, 1), ExitCode::from)
+        }
+        Command::Log(LogCommand::Dump(paths)) => log_dump::run(&paths),
     }
+}
+
+fn failed(error: &impl Display, code: u8) -> ExitCode {
+    eprintln!("ringmain: {error}");
+    ExitCode::from(code)
 }

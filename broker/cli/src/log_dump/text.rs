@@ -1,5 +1,6 @@
 //! How times, keys and values look to people, and to programs.
 
+use crate::calendar::{self, DAY_MS};
 use record::Timestamp;
 use serde_json::{Value, json};
 
@@ -7,7 +8,6 @@ use serde_json::{Value, json};
 const SHOWN_CHARACTERS_MAX: usize = 1_000;
 /// What a person is shown of bytes that are no text.
 const SHOWN_BYTES_MAX: usize = 100;
-const DAY_MS: i64 = 86_400_000;
 
 /// `2026-11-21T09:00:00.123Z`, or `none`; a number where the year has more than four digits.
 pub(super) fn time(timestamp: Timestamp) -> String {
@@ -20,26 +20,10 @@ pub(super) fn time(timestamp: Timestamp) -> String {
     if !(-719_528..2_932_897).contains(&days) {
         return format!("{ms} ms");
     }
-    let (year, month, day) = date(days);
+    let (year, month, day) = calendar::date(days);
     let (second, ms) = (ms_of_day / 1_000, ms_of_day % 1_000);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
-/// Year, month and day of the day so many days after 1970-01-01, by the Gregorian calendar.
-///
-/// Years are counted from March, so that the day that is not always there comes last.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year, month, day)
 }
 
 /// Text as it is, or in quotes where it could be taken for something else; other bytes as
