@@ -3,8 +3,9 @@
 //! ```text
 //! target/peers/venv     Python clients, by scripts/peers/requirements.txt
 //! target/peers/jars     Apache Kafka's broker and tools, by scripts/peers/pom.xml
-//! target/peers/bin      cargo-deny
+//! target/peers/classes  our own programs on its clients, from tests/conformance/java
 //! target/peers/prometheus  Prometheus, out of Debian's package: no service is set up
+//! target/peers/bin      cargo-deny
 //! kcat                  from the system's packages, 1.7.1 where they have it
 //! python3, javac, mvn   from the system's packages, where they are missing
 //! ```
@@ -45,7 +46,9 @@ pub fn run() -> Result<(), StepError> {
     install_kcat()?;
     let pins = workspace::root().join("scripts/peers");
     once("python", &read(&pins.join("requirements.txt"))?, install_python)?;
-    once("jars", &read(&pins.join("pom.xml"))?, install_jars)?;
+    let pom = read(&pins.join("pom.xml"))?;
+    once("jars", &pom, install_jars)?;
+    once("classes", &(pom + &java_sources()?.1), install_classes)?;
     once("prometheus", PROMETHEUS, install_prometheus)?;
     once("cargo-deny", CARGO_DENY_VERSION, install_cargo_deny)
 }
@@ -185,6 +188,34 @@ fn install_jars() -> Result<(), StepError> {
             .arg(workspace::root().join("scripts/peers/pom.xml"))
             .arg(format!("{DEPENDENCY_PLUGIN}:copy-dependencies"))
             .arg(format!("-DoutputDirectory={}", jars.display())),
+    )
+}
+
+/// The Java programs of the tests: where they are, and what all of them say.
+fn java_sources() -> Result<(Vec<PathBuf>, String), StepError> {
+    let folder = workspace::root().join("tests/conformance/java");
+    let entries = fs::read_dir(&folder).map_err(|source| file_error(&folder, source))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let paths = paths.collect::<Result<Vec<_>, _>>();
+    let mut paths = paths.map_err(|source| file_error(&folder, source))?;
+    paths.sort();
+    let texts = paths.iter().map(|path| read(path)).collect::<Result<String, _>>()?;
+    Ok((paths, texts))
+}
+
+fn install_classes() -> Result<(), StepError> {
+    let classes = workspace::peers().join("classes");
+    if classes.exists() {
+        fs::remove_dir_all(&classes).map_err(|source| file_error(&classes, source))?;
+    }
+    step(
+        "peers: compile the Java programs",
+        Command::new("javac")
+            .args(["-Xlint:all", "-d"])
+            .arg(&classes)
+            .arg("-cp")
+            .arg(workspace::peers().join("jars/*"))
+            .args(java_sources()?.0),
     )
 }
 

@@ -3,10 +3,9 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use launch::{IoUring, LaunchError, Process, Program, STOP_DEADLINE, Site, environment, usage};
+use launch::{IoUring, LaunchError, Process, Program, STOP_DEADLINE, Site, usage};
 
 use crate::{wait, workspace};
 
@@ -36,12 +35,7 @@ impl Kind {
     }
 
     fn program(self) -> Program {
-        /// Built once, for all tests of a test program.
-        static RINGMAIN: OnceLock<PathBuf> = OnceLock::new();
-        let ringmain = |io_uring| {
-            let binary = RINGMAIN.get_or_init(|| sound(environment::ringmain())).clone();
-            Program::Ringmain { binary, io_uring }
-        };
+        let ringmain = |io_uring| Program::Ringmain { binary: workspace::ringmain(), io_uring };
         match self {
             Self::Ringmain => ringmain(IoUring::AsIs),
             Self::RingmainWithoutIoUring => ringmain(IoUring::Forbidden),
@@ -101,6 +95,14 @@ impl Broker {
         let mut broker = Self { program, site, settings, open_files_max, process };
         broker.await_port();
         broker
+    }
+
+    /// Which program it is.
+    pub fn kind(&self) -> Kind {
+        match self.program {
+            Program::Ringmain { .. } => Kind::Ringmain,
+            Program::Kafka { .. } => Kind::Kafka,
+        }
     }
 
     /// `host:port` for clients.

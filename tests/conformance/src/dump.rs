@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use crate::client::Client;
+use crate::java;
 use crate::segments::{self, Part, SegmentFile};
-use crate::workspace;
 
 /// Files in one run of the tool: their names are one argument, Linux takes 128 KiB of that, and a
 /// path below the data folder is at most about 100 bytes.
@@ -46,8 +46,7 @@ fn dump(folder: &Path, data: &Path, mode: &str, files: &[SegmentFile]) -> BTreeM
     let names = files.iter().map(path).collect::<Vec<_>>().join(",");
     let topics: BTreeMap<String, &str> =
         files.iter().map(|file| (path(file), file.topic.as_str())).collect();
-    let jars = workspace::kafka_jars();
-    let mut tool = launch::java(&jars, "org.apache.kafka.tools.DumpLogSegments", &["-Xmx512M"]);
+    let mut tool = java::kafka("org.apache.kafka.tools.DumpLogSegments");
     tool.args([mode, "--files", &names]).current_dir(data);
     let output = Client::program(folder, "DumpLogSegments", &mut tool).output_file();
     let mut counts = BTreeMap::new();

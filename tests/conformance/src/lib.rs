@@ -13,6 +13,7 @@ pub mod broker;
 
 pub mod client;
 pub mod http;
+pub mod java;
 pub mod peer;
 pub mod prometheus;
 pub mod wire;

@@ -6,17 +6,15 @@ pub mod values;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use launch::{LaunchError, environment};
 use serde_json::Value;
+
+use crate::java;
 
 /// Why the oracle has no answer.
 #[derive(Debug)]
 pub enum OracleError {
-    /// The jars are not there.
-    NoJars(LaunchError),
     /// The process cannot be started or ended; its own words are on standard error.
     Process(io::Error),
     /// Kafka's classes refuse the message.
@@ -31,7 +29,6 @@ pub enum OracleError {
 impl fmt::Display for OracleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoJars(error) => error.fmt(f),
             Self::Process(error) => write!(f, "the oracle's process: {error}; is a JDK installed?"),
             Self::Refused { reason } => write!(f, "Kafka's classes refuse the message: {reason}"),
             Self::Json(error) => write!(f, "the oracle's answer is not JSON: {error}"),
@@ -72,19 +69,13 @@ pub struct Oracle {
 
 impl Oracle {
     /// Starts the process, which takes about a second.
+    ///
+    /// # Panics
+    ///
+    /// If it is not installed.
     pub fn start() -> Result<Self, OracleError> {
-        let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let jars = environment::kafka_jars().map_err(OracleError::NoJars)?;
-        let mut child = Command::new("java")
-            .arg("-Xmx256m")
-            .arg("-XX:+UseSerialGC")
-            .arg("-XX:TieredStopAtLevel=1")
-            .arg("-cp")
-            .arg(jars.join("*"))
-            .arg(crate_folder.join("java/CodecOracle.java"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut oracle = java::ours("CodecOracle");
+        let mut child = oracle.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let questions = child.stdin.take();
         let answers = child.stdout.take().expect("it was asked to be piped");
         Ok(Self { child, questions, answers })

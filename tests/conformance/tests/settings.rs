@@ -1,23 +1,15 @@
 //! The list of Kafka's settings that the broker knows by name, beside the one in Kafka's classes.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use conformance::workspace;
+use conformance::java;
 use launch::environment;
 
 const LIST: &str = "broker/server/src/config/kafka_settings.txt";
 
 #[test]
 fn the_known_settings_are_those_of_kafkas_classes() {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/SettingNames.java");
-    let output = Command::new("java")
-        .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
-        .arg(workspace::kafka_jars().join("*"))
-        .arg(program)
-        .output()
-        .expect("a JDK is installed");
+    let output = java::ours("SettingNames").output().expect("a JDK is installed");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "Kafka's classes did not answer: {said}");
     let names = String::from_utf8(output.stdout).expect("Kafka's names are ASCII");

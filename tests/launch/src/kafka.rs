@@ -1,5 +1,6 @@
 //! How Apache Kafka is set up: one node of broker and controller, with the options it ships with.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -22,12 +23,17 @@ const JVM_OPTIONS: [&str; 7] = [
 /// The identity of every cluster that is made here: any 16 bytes in Base64.
 const CLUSTER_ID: &str = "cmluZ21haW4tdGVzdHMtMQ";
 
-/// A main class of Kafka's, or of its tools', with a log on standard output.
-pub fn java(jars: &Path, class: &str, options: &[&str]) -> Command {
+/// Eligible leader replicas mean nothing to a single node; but with them Kafka sets
+/// `min.insync.replicas` for the whole cluster, as if an operator had.
+const NO_ELR: &str = "eligible.leader.replicas.version=0";
+
+/// A main class of Kafka's, or of its tools', with a log on standard output, or with the option
+/// `-Dlog.target=SYSTEM_ERR` on standard error.
+pub fn java(class_path: impl AsRef<OsStr>, class: &str, options: &[&str]) -> Command {
     let log = environment::workspace().join("scripts/peers/log4j2.properties");
     let mut command = Command::new("java");
     command.args(options).arg(format!("-Dlog4j2.configurationFile={}", log.display()));
-    command.arg("-cp").arg(jars.join("*")).arg(class);
+    command.arg("-cp").arg(class_path).arg(class);
     command
 }
 
@@ -43,8 +49,9 @@ pub(crate) fn format_once(
     }
     std::fs::write(&path, properties(site, settings)).map_err(LaunchError::file(&path))?;
     let [stdout, stderr] = site.logs()?;
-    let mut tool = java(jars, "kafka.tools.StorageTool", &["-Xmx256M"]);
-    tool.args(["format", "-t", CLUSTER_ID, "-c"]).arg(&path).stdout(stdout).stderr(stderr);
+    let mut tool = java(jars.join("*"), "kafka.tools.StorageTool", &["-Xmx256M"]);
+    tool.args(["format", "-t", CLUSTER_ID, "--feature", NO_ELR, "-c"]).arg(&path);
+    tool.stdout(stdout).stderr(stderr);
     let status = tool.status().map_err(LaunchError::program("java"))?;
     if status.success() {
         return Ok(());
@@ -54,7 +61,7 @@ pub(crate) fn format_once(
 
 /// The command that runs the formatted node.
 pub(crate) fn command(jars: &Path, site: &Site) -> Command {
-    let mut command = java(jars, "kafka.Kafka", &JVM_OPTIONS);
+    let mut command = java(jars.join("*"), "kafka.Kafka", &JVM_OPTIONS);
     command.arg(properties_path(site));
     command
 }
