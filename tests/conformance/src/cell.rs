@@ -1,21 +1,25 @@
-//! One cell of the flights' matrix: a topic that one peer has written and the other one reads.
+//! One cell of the flights' matrix: a topic that one client has written and others read.
 
 use std::path::PathBuf;
 
+use crate::client::Client;
 use crate::equality::{self, Stamps, Timestamps};
 use crate::flights::Flights;
 use crate::look_up;
-use crate::peer::{Peer, Until};
+use crate::reader::{Reader, Until};
+use crate::writer::Writer;
 
 /// What a cell writes, and where.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Cell<'a> {
     /// Of the topic.
     pub partitions: usize,
-    /// The other peer reads.
-    pub writer: Peer,
+    /// Who writes.
+    pub writer: Writer,
     /// Kafka's name of the codec that the writer compresses with.
     pub codec: &'static str,
+    /// Who reads: all of them while it is written, and then one in each phase, in turn.
+    pub readers: Vec<Reader>,
     /// What is written.
     pub flights: &'a Flights,
 }
@@ -46,24 +50,34 @@ impl<'a> Cell<'a> {
         format!("flights-{}-{}-{}", self.partitions, self.writer, self.codec)
     }
 
-    /// Writes the flights to the topic while the other peer reads them, and checks what it read;
-    /// then looks times up.
+    /// Writes the flights to the topic while its readers read them, and checks what they read; then
+    /// looks times up.
     ///
     /// # Panics
     ///
     /// If a client fails, or anything that was read is not as it was written.
     pub fn write(self, around: &Surroundings, phase: &'static str) -> Written<'a> {
-        let topic = self.topic();
-        let folder = around.folder.join(&topic);
         let all = Until::Count(self.flights.rows().len());
-        let reader = self.writer.other().read(&folder.join(phase), &around.address, &topic, all);
-        let writer = folder.join("write");
-        let stamps = self.writer.write(&writer, &around.address, &topic, self.codec, self.flights);
-        let timestamps = self.check(&reader.output(), &stamps, phase);
+        let readers = self.readers.iter().map(|&reader| self.read(around, phase, reader, all));
+        let readers: Vec<Client> = readers.collect();
+        let topic = self.topic();
+        let folder = around.folder.join(&topic).join("write");
+        let stamps = self.writer.write(&folder, &around.address, &topic, self.codec, self.flights);
+        let found = readers.into_iter().map(|reader| self.check(&reader.output(), &stamps, phase));
+        let found: Vec<Timestamps> = found.collect();
+        let same = found.iter().all(|timestamps| *timestamps == found[0]);
+        assert!(same, "{topic}, {phase}: readers see different timestamps");
+        let timestamps = found.into_iter().next().expect("somebody reads");
         let mut written = Written { cell: self, stamps, timestamps, phases: Vec::new() };
         written.check_look_ups(around, phase);
         written.phases.push(phase);
         written
+    }
+
+    fn read(&self, around: &Surroundings, phase: &str, reader: Reader, until: Until) -> Client {
+        let topic = self.topic();
+        let folder = around.folder.join(&topic).join(format!("{phase}-{reader}"));
+        reader.read(&folder, &around.address, &topic, until)
     }
 
     fn check(&self, output: &[u8], stamps: &Stamps, phase: &str) -> Timestamps {
@@ -73,7 +87,7 @@ impl<'a> Cell<'a> {
 }
 
 impl Written<'_> {
-    /// Reads the topic to its end, checks it, and looks times up.
+    /// Lets the next reader read the topic to its end, checks it, and looks times up.
     ///
     /// # Panics
     ///
@@ -81,9 +95,9 @@ impl Written<'_> {
     /// timestamp is not the one that it had when it was read first.
     pub fn read_again(&mut self, around: &Surroundings, phase: &'static str) {
         let topic = self.cell.topic();
-        let folder = around.folder.join(&topic).join(phase);
-        let reader = self.cell.writer.other().read(&folder, &around.address, &topic, Until::End);
-        let found = self.cell.check(&reader.output(), &self.stamps, phase);
+        let reader = self.cell.readers[self.phases.len() % self.cell.readers.len()];
+        let output = self.cell.read(around, phase, reader, Until::End).output();
+        let found = self.cell.check(&output, &self.stamps, phase);
         assert!(found == self.timestamps, "{topic}, {phase}: other timestamps than before");
         self.check_look_ups(around, phase);
         self.phases.push(phase);

@@ -10,16 +10,32 @@ mod tests;
 
 /// What a writer put beside key and value.
 #[derive(Debug, Clone)]
-pub enum Stamps {
-    /// Each record's own time, and its carrier and origin as headers.
-    OwnTimes,
-    /// The time of sending, in ms since 1970 UTC, and the same headers for all, as kcat prints.
-    SendTimes {
+pub struct Stamps {
+    /// The records' timestamps.
+    pub times: Times,
+    /// Their headers.
+    pub headers: Headers,
+}
+
+/// Which timestamps a writer gave to its records.
+#[derive(Debug, Clone)]
+pub enum Times {
+    /// Each record's own time.
+    Own,
+    /// The time of sending, in ms since 1970 UTC.
+    Sending {
         /// From the writer's start to its end.
         between_ms: RangeInclusive<i64>,
-        /// `name=value`, with commas.
-        headers: &'static str,
     },
+}
+
+/// Which headers a writer gave to its records.
+#[derive(Debug, Clone, Copy)]
+pub enum Headers {
+    /// Each record's carrier and origin.
+    Own,
+    /// The same for all, as kcat prints them: `name=value`, with commas.
+    Same(&'static str),
 }
 
 /// The timestamps that were read, in ms: by partition, then by offset from 0.
@@ -145,9 +161,13 @@ impl Comparison<'_> {
             }
         }
         let found_ms = record.timestamp_ms;
-        let (on_time, headers) = match self.stamps {
-            Stamps::OwnTimes => (found_ms == flight.timestamp_ms, flight.headers.as_str()),
-            Stamps::SendTimes { between_ms, headers } => (between_ms.contains(&found_ms), *headers),
+        let on_time = match &self.stamps.times {
+            Times::Own => found_ms == flight.timestamp_ms,
+            Times::Sending { between_ms } => between_ms.contains(&found_ms),
+        };
+        let headers = match self.stamps.headers {
+            Headers::Own => flight.headers.as_str(),
+            Headers::Same(headers) => headers,
         };
         if !on_time {
             return Err(Difference::Timestamp { row, found_ms });

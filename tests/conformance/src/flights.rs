@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -33,11 +32,23 @@ pub struct Flight {
 pub struct Flights {
     rows: Vec<Flight>,
     places: Places,
-    /// Lines of timestamp, carrier, origin, key and value.
-    pub full_file: PathBuf,
-    /// Lines of key and value: all that kcat can take from a file.
-    pub keyed_file: PathBuf,
+    /// Where they lie.
+    pub files: Files,
 }
+
+/// The same flights in the forms that writers take; fields have tabs between.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// Lines of timestamp, carrier, origin, key and value: all flights, however many are written.
+    pub full: PathBuf,
+    /// Lines of key and value: all that kcat can take from a file.
+    pub keyed: PathBuf,
+    /// Lines of headers, key or [`NO_KEY`], and value: what Kafka's console producer can take.
+    pub headed: PathBuf,
+}
+
+/// What stands for the key of a flight without one where an empty key would be a key.
+pub const NO_KEY: &str = "-";
 
 impl Flights {
     /// All flights; they are made once a machine and read once a process.
@@ -52,36 +63,36 @@ impl Flights {
     ///
     /// If the peers are not installed, or the data is not what it was when this test was written.
     pub fn load(count: usize) -> Self {
-        let full_file = made_once("flights.tsv", |path| {
+        let full = made_once("flights.tsv", |path| {
             let folder = workspace::fresh_folder("flights");
             let path = path.to_str().expect("paths of the workspace are UTF-8");
             Client::python(&folder, "flights", &[path]).output();
             fs::remove_dir_all(&folder).expect("its only user has ended");
         });
-        let text = fs::read_to_string(&full_file).expect("it was made or found");
+        let text = fs::read_to_string(&full).expect("it was made or found");
         let rows: Vec<Flight> = text.lines().take(count).map(flight).collect();
-        assert_eq!(rows.len(), count, "there are fewer flights in {}", full_file.display());
+        assert_eq!(rows.len(), count, "there are fewer flights in {}", full.display());
         if count == ALL {
             assert_eq!(rows.iter().filter(|row| row.key.is_none()).count(), 2_512);
         }
-        let keyed_file = made_once(&format!("flights-keyed-{count}.tsv"), |path| {
-            let mut file = fs::File::create(path).expect("target can be written");
-            let mut lines = Vec::new();
-            for row in &rows {
-                let key = row.key.as_deref().unwrap_or("");
-                lines.extend_from_slice(format!("{key}\t{}\n", row.value).as_bytes());
-            }
-            file.write_all(&lines).expect("target can be written");
+        let keyed = made_of(&rows, "keyed", |row| {
+            let key = row.key.as_deref().unwrap_or("");
+            format!("{key}\t{}\n", row.value)
         });
-        Self::of(rows, full_file, keyed_file)
+        let headed = made_of(&rows, "headed", |row| {
+            let headers = row.headers.replace('=', ":");
+            let key = row.key.as_deref().unwrap_or(NO_KEY);
+            format!("{headers}\t{key}\t{}\n", row.value)
+        });
+        Self::of(rows, Files { full, keyed, headed })
     }
 
     /// These flights, which lie in these files.
-    pub fn of(rows: Vec<Flight>, full_file: PathBuf, keyed_file: PathBuf) -> Self {
+    pub fn of(rows: Vec<Flight>, files: Files) -> Self {
         let places = rows.iter().enumerate().map(|(place, row)| (row.value.clone(), place));
         let places: Places = places.collect();
         assert_eq!(places.len(), rows.len(), "two flights have the same value");
-        Self { rows, places, full_file, keyed_file }
+        Self { rows, places, files }
     }
 
     /// The records in the order in which they are written.
@@ -128,6 +139,14 @@ fn made_once(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
         fs::rename(&unfinished, &path).expect("both names are in one folder");
     }
     path
+}
+
+/// The file of these rows in the form of this name, a line a row.
+fn made_of(rows: &[Flight], form: &str, line: impl Fn(&Flight) -> String) -> PathBuf {
+    made_once(&format!("flights-{form}-{}.tsv", rows.len()), |path| {
+        let lines: String = rows.iter().map(line).collect();
+        fs::write(path, lines).expect("target can be written");
+    })
 }
 
 fn flight(line: &str) -> Flight {

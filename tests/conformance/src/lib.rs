@@ -14,9 +14,10 @@ pub mod broker;
 pub mod client;
 pub mod http;
 pub mod java;
-pub mod peer;
 pub mod prometheus;
+pub mod reader;
 pub mod wire;
+pub mod writer;
 
 pub mod cell;
 pub mod equality;
@@ -25,6 +26,7 @@ pub mod look_up;
 
 pub mod dump;
 pub mod footprint;
+pub mod log_dump;
 pub mod segments;
 pub mod settled;
 

@@ -41,7 +41,8 @@ pub fn files(data: &Path) -> Vec<SegmentFile> {
     found
 }
 
-fn segment_file(data: &Path, path: &Path) -> Option<SegmentFile> {
+/// What `path` below `data` is, if it is a file of a segment.
+pub fn segment_file(data: &Path, path: &Path) -> Option<SegmentFile> {
     // Kafka names a segment and its indexes after the first offset, in twenty digits.
     let (stem, extension) = path.file_name()?.to_str()?.split_once('.')?;
     if stem.len() != 20 || !stem.bytes().all(|byte| byte.is_ascii_digit()) {

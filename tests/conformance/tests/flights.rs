@@ -8,7 +8,15 @@
 //! 1, 6, 100    confluent   none, gzip, snappy, lz4, zstd      kcat
 //! ```
 //!
-//! Each topic is read in these phases, and in each of them times are looked up, too:
+//! On two shards the topics of 6 partitions have all readers at once, and further writers:
+//!
+//! ```text
+//! 6            java        gzip, snappy                       kcat, confluent, java, and of gzip
+//! 6            console     none, zstd                         and none also kafka-python
+//! ```
+//!
+//! Each topic is read in these phases, hot by all of its readers and then by one after the other,
+//! and in each phase times are looked up, too:
 //!
 //! ```text
 //! hot        while it is written, mostly from memory
@@ -20,17 +28,20 @@
 //! Where io_uring is forbidden, a part of the matrix runs on two shards.
 //!
 //! Then the broker is killed and stopped, and Kafka's own tool must accept every segment.
+//! Ringmain's must accept Kafka's.
 #![allow(clippy::disallowed_methods, reason = "a test makes the files of its own clients")]
 
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use conformance::broker::{Broker, Kind};
 use conformance::cell::{Cell, Surroundings, Written};
 use conformance::client::Client;
 use conformance::flights::Flights;
-use conformance::peer::{self, Peer};
-use conformance::{dump, settled, wait, workspace};
+use conformance::reader::Reader;
+use conformance::writer::{self, Writer};
+use conformance::{dump, log_dump, settled, wait, workspace};
 
 const PARTITIONS: [usize; 3] = [1, 6, 100];
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
@@ -49,7 +60,29 @@ fn every_cell_on_one_shard_gives_what_was_written() {
 
 #[test]
 fn every_cell_on_two_shards_gives_what_was_written() {
-    run(Kind::under_test(), 2, &matrix());
+    let flights = Flights::all();
+    let further = [
+        (Writer::Console, "zstd"),
+        (Writer::Java, "snappy"),
+        (Writer::Java, "gzip"),
+        (Writer::Console, "none"),
+    ];
+    let further = further.into_iter().map(|(writer, codec)| Cell {
+        partitions: PAIRS_PARTITIONS,
+        writer,
+        codec,
+        readers: Vec::new(),
+        flights,
+    });
+    let mut cells: Vec<_> = further.chain(matrix()).collect();
+    let pairs = cells.iter_mut().filter(|cell| cell.partitions == PAIRS_PARTITIONS);
+    for (turn, cell) in pairs.enumerate() {
+        cell.readers = Reader::all(cell.codec);
+        // Each phase meets each reader in some cell.
+        let readers = cell.readers.len();
+        cell.readers.rotate_left(turn % readers);
+    }
+    run(Kind::under_test(), 2, &cells);
 }
 
 /// Where io_uring is forbidden the broker serves all the same: a smaller matrix for another driver.
@@ -70,20 +103,39 @@ fn cells_without_io_uring_give_what_was_written() {
 fn the_broker_that_everybody_knows_passes_with_a_part_of_the_flights() {
     let flights = &Flights::load(20_000);
     let cells = [
-        Cell { partitions: 6, writer: Peer::Kcat, codec: "none", flights },
-        Cell { partitions: 6, writer: Peer::Confluent, codec: "lz4", flights },
+        (Writer::Kcat, "none"),
+        (Writer::Confluent, "lz4"),
+        (Writer::Java, "zstd"),
+        (Writer::Java, "snappy"),
+        (Writer::Console, "gzip"),
     ];
+    let cells = cells.map(|(writer, codec)| Cell {
+        partitions: 6,
+        writer,
+        codec,
+        readers: Reader::all(codec),
+        flights,
+    });
     run(Kind::Kafka, 1, &cells);
 }
+
+/// In topics of so many partitions every writer meets every reader.
+const PAIRS_PARTITIONS: usize = 6;
 
 fn matrix() -> Vec<Cell<'static>> {
     let flights = Flights::all();
     // What is not compressed comes last, so that much of it stands in the journal at the kill.
-    let codecs = CODECS.into_iter().rev().map(|codec| (Peer::Confluent, codec));
-    let writers = codecs.chain([(Peer::Kcat, "none")]);
-    writers
-        .flat_map(|(writer, codec)| {
-            PARTITIONS.map(|partitions| Cell { partitions, writer, codec, flights })
+    let codecs = CODECS.into_iter().rev().map(|codec| (Writer::Confluent, codec, Reader::Kcat));
+    let pairs = codecs.chain([(Writer::Kcat, "none", Reader::Confluent)]);
+    pairs
+        .flat_map(|(writer, codec, reader)| {
+            PARTITIONS.map(|partitions| Cell {
+                partitions,
+                writer,
+                codec,
+                readers: vec![reader],
+                flights,
+            })
         })
         .collect()
 }
@@ -103,7 +155,8 @@ fn run(kind: Kind, shards: usize, cells: &[Cell<'_>]) {
     let around = Surroundings { address: broker.address(), folder: folder.clone() };
 
     create(&around, cells);
-    let mut topics: Vec<Written<'_>> = cells.iter().map(|cell| cell.write(&around, HOT)).collect();
+    let written = cells.iter().map(|cell| cell.clone().write(&around, HOT));
+    let mut topics: Vec<Written<'_>> = written.collect();
     broker.kill_and_restart();
     let last = topics.len().saturating_sub(KILLED_CELLS);
     topics[last..].iter_mut().for_each(|topic| topic.read_again(&around, KILLED));
@@ -114,14 +167,26 @@ fn run(kind: Kind, shards: usize, cells: &[Cell<'_>]) {
 
     broker.kill_and_restart();
     broker.stop();
-    let dumped = dump::records(&folder.join("dump"), &broker.data_folder());
-    for cell in cells {
-        let topic = cell.topic();
-        let found = dumped.get(&topic).copied().unwrap_or(0);
-        assert_eq!(found, cell.flights.rows().len(), "{topic}: records that Kafka's tool finds");
-    }
+    check_files(&broker, &folder, cells);
     std::fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
     print(&name, &topics, started.elapsed());
+}
+
+/// Kafka's own tool must accept every segment, and so must ours, at least Kafka's: of others'
+/// segments it may know less.
+fn check_files(broker: &Broker, folder: &Path, cells: &[Cell<'_>]) {
+    let data = broker.data_folder();
+    let mut dumps = vec![("Kafka's", dump::records(&folder.join("dump"), &data))];
+    if broker.kind() == Kind::Kafka {
+        dumps.push(("ours", log_dump::records(&folder.join("log-dump"), &data)));
+    }
+    for (tool, dumped) in dumps {
+        for cell in cells {
+            let topic = cell.topic();
+            let found = dumped.get(&topic).copied().unwrap_or(0);
+            assert_eq!(found, cell.flights.rows().len(), "{topic}: records that {tool} tool finds");
+        }
+    }
 }
 
 fn create(around: &Surroundings, cells: &[Cell<'_>]) {
@@ -151,7 +216,7 @@ fn settle(broker: &Broker, around: &Surroundings, cells: &[Cell<'_>]) {
     let file = folder.join("records");
     std::fs::write(&file, lines).expect("a fresh folder can be written");
     let file = file.to_str().expect("paths of the workspace are UTF-8");
-    peer::kcat_write(&folder, &["-b", &around.address, "-t", FILLER, "-l", file]);
+    writer::kcat(&folder, &["-b", &around.address, "-t", FILLER, "-l", file]);
 
     let data = broker.data_folder();
     wait::until("95 % of each topic in segments", SETTLE_DEADLINE, || {
@@ -168,14 +233,14 @@ fn settle(broker: &Broker, around: &Surroundings, cells: &[Cell<'_>]) {
 fn print(name: &str, topics: &[Written<'_>], took: Duration) {
     let mut text = format!("{name}: {} topics, {} s\n", topics.len(), took.as_secs());
     for Written { cell, phases, .. } in topics {
-        let Cell { partitions, writer, codec, flights } = cell;
+        let Cell { partitions, writer, codec, flights, readers } = cell;
+        let readers: Vec<String> = readers.iter().map(Reader::to_string).collect();
         text += &format!(
-            "  partitions {partitions:>3}  writer {:<9}  codec {codec:<6}  flights {:>6}  \
-             reader {:<9}  {}\n",
-            writer.to_string(),
+            "  partitions {partitions:>3}  writer {writer:<9}  codec {codec:<6}  flights {:>6}  \
+             {}  readers {}\n",
             flights.rows().len(),
-            writer.other().to_string(),
-            phases.join(" ")
+            phases.join(" "),
+            readers.join(" ")
         );
     }
     std::io::stdout().write_all(text.as_bytes()).expect("the test's output is open");

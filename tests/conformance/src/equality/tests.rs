@@ -1,9 +1,7 @@
 //! The comparison itself: it accepts what was written and refuses every planted difference.
 
-use std::path::PathBuf;
-
-use super::{Difference, Stamps, check, java_partition};
-use crate::flights::{Flight, Flights};
+use super::{Difference, Headers, Stamps, Times, check, java_partition};
+use crate::flights::{Files, Flight, Flights};
 
 const PARTITIONS: usize = 2;
 
@@ -14,7 +12,7 @@ fn flights() -> Flights {
         key: (row != 3).then(|| format!("N{}", row % 3)),
         value: format!("{{\"row\":{row}}}"),
     });
-    Flights::of(rows.collect(), PathBuf::new(), PathBuf::new())
+    Flights::of(rows.collect(), Files::default())
 }
 
 /// Where an honest writer puts each row; the one without a key goes to partition 0.
@@ -42,7 +40,8 @@ fn printed(places: &[(usize, usize)]) -> Vec<String> {
 }
 
 fn compare(lines: &[String]) -> Result<super::Timestamps, Difference> {
-    check(&flights(), PARTITIONS, &Stamps::OwnTimes, lines.join("\n").as_bytes())
+    let stamps = Stamps { times: Times::Own, headers: Headers::Own };
+    check(&flights(), PARTITIONS, &stamps, lines.join("\n").as_bytes())
 }
 
 /// The honest output with one part of the line of row 4 replaced.
@@ -141,8 +140,8 @@ fn changed_times_keys_headers_and_partitions_are_refused() {
 fn send_times_are_held_against_the_time_of_writing() {
     let flights = flights();
     let output = printed(&places()).join("\n");
-    let headers = "carrier=UA,origin=EWR";
-    let between = |between_ms| Stamps::SendTimes { between_ms, headers };
+    let headers = Headers::Same("carrier=UA,origin=EWR");
+    let between = |between_ms| Stamps { times: Times::Sending { between_ms }, headers };
     assert!(check(&flights, PARTITIONS, &between(1_000..=1_005), output.as_bytes()).is_ok());
     let late = check(&flights, PARTITIONS, &between(1_000..=1_004), output.as_bytes());
     assert_eq!(late, Err(Difference::Timestamp { row: 5, found_ms: 1_005 }));
