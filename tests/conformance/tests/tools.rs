@@ -1,0 +1,87 @@
+//! Kafka's own tools: they say the same of Ringmain as of Apache Kafka, and end the same way.
+
+use conformance::broker::{Broker, Kind};
+use conformance::tools::{Run, Step, Tool, difference};
+use conformance::workspace;
+
+const fn step(tool: Tool, arguments: &'static str) -> Step {
+    Step::new(tool, arguments)
+}
+
+/// Steps build on those before them.
+const SCRIPT: &[Step] = &[
+    step(Tool::Topics, "--list"),
+    step(Tool::Topics, "--create --topic one --partitions 3 --replication-factor 1"),
+    step(Tool::Topics, "--create --topic one"),
+    step(Tool::Topics, "--create --topic one --if-not-exists"),
+    step(
+        Tool::Topics,
+        "--create --topic two --config retention.ms=-1 --config segment.bytes=1048576",
+    ),
+    step(Tool::Topics, "--create --topic wrong --config no.such.setting=1"),
+    step(Tool::Topics, "--create --topic wrong --config retention.ms=soon"),
+    step(Tool::Topics, "--create --topic wrong --config max.message.bytes=-1"),
+    step(Tool::Topics, "--create --topic wrong --replication-factor 2").refused_in_own_words(),
+    step(Tool::Topics, "--create --topic wrong --partitions 0"),
+    step(Tool::Topics, "--create --topic not/a/name").refused_in_own_words(),
+    step(Tool::Topics, "--list"),
+    step(Tool::Topics, "--list --topic t.*"),
+    step(
+        Tool::ConsoleProducer,
+        "--topic one --sync --reader-property parse.key=true --reader-property key.separator=:",
+    )
+    .reading("a:first\nb:second\nc:third\nd:fourth\na:fifth\n"),
+    step(Tool::ConsoleProducer, "--topic two --compression-codec zstd").reading("alone\n"),
+    step(Tool::GetOffsets, ""),
+    step(Tool::GetOffsets, "--topic one"),
+    step(Tool::GetOffsets, "--topic one --partitions 0,2"),
+    step(Tool::GetOffsets, "--topic-partitions one:1-2,two"),
+    step(Tool::GetOffsets, "--topic one --time earliest"),
+    step(Tool::GetOffsets, "--topic one --time -1"),
+    step(Tool::GetOffsets, "--topic one --time max-timestamp"),
+    step(Tool::GetOffsets, "--topic one --time earliest-local"),
+    step(Tool::GetOffsets, "--topic one --time latest-tiered"),
+    step(Tool::GetOffsets, "--topic one --time 1000"),
+    step(Tool::GetOffsets, "--topic one --time 32503680000000"),
+    step(Tool::GetOffsets, "--topic absent"),
+    step(
+        Tool::ConsoleConsumer,
+        "--topic one --partition 1 --offset earliest --max-messages 3 \
+         --formatter-property print.key=true --formatter-property print.offset=true \
+         --formatter-property print.partition=true --formatter-property print.timestamp=true",
+    ),
+    step(Tool::ConsoleConsumer, "--topic one --partition 2 --offset 1 --max-messages 1"),
+    step(Tool::ConsoleConsumer, "--topic one --partition 0 --offset earliest --timeout-ms 1000"),
+    step(Tool::ConsoleConsumer, "--topic two --partition 0 --offset 0 --max-messages 1"),
+    step(Tool::ConsoleConsumer, "--topic two --partition 0 --offset latest --timeout-ms 1000"),
+    step(Tool::ApiVersions, ""),
+    step(Tool::ProducerPerf, "--topic one --num-records 5000 --record-size 100 --throughput -1"),
+    step(Tool::GetOffsets, "--topic one --time earliest"),
+    step(Tool::Topics, "--delete --topic one"),
+    step(Tool::Topics, "--delete --topic one"),
+    step(Tool::Topics, "--delete --topic one --if-exists"),
+    step(Tool::Topics, "--list"),
+    step(Tool::Topics, "--delete --topic t.*"),
+    step(Tool::Topics, "--list"),
+];
+
+#[test]
+fn kafkas_tools_say_the_same_of_both_brokers() {
+    let folder = workspace::fresh_folder("tools-clients");
+    let settings = [("ringmain.shards", "2")];
+    let kinds = [("tools", Kind::under_test()), ("tools-kafka", Kind::Kafka)];
+    let mut brokers = kinds.map(|(name, kind)| Broker::start(kind, name, &settings));
+    let names = ["here", "kafka"];
+    let runs = [0, 1].map(|of| Run::start(&folder.join(names[of]), &brokers[of], SCRIPT));
+    let [found, of_kafka] = runs.map(Run::outcomes);
+    let mut differences = Vec::new();
+    for ((step, found), of_kafka) in SCRIPT.iter().zip(&found).zip(&of_kafka) {
+        if let Some(difference) = difference(step, found, of_kafka) {
+            differences.push(format!("{step}\n{difference}"));
+        }
+    }
+    let count = differences.len();
+    assert!(count == 0, "{count} of {} steps differ:\n{}", SCRIPT.len(), differences.join("\n"));
+    brokers.iter_mut().for_each(Broker::stop);
+    std::fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
+}
