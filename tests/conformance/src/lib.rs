@@ -30,6 +30,8 @@ pub mod log_dump;
 pub mod segments;
 pub mod settled;
 
+pub mod capture;
+pub mod mutation;
 pub mod tools;
 
 pub mod wait;
