@@ -414,8 +414,9 @@ impl Reader<'_> {
         let default = keys::broker_key(name).map_or(key.default, |own| own.default);
         let given = self.given(name)?;
         let given = given.map(|(_, value)| Synonym { name, value, source: Source::Broker });
+        let is_told = key.scope == Scope::Broker || !keys::WITHOUT_DEFAULT.contains(&name);
         let default = Synonym { name, value: default.into(), source: Source::Default };
-        Ok(given.into_iter().chain([default]).collect())
+        Ok(given.into_iter().chain(is_told.then_some(default)).collect())
     }
 }
 

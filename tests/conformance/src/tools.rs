@@ -2,7 +2,7 @@
 //!
 //! All steps run in one JVM, by `java/Tools.java`.
 
-mod comparison;
+pub mod comparison;
 mod plain;
 
 use std::fmt;
@@ -14,8 +14,6 @@ use serde_json::{Value, json};
 use crate::broker::Broker;
 use crate::client::Client;
 use crate::java;
-
-pub use comparison::difference;
 
 /// One run of a tool.
 #[derive(Clone, Copy, Debug)]

@@ -55,6 +55,11 @@ impl Kind {
     }
 }
 
+/// Kafka's broker settings that have no default, as the same in another unit or of another name has
+/// one: none is told of them as the default behind a topic's setting.
+pub(crate) const WITHOUT_DEFAULT: [&str; 4] =
+    ["log.roll.ms", "log.roll.jitter.ms", "log.retention.ms", "log.flush.interval.ms"];
+
 /// Where a setting may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

@@ -25,10 +25,16 @@ pub fn difference(step: &Step, found: &Outcome, of_kafka: &Outcome) -> Option<St
     (!is_same).then(|| side_by_side(found, of_kafka))
 }
 
-/// What stands before a broker's own words, if there are some.
+/// What stands before a broker's own words, if there are some: a tool's own, or a setting's name.
 fn refusal(text: &str) -> Option<&str> {
-    let (start, words) = text.split_once(" : ")?;
-    (!words.trim().is_empty()).then_some(start)
+    let of_setting = || {
+        let setting = text.find(" for configuration ")?;
+        Some(setting + text[setting..].find(": ")?)
+    };
+    let end = text.find(" : ").or_else(of_setting)?;
+    let (start, words) = text.split_at(end);
+    let words = words.trim_matches([' ', ':', '\n']);
+    (!words.is_empty()).then_some(start)
 }
 
 /// Whether each API is offered in the versions that Kafka offers, or not at all.
@@ -87,6 +93,17 @@ mod tests {
         assert_eq!(of(1, "Error : ask for one copy\n"), None);
         for (status, other) in [(1, "Error : \n"), (1, "Created.\n"), (0, "Error : why\n")] {
             assert!(of(status, other).is_some(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_brokers_own_words_about_a_setting_are_none_and_its_name_is_one() {
+        let step = LIST.refused_in_own_words();
+        let kafkas = outcome(1, "Error: Invalid value x for configuration y: Not a number");
+        let of = |output: &str| difference(&step, &outcome(1, output), &kafkas);
+        assert_eq!(of("Error: Invalid value x for configuration y: from 1 to 5"), None);
+        for name in ["y: ", "z: from 1 to 5"] {
+            assert!(of(&format!("Error: Invalid value x for configuration {name}")).is_some());
         }
     }
 
