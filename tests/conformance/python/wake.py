@@ -29,15 +29,20 @@ def consumer(address: str, topic: str, partitions: int, min_bytes: int) -> Consu
             "socket.timeout.ms": 2 * WAIT_MS,
         }
     )
-    made.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    # What is there already was written for others.
+    wanted = [TopicPartition(topic, p) for p in range(partitions)]
+    for partition in wanted:
+        _, partition.offset = made.get_watermark_offsets(partition, DEADLINE_S)
+    made.assign(wanted)
     return made
 
 
-def write(producer: Producer, topic: str, partition: int, size: int) -> None:
+def write(producer: Producer, topic: str, partition: int, count: int) -> None:
     def check(error: object, _message: Message) -> None:
         assert error is None, f"refused: {error}"
 
-    producer.produce(topic, bytes(size), partition=partition, on_delivery=check)
+    for _ in range(count):
+        producer.produce(topic, bytes(RECORD_BYTES), partition=partition, on_delivery=check)
     assert producer.flush(DEADLINE_S) == 0, "a record was not acknowledged in time"
 
 
@@ -58,23 +63,24 @@ def main(address: str, topic: str, partitions: int) -> None:
     many = consumer(address, topic, partitions, MANY_BYTES)
     # A partition that a client takes up while its request waits is in the next request only. What
     # each partition has now ends all requests that began without it.
+    enough = MANY_BYTES // RECORD_BYTES
     for partition in range(partitions):
-        write(producer, topic, partition, MANY_BYTES)
-    read(any_byte, partitions)
-    read(many, partitions)
+        write(producer, topic, partition, enough)
+    read(any_byte, partitions * enough)
+    read(many, partitions * enough)
 
     slowest_s = 0.0
     for round_ in range(ROUNDS):
         partition = round_ % partitions
         began = time.monotonic()
-        write(producer, topic, partition, RECORD_BYTES)
+        write(producer, topic, partition, 1)
         assert [m.partition() for m in read(any_byte, 1)] == [partition]
         slowest_s = max(slowest_s, time.monotonic() - began)
 
     early = many.consume(1, timeout=0.5)
     assert not early, "a consumer was woken by fewer bytes than it asked for"
-    for round_ in range(ROUNDS, MANY_BYTES // RECORD_BYTES):
-        write(producer, topic, round_ % partitions, RECORD_BYTES)
+    for round_ in range(ROUNDS, enough):
+        write(producer, topic, round_ % partitions, 1)
     read(many, ROUNDS)
     print(round(slowest_s * 1000))
 

@@ -153,7 +153,12 @@ impl Broker {
     ///
     /// If it has ended.
     pub fn resident_mib(&self) -> u64 {
-        sound(usage::resident_bytes(self.process.id())) >> 20
+        self.resident_bytes() >> 20
+    }
+
+    /// The same in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        sound(usage::resident_bytes(self.process.id()))
     }
 
     /// Stops the broker in good order and starts it again on the same folder and port.

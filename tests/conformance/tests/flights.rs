@@ -90,11 +90,18 @@ fn every_cell_on_two_shards_gives_what_was_written() {
 fn cells_without_io_uring_give_what_was_written() {
     let flights = Flights::all();
     let cells = [
-        Cell { partitions: 100, writer: Peer::Confluent, codec: "zstd", flights },
-        Cell { partitions: 1, writer: Peer::Kcat, codec: "none", flights },
-        Cell { partitions: 6, writer: Peer::Confluent, codec: "none", flights },
-        Cell { partitions: 6, writer: Peer::Kcat, codec: "none", flights },
+        (100, Writer::Confluent, "zstd", Reader::Kcat),
+        (1, Writer::Kcat, "none", Reader::Confluent),
+        (6, Writer::Confluent, "none", Reader::Kcat),
+        (6, Writer::Kcat, "none", Reader::Confluent),
     ];
+    let cells = cells.map(|(partitions, writer, codec, reader)| Cell {
+        partitions,
+        writer,
+        codec,
+        readers: vec![reader],
+        flights,
+    });
     run(Kind::RingmainWithoutIoUring, 2, &cells);
 }
 
