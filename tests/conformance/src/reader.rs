@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::client::Client;
-use crate::java;
+use crate::{java, workspace};
 
 /// A client that reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,12 @@ pub enum Reader {
     /// A client that is all Python. It reads what is not compressed, and gzip: for anything else it
     /// wants further packages.
     KafkaPython,
+    /// `ringmain consume`.
+    Ringmain,
 }
+
+/// What kcat and our own command print of each record.
+const LINE: &str = r"%p\t%o\t%T\t%K\t%k\t%h\t%s\n";
 
 /// How far a reader reads.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +37,7 @@ pub enum Until {
 impl Reader {
     /// All that can read what is compressed with this codec.
     pub fn all(codec: &str) -> Vec<Self> {
-        let all = [Self::Kcat, Self::Confluent, Self::Java, Self::KafkaPython];
+        let all = [Self::Kcat, Self::Confluent, Self::Java, Self::KafkaPython, Self::Ringmain];
         let is_plain = ["none", "gzip"].contains(&codec);
         all.into_iter().filter(|&reader| reader != Self::KafkaPython || is_plain).collect()
     }
@@ -46,9 +51,8 @@ impl Reader {
         let arguments = [address, topic, count.as_deref().unwrap_or("end")];
         match self {
             Self::Kcat => {
-                let format = r"%p\t%o\t%T\t%K\t%k\t%h\t%s\n";
                 let mut arguments =
-                    vec!["-C", "-q", "-b", address, "-t", topic, "-o", "beginning", "-f", format];
+                    vec!["-C", "-q", "-b", address, "-t", topic, "-o", "beginning", "-f", LINE];
                 match &count {
                     Some(count) => arguments.extend(["-c", count]),
                     None => arguments.push("-e"),
@@ -58,6 +62,15 @@ impl Reader {
             Self::Confluent => Client::python(folder, "read", &arguments),
             Self::Java => Client::program(folder, "Read", java::ours("Read").args(arguments)),
             Self::KafkaPython => Client::python(folder, "read_kafka_python", &arguments),
+            Self::Ringmain => {
+                let mut command = workspace::ringmain_command("consume", address);
+                command.args([topic, "-f", LINE]);
+                match &count {
+                    Some(count) => command.args(["-n", count]),
+                    None => command.arg("-e"),
+                };
+                Client::program(folder, "ringmain consume", &mut command)
+            }
         }
     }
 }
@@ -69,6 +82,7 @@ impl fmt::Display for Reader {
             Self::Confluent => "confluent",
             Self::Java => "java",
             Self::KafkaPython => "kafka-python",
+            Self::Ringmain => "ringmain",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use launch::{LaunchError, environment};
@@ -14,6 +15,17 @@ use launch::{LaunchError, environment};
 pub fn ringmain() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| found(environment::ringmain())).clone()
+}
+
+/// One of its commands that talk to the broker at `address`.
+///
+/// # Panics
+///
+/// As [`ringmain`].
+pub fn ringmain_command(name: &str, address: &str) -> Command {
+    let mut command = Command::new(ringmain());
+    command.args([name, "--broker", address]);
+    command
 }
 
 /// A Python with the clients that `cargo xtask peers` installed.

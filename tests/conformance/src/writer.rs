@@ -9,10 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::client::Client;
 use crate::equality::{Headers, Stamps, Times};
 use crate::flights::{Flights, NO_KEY};
-use crate::java;
+use crate::{java, workspace};
 
 /// The headers that kcat gives to every record of a run.
 const KCAT_HEADERS: &str = "source=kcat";
+/// The same of our own command.
+const OUR_HEADERS: &str = "source=ringmain";
 
 /// A client that writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum Writer {
     Java,
     /// Kafka's console producer, which sets no timestamps.
     Console,
+    /// `ringmain produce`, which stamps lines when it reads them.
+    Ringmain,
 }
 
 impl Writer {
@@ -60,6 +64,12 @@ impl Writer {
                 Client::program(folder, "Write", program.args(arguments)).output();
             }
             Self::Console => console(folder, address, topic, codec, &flights.files.headed),
+            Self::Ringmain => {
+                let mut command = workspace::ringmain_command("produce", address);
+                command.args([topic, "-K", "\t", "-Z", "-H", OUR_HEADERS, "-z", codec]);
+                command.arg(&flights.files.keyed);
+                Client::program(folder, "ringmain produce", &mut command).output();
+            }
         }
         self.stamps(started_ms..=wall_ms())
     }
@@ -67,6 +77,7 @@ impl Writer {
     fn stamps(self, between_ms: RangeInclusive<i64>) -> Stamps {
         let (times, headers) = match self {
             Self::Kcat => (Times::Sending { between_ms }, Headers::Same(KCAT_HEADERS)),
+            Self::Ringmain => (Times::Sending { between_ms }, Headers::Same(OUR_HEADERS)),
             Self::Confluent | Self::Java => (Times::Own, Headers::Own),
             Self::Console => (Times::Sending { between_ms }, Headers::Own),
         };
@@ -81,6 +92,7 @@ impl fmt::Display for Writer {
             Self::Confluent => "confluent",
             Self::Java => "java",
             Self::Console => "console",
+            Self::Ringmain => "ringmain",
         })
     }
 }

@@ -66,6 +66,8 @@ fn every_cell_on_two_shards_gives_what_was_written() {
         (Writer::Java, "snappy"),
         (Writer::Java, "gzip"),
         (Writer::Console, "none"),
+        (Writer::Ringmain, "lz4"),
+        (Writer::Ringmain, "none"),
     ];
     let further = further.into_iter().map(|(writer, codec)| Cell {
         partitions: PAIRS_PARTITIONS,
@@ -115,6 +117,7 @@ fn the_broker_that_everybody_knows_passes_with_a_part_of_the_flights() {
         (Writer::Java, "zstd"),
         (Writer::Java, "snappy"),
         (Writer::Console, "gzip"),
+        (Writer::Ringmain, "zstd"),
     ];
     let cells = cells.map(|(writer, codec)| Cell {
         partitions: 6,

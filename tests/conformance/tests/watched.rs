@@ -30,7 +30,7 @@ fn prometheus_counts_the_records_that_clients_have_sent_and_read() {
     let (address, admin) = (broker.address(), broker.admin_address());
     let folder = workspace::fresh_folder("watched-prometheus-clients");
     let prometheus = Prometheus::watch(&folder.join("prometheus"), admin);
-    let file = Flights::load(FLIGHTS).full_file.clone();
+    let file = Flights::load(FLIGHTS).files.full.clone();
     let file = file.to_str().expect("paths of the workspace are UTF-8");
     let count = FLIGHTS.to_string();
     let python = |program: &str, arguments: &[&str]| {
