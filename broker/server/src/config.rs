@@ -7,6 +7,7 @@ pub(crate) mod without_effect;
 mod properties;
 pub(crate) mod settings;
 
+pub(crate) mod connections;
 pub(crate) mod listener;
 pub(crate) mod topic;
 
@@ -19,6 +20,7 @@ use metadata::BrokerId;
 use runtime::DriverWanted;
 use storage::JournalConfig;
 
+use connections::ConnectionLimits;
 use keys::{BROKER_KEYS, Key, Kind, Scope, TOPIC_KEYS, number, other_ways};
 use listener::{ListenAddress, ListenerError, ListenerNames};
 use settings::{Given, Place, Settings};
@@ -84,6 +86,8 @@ pub struct Config {
     pub producer_id_expiration_ms: i64,
     /// `connections.max.idle.ms`, none for ever.
     pub connection_idle_max: Option<Duration>,
+    /// `max.connections` and its like.
+    pub connections: ConnectionLimits,
     /// `socket.request.max.bytes`.
     pub request_size_max: u32,
     /// `fetch.max.bytes`.
@@ -262,6 +266,7 @@ impl Config {
             deletes_topics: read.switch("delete.topic.enable")?,
             producer_id_expiration_ms: read.number("producer.id.expiration.ms")?,
             connection_idle_max: read.idle_max()?,
+            connections: read.connections()?,
             request_size_max: read.number("socket.request.max.bytes")?,
             fetch_size_max: read.number("fetch.max.bytes")?,
             topic: TopicConfig::from_checked(&|name| topic_defaults.value(name)),
@@ -357,6 +362,19 @@ impl Reader<'_> {
     fn idle_max(&self) -> Result<Option<Duration>, ConfigError> {
         let ms: i64 = self.number("connections.max.idle.ms")?;
         Ok(u64::try_from(ms).ok().map(Duration::from_millis))
+    }
+
+    fn connections(&self) -> Result<ConnectionLimits, ConfigError> {
+        let (per_address, name) = ("max.connections.per.ip", "max.connections.per.ip.overrides");
+        let overrides = ConnectionLimits::parse_overrides(&self.text(name)?);
+        let overrides = overrides.map_err(|e| self.refuse(name, e.to_string()))?;
+        let address_max = self.number(per_address)?;
+        // Kafka's rule: with nobody excepted, nobody could connect.
+        if address_max == 0 && overrides.is_empty() {
+            let expected = format!("1 at least, unless {name} excepts some");
+            return Err(self.refuse(per_address, expected));
+        }
+        Ok(ConnectionLimits { all_max: self.number("max.connections")?, address_max, overrides })
     }
 
     fn shards(&self) -> Result<Shards, ConfigError> {

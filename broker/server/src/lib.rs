@@ -17,6 +17,7 @@ mod view;
 mod owner;
 mod purgatory;
 
+mod doorkeeper;
 mod listener;
 mod peer_warnings;
 mod session;
@@ -34,6 +35,7 @@ mod reading;
 mod config;
 
 pub use broker::{BrokerError, ShardStart, run, run_shard, shard_starts};
+pub use config::connections::{ConnectionLimits, OverridesError};
 pub use config::keys::{BROKER_KEYS, Key, Kind, OtherWay, Scope, TOPIC_KEYS, other_ways};
 pub use config::listener::{ListenAddress, Listener, ListenerError, ListenerNames};
 pub use config::settings::{Given, Place, Settings, SettingsError};
@@ -45,6 +47,6 @@ pub use config::{AdminListener, BrokerSetting, Config, ConfigError, Shards};
 pub use data_folder::{FolderError, LAYOUT_FILE_NAME, decode_layout};
 pub use observe::{Ask, Observer, ShardState, Told};
 pub use reading::{
-    ApiReading, BudgetReading, ClosedReading, RefusedReading, ShardReading, TOPICS_MAX,
+    ApiReading, BudgetReading, ReasonReading, RefusedReading, ShardReading, TOPICS_MAX,
     TopicReading,
 };

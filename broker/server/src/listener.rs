@@ -7,8 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use runtime::sync::Signal;
-use runtime::{JoinHandle, Listener, Socket, TaskClass};
+use runtime::{JoinHandle, Lane, Listener, ShardId, Socket, TaskClass};
 
+use crate::message::{Reply, Request};
+use crate::router::ask;
 use crate::session;
 use crate::shard::Core;
 
@@ -76,24 +78,48 @@ fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
     let sessions = &core.sessions;
     let max = core.descriptors.connections_max;
     if sessions.running.borrow().len() >= max {
-        core.meters.turned_away();
+        core.meters.turned_away("files");
         return core.warn_of_peer(format_args!(
             "{peer} is turned away: shard {} of this broker has {max} connections open, its \
              share of what is left to clients; raise `ulimit -n`, or close some",
             core.shard.id().0
         ));
     }
-    core.meters.connected();
     let id = sessions.last_id.get() + 1;
     sessions.last_id.set(id);
     let stop = Rc::new(Signal::new());
     let (of_session, signal) = (core.clone(), stop.clone());
     let task = core.shard.spawn(TaskClass::Foreground, "connection", async move {
-        session::serve(&of_session, socket, peer, &signal).await;
+        serve_if_let_in(&of_session, socket, peer, &signal).await;
         of_session.sessions.running.borrow_mut().remove(&id);
         of_session.sessions.ended.wake_all();
     });
     sessions.running.borrow_mut().insert(id, Session { stop, task });
+}
+
+/// Serves a connection, unless the broker has as many as it may.
+async fn serve_if_let_in(core: &Rc<Core>, socket: Socket, peer: SocketAddr, stop: &Signal) {
+    if !core.config.connections.are_counted() {
+        return serve_let_in(core, socket, peer, stop).await;
+    }
+    let address = peer.ip().to_canonical();
+    let door = |request| ask(core.clone(), ShardId(0), Lane::Control, request);
+    match door(Request::Enter(address)).await {
+        Ok(Reply::Entered(Ok(()))) => {}
+        Ok(Reply::Entered(Err(full))) => {
+            core.meters.turned_away(full.reason());
+            return core.warn_of_peer(format_args!("{peer} is turned away: {full}"));
+        }
+        // Shard 0 is ending, and the broker with it.
+        _ => return,
+    }
+    serve_let_in(core, socket, peer, stop).await;
+    let _shard_0_is_ending = door(Request::Leave(address)).await;
+}
+
+async fn serve_let_in(core: &Rc<Core>, socket: Socket, peer: SocketAddr, stop: &Signal) {
+    core.meters.connected();
+    session::serve(core, socket, peer, stop).await;
 }
 
 /// Lets every connection finish what it has begun, but not for ever.

@@ -1,7 +1,7 @@
 //! What shards ask each other: a closed list of owned, bounded messages.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use metadata::{BrokerId, TopicId};
 use record::{LeaderEpoch, Offset, Timestamp};
@@ -9,6 +9,7 @@ use replica::Acks;
 use runtime::{Instant, Lease, Snapshot};
 use storage::{EpochEnd, LogId, ReadPart};
 
+use crate::doorkeeper::Full;
 use crate::error_codes::Refusal;
 use crate::view::ClusterView;
 
@@ -42,6 +43,10 @@ pub(crate) enum Request {
     AddPartitions(Vec<NewPartitions>),
     /// To shard 0: change settings of topics.
     ChangeTopicConfigs(Vec<TopicConfigChanges>),
+    /// To shard 0: may a connection from there be served?
+    Enter(IpAddr),
+    /// To shard 0: one that was let in has ended.
+    Leave(IpAddr),
     /// To shard 0: a block of producer ids.
     AllocateProducerIds,
     /// To shard 0, at the end: a shard has no more requests. Answered when all have said so.
@@ -70,6 +75,8 @@ pub(crate) enum Reply {
     LogSizes(Vec<Result<u64, Refusal>>),
     /// To everything that changes topics, in its order.
     Topics(Vec<Result<(), Refusal>>),
+    /// To [`Request::Enter`].
+    Entered(Result<(), Full>),
     /// To [`Request::AllocateProducerIds`].
     ProducerIds(Result<ProducerIdBlock, Refusal>),
     /// To [`Request::View`].

@@ -8,7 +8,7 @@ use protocol::frame::PREFIX_SIZE;
 use protocol::{ApiKey, ErrorCode};
 use runtime::{Durations, Instant};
 
-use crate::reading::{ApiReading, ClosedReading, RefusedReading};
+use crate::reading::{ApiReading, ReasonReading, RefusedReading};
 
 /// Counts. Belongs to a [`crate::shard::Core`].
 pub(crate) struct Meters {
@@ -24,8 +24,9 @@ pub(crate) struct Meters {
     /// Partitions that were refused. Bounded by the codes that there are.
     refused: RefCell<BTreeMap<(ApiKey, ErrorCode), u64>>,
     connected: Cell<u64>,
-    turned_away: Cell<u64>,
-    /// Why connections ended; a closed list of reasons.
+    /// Why connections were not let in; a closed list of reasons, like the next.
+    turned_away: RefCell<BTreeMap<&'static str, u64>>,
+    /// Why connections ended.
     closed: RefCell<BTreeMap<&'static str, u64>>,
 }
 
@@ -54,7 +55,7 @@ impl Meters {
             apis: ApiKey::ALL.iter().map(|_| ApiMeter::default()).collect(),
             refused: RefCell::default(),
             connected: Cell::new(0),
-            turned_away: Cell::new(0),
+            turned_away: RefCell::default(),
             closed: RefCell::default(),
         }
     }
@@ -90,8 +91,8 @@ impl Meters {
     }
 
     /// A client was not let in.
-    pub(crate) fn turned_away(&self) {
-        add(&self.turned_away, 1);
+    pub(crate) fn turned_away(&self, reason: &'static str) {
+        *self.turned_away.borrow_mut().entry(reason).or_default() += 1;
     }
 
     /// A connection has ended.
@@ -99,9 +100,9 @@ impl Meters {
         *self.closed.borrow_mut().entry(reason).or_default() += 1;
     }
 
-    /// How many have connected, and how many were turned away.
-    pub(crate) fn connections(&self) -> (u64, u64) {
-        (self.connected.get(), self.turned_away.get())
+    /// How many have connected.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connected.get()
     }
 
     /// The APIs that were asked for.
@@ -128,16 +129,25 @@ impl Meters {
         read.collect()
     }
 
+    /// The clients that were not let in.
+    pub(crate) fn turned_away_readings(&self) -> Vec<ReasonReading> {
+        by_reason(&self.turned_away)
+    }
+
     /// The ends of connections.
-    pub(crate) fn closed_readings(&self) -> Vec<ClosedReading> {
-        let closed = self.closed.borrow();
-        closed.iter().map(|(reason, count)| ClosedReading { reason, count: *count }).collect()
+    pub(crate) fn closed_readings(&self) -> Vec<ReasonReading> {
+        by_reason(&self.closed)
     }
 
     fn api(&self, api: ApiKey) -> &ApiMeter {
         let at = ApiKey::ALL.iter().position(|listed| *listed == api);
         &self.apis[at.expect("the list has every API")]
     }
+}
+
+fn by_reason(counts: &RefCell<BTreeMap<&'static str, u64>>) -> Vec<ReasonReading> {
+    let counts = counts.borrow();
+    counts.iter().map(|(reason, count)| ReasonReading { reason, count: *count }).collect()
 }
 
 fn add(cell: &Cell<u64>, more: u64) {

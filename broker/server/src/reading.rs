@@ -28,10 +28,10 @@ pub struct ShardReading {
     pub connections_max: usize,
     /// How many have come.
     pub connected: u64,
-    /// How many were not let in.
-    pub turned_away: u64,
+    /// Why some were not let in.
+    pub turned_away: Vec<ReasonReading>,
     /// How they ended.
-    pub closed: Vec<ClosedReading>,
+    pub closed: Vec<ReasonReading>,
     /// Fetches that wait for records now.
     pub parked_fetches: usize,
     /// Batches that wait for room in journal or tail now.
@@ -78,9 +78,9 @@ pub struct RefusedReading {
     pub count: u64,
 }
 
-/// Connections that ended for one reason.
+/// Connections that ended, or were turned away, for one reason.
 #[derive(Clone, Copy, Debug)]
-pub struct ClosedReading {
+pub struct ReasonReading {
     /// One word.
     pub reason: &'static str,
     /// How many.

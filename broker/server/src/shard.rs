@@ -16,6 +16,7 @@ use crate::answer_memory::AnswerMemory;
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::descriptors::Descriptors;
+use crate::doorkeeper::Doorkeeper;
 use crate::handlers::init_producer_id::IdSource;
 use crate::listener::Sessions;
 use crate::message::{Reply, Request};
@@ -48,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     /// How many of them there may be.
     pub(crate) descriptors: Descriptors,
+    /// All connections of the broker, on shard 0.
+    pub(crate) doorkeeper: Doorkeeper,
     /// What is said of their peers.
     pub(crate) peer_warnings: PeerWarnings,
     /// What requests that are being read or handled may hold together.
@@ -89,6 +92,7 @@ impl Core {
             purgatory: Purgatory::default(),
             sessions: Sessions::default(),
             descriptors: Descriptors::of(shard, &config.journal()),
+            doorkeeper: Doorkeeper::default(),
             peer_warnings: PeerWarnings::default(),
             request_memory: RequestMemory::new(config.request_bytes, config.request_size_max),
             answer_memory: AnswerMemory::new(),
@@ -190,6 +194,14 @@ impl Core {
                 Answer::Now(Reply::Done)
             }
             Request::FolderReady => Answer::Now(Reply::Done),
+            Request::Enter(address) => {
+                let entered = self.doorkeeper.enter(&self.config.connections, address);
+                Answer::Now(Reply::Entered(entered))
+            }
+            Request::Leave(address) => {
+                self.doorkeeper.leave(address);
+                Answer::Now(Reply::Done)
+            }
             Request::LogsFound(_)
             | Request::CreateTopics(_)
             | Request::DeleteTopics(_)

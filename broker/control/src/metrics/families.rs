@@ -87,8 +87,11 @@ families! {
     CONNECTIONS_LIMIT =
         gauge("ringmain_connections_limit", SHARD, "Connections that there may be.");
     CONNECTED = counter("ringmain_connections_accepted_total", SHARD, "Connections let in.");
-    TURNED_AWAY =
-        counter("ringmain_connections_rejected_total", SHARD, "Connections turned away.");
+    TURNED_AWAY = counter(
+        "ringmain_connections_rejected_total",
+        &["shard", "reason"],
+        "Connections turned away.",
+    );
     CLOSED = counter(
         "ringmain_connections_closed_total",
         &["shard", "reason"],

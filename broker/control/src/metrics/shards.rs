@@ -1,6 +1,6 @@
 //! The families of the shards, from what each of them tells.
 
-use server::{ApiReading, ShardReading, ShardState, Told};
+use server::{ApiReading, ReasonReading, ShardReading, ShardState, Told};
 use storage::{LogTraffic, StoreReading, Traffic};
 
 use super::families;
@@ -122,13 +122,8 @@ fn write_connections(text: &mut Text, readings: &Readings<'_>) {
     }
     gauge(text, &families::CONNECTIONS_LIMIT, readings, |r| r.connections_max as u64);
     counter(text, &families::CONNECTED, readings, |reading| reading.connected);
-    counter(text, &families::TURNED_AWAY, readings, |reading| reading.turned_away);
-    let mut samples = text.family(&families::CLOSED);
-    for (shard, reading) in readings {
-        for closed in &reading.closed {
-            samples.counter(&[shard, &closed.reason], closed.count);
-        }
-    }
+    by_reason(text, &families::TURNED_AWAY, readings, |reading| &reading.turned_away);
+    by_reason(text, &families::CLOSED, readings, |reading| &reading.closed);
 }
 
 fn write_memory(text: &mut Text, readings: &Readings<'_>) {
@@ -185,5 +180,20 @@ fn counter(
     let mut samples = text.family(family);
     for (shard, reading) in readings {
         samples.counter(&[shard], value(reading));
+    }
+}
+
+/// A counter of which each shard has one for each reason that there was.
+fn by_reason(
+    text: &mut Text,
+    family: &Family,
+    readings: &Readings<'_>,
+    of: fn(&ShardReading) -> &[ReasonReading],
+) {
+    let mut samples = text.family(family);
+    for (shard, reading) in readings {
+        for ReasonReading { reason, count } in of(reading) {
+            samples.counter(&[shard, reason], *count);
+        }
     }
 }

@@ -129,6 +129,7 @@ pub(crate) const fn number(min: i64, max: i64) -> Kind {
 }
 
 const I32_MAX: i64 = i32::MAX as i64;
+const NO_LIMIT: &str = "2147483647";
 const ANY_TIME: Kind = number(0, i64::MAX);
 const COMPACTED: &str = "accepted; of compacted topics";
 const AS_SENT: &str = "batches are kept as they were sent";
@@ -261,6 +262,14 @@ pub const BROKER_KEYS: &[Key] = &[
         number(-1, i64::MAX),
         "600000",
         "after how long without a request a connection is closed, to the second; -1 for never",
+    ),
+    broker("max.connections", number(0, I32_MAX), NO_LIMIT, "connections of the whole broker"),
+    broker("max.connections.per.ip", number(0, I32_MAX), NO_LIMIT, "connections from one address"),
+    broker(
+        "max.connections.per.ip.overrides",
+        Kind::OptionalText,
+        "",
+        "ADDRESS:COUNT,...: how many there may be from these addresses instead",
     ),
     broker("socket.request.max.bytes", number(1024, I32_MAX), "104857600", "the largest request"),
     broker(

@@ -87,8 +87,6 @@ fn what_would_cost_data_or_safety_if_ignored_is_refused() {
         ("process.roles=broker", "process.roles=broker,controller"),
         ("controller.quorum.voters=1@a:1,2@b:1", "controller.quorum.voters=1@a:1"),
         ("controller.quorum.bootstrap.servers=a:1,b:1", "controller.quorum.bootstrap.servers=a:1"),
-        ("max.connections.per.ip=0", "max.connections.per.ip=9"),
-        ("max.connections.per.ip.overrides=a:5,b:0", "max.connections.per.ip.overrides=a:5"),
         ("default.replication.factor=3", "default.replication.factor=1"),
         ("listeners=SASL_SSL://:9092", "listeners=PLAINTEXT://:9092"),
     ] {
@@ -96,6 +94,17 @@ fn what_would_cost_data_or_safety_if_ignored_is_refused() {
         assert!(error.contains(&format!("{argument} can't be")), "{error}");
         assert!(check(&[harmless]).is_ok(), "{harmless}");
     }
+}
+
+#[test]
+fn nobody_may_connect_only_where_some_are_excepted() {
+    let none = "max.connections.per.ip=0";
+    assert!(check(&[none]).unwrap_err().contains("max.connections.per.ip=0 can't be: 1 at least"));
+    let config = check(&[none, "max.connections.per.ip.overrides=10.0.0.7:3"]).unwrap();
+    let limits = config.connections;
+    assert_eq!((limits.all_max, limits.address_max), (i32::MAX as u32, 0));
+    assert_eq!(limits.overrides.into_values().collect::<Vec<_>>(), [3]);
+    assert!(check(&["max.connections.per.ip.overrides=host:3"]).is_err());
 }
 
 #[test]

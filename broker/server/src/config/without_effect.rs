@@ -68,16 +68,6 @@ pub const WITHOUT_EFFECT: &[WithoutEffect] = &[
         &["controller.quorum.voters", "controller.quorum.bootstrap.servers"],
     ),
     group(
-        Unsafe(is_not_zero),
-        "connections are not counted by address yet, so that nobody would be kept out",
-        &["max.connections.per.ip"],
-    ),
-    group(
-        Unsafe(names_no_zero),
-        "connections are not counted by address yet, so that nobody would be kept out",
-        &["max.connections.per.ip.overrides"],
-    ),
-    group(
         Never,
         "a shard does its own networking and I/O, one thread a core; see ringmain.shards",
         &["num.network.threads", "num.io.threads", "background.threads"],
@@ -208,11 +198,7 @@ pub const WITHOUT_EFFECT: &[WithoutEffect] = &[
         "there is no authorizer: whoever can connect may do everything",
         &["super.users", "allow.everyone.if.no.acl.found"],
     ),
-    group(
-        Later,
-        "connections are limited by a fixed number for each shard",
-        &["max.connections", "max.connection.creation.rate"],
-    ),
+    group(Later, "connections are let in as fast as they come", &["max.connection.creation.rate"]),
     group(Later, "there are no quotas", &["quota.*", "client.quota.callback.class"]),
     group(
         Later,
@@ -316,14 +302,6 @@ fn fits(name: &str, pattern: &str) -> bool {
 
 fn is_empty(value: &str) -> bool {
     value.is_empty()
-}
-
-fn is_not_zero(value: &str) -> bool {
-    value.trim() != "0"
-}
-
-fn names_no_zero(value: &str) -> bool {
-    value.split(',').all(|entry| !entry.trim().ends_with(":0"))
 }
 
 fn is_one_at_most(value: &str) -> bool {

@@ -13,7 +13,6 @@ const STEP_PARTITIONS: usize = 256;
 pub(crate) async fn take(core: &Rc<Core>) -> ShardReading {
     let topic_traffic = take_topics(core).await;
     let meters = &core.meters;
-    let (connected, turned_away) = meters.connections();
     let store = core.store.reading();
     ShardReading {
         apis: meters.api_readings(),
@@ -23,8 +22,8 @@ pub(crate) async fn take(core: &Rc<Core>) -> ShardReading {
         refused: meters.refused_readings(),
         connections: core.request_memory.connections(),
         connections_max: core.descriptors.connections_max,
-        connected,
-        turned_away,
+        connected: meters.connections(),
+        turned_away: meters.turned_away_readings(),
         closed: meters.closed_readings(),
         parked_fetches: core.purgatory.len(),
         queued_batches: core.owner.queued_batches(),

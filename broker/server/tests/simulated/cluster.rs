@@ -77,6 +77,19 @@ impl Cluster {
         T: 'static,
         F: Future<Output = T> + 'static,
     {
+        let result = self.begin(script);
+        let ended = self.world.run_until(LIMIT, || result.borrow().is_some());
+        assert_eq!(ended, Ended::Done, "{:#?}", self.world.log_lines());
+        result.borrow_mut().take().expect("the run was done")
+    }
+
+    /// Starts a client on a machine of its own, which runs while others do. What it returns is
+    /// there when it is done.
+    pub fn begin<T, F>(&self, script: impl Fn(Peer) -> F + 'static) -> Rc<RefCell<Option<T>>>
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
         *self.clients.borrow_mut() += 1;
         let node = self.world.node(&format!("client {}", self.clients.borrow()));
         let result = Rc::new(RefCell::new(None));
@@ -89,9 +102,7 @@ impl Cluster {
                 *given.borrow_mut() = Some(returned);
             }
         });
-        let ended = self.world.run_until(LIMIT, || result.borrow().is_some());
-        assert_eq!(ended, Ended::Done, "{:#?}", self.world.log_lines());
-        result.borrow_mut().take().expect("the run was done")
+        result
     }
 
     /// Runs a script on the machine of a broker that is stopped, over its disk.

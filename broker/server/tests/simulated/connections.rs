@@ -1,5 +1,7 @@
 //! What becomes of connections: strange requests, hostile bytes, the broker's end.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use protocol::generated::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -138,4 +140,67 @@ fn a_stop_waits_for_no_fetch_whenever_it_came() {
             cluster.start_again();
         }
     }
+}
+
+/// Whether a connection is served that was just made.
+async fn is_let_in(client: &mut Client) -> bool {
+    client.send(ApiKey::ApiVersions, 0, &ApiVersionsRequest::default()).await;
+    client.next_frame().await.is_some()
+}
+
+#[test]
+fn an_address_has_as_many_connections_as_it_may_whichever_shard_they_come_to() {
+    let cluster = Cluster::start(6, &["max.connections.per.ip=3", "max.connections=5"]);
+    cluster.run(|peer| async move {
+        for _ in 0..4 {
+            let mut let_in = Vec::new();
+            for turned_away in [false, false, false, true, true] {
+                let mut client = peer.connect().await;
+                assert_eq!(is_let_in(&mut client).await, !turned_away);
+                let_in.push(client);
+            }
+            // Those who leave make room.
+            drop(let_in);
+            peer.shard.sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let lines = cluster.log_lines();
+    assert!(lines.iter().any(|line| line.contains("its address has 3 connections")), "{lines:#?}");
+}
+
+#[test]
+fn a_broker_has_as_many_connections_as_it_may_wherever_they_come_from() {
+    let cluster = Cluster::start(8, &["max.connections=5"]);
+    let are_in = Rc::new(Cell::new(false));
+    let tell = are_in.clone();
+    let _first = cluster.begin(move |peer| {
+        let tell = tell.clone();
+        async move {
+            let mut clients = Vec::new();
+            for _ in 0..3 {
+                let mut client = peer.connect().await;
+                assert!(is_let_in(&mut client).await);
+                clients.push(client);
+            }
+            tell.set(true);
+            // They stay for as long as the other client needs.
+            clients[0].next_frame().await
+        }
+    });
+    cluster.run(move |peer| {
+        let are_in = are_in.clone();
+        async move {
+            while !are_in.get() {
+                peer.shard.sleep(Duration::from_millis(10)).await;
+            }
+            let mut let_in = Vec::new();
+            for turned_away in [false, false, true] {
+                let mut client = peer.connect().await;
+                assert_eq!(is_let_in(&mut client).await, !turned_away);
+                let_in.push(client);
+            }
+        }
+    });
+    let lines = cluster.log_lines();
+    assert!(lines.iter().any(|line| line.contains("max.connections=5")), "{lines:#?}");
 }
