@@ -374,7 +374,13 @@ impl Reader<'_> {
             let expected = format!("1 at least, unless {name} excepts some");
             return Err(self.refuse(per_address, expected));
         }
-        Ok(ConnectionLimits { all_max: self.number("max.connections")?, address_max, overrides })
+        let second_max = self.number("max.connection.creation.rate")?;
+        Ok(ConnectionLimits {
+            all_max: self.number("max.connections")?,
+            address_max,
+            overrides,
+            second_max: (second_max < i32::MAX as u32).then_some(second_max),
+        })
     }
 
     fn shards(&self) -> Result<Shards, ConfigError> {

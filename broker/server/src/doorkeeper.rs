@@ -99,6 +99,7 @@ mod tests {
             all_max: 4,
             address_max: 2,
             overrides: BTreeMap::from([(b, 3), (c, 0)]),
+            second_max: None,
         };
         let door = Doorkeeper::default();
         assert_eq!(door.enter(&limits, c), Err(Full::Address { max: 0 }));

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use runtime::sync::Signal;
-use runtime::{JoinHandle, Lane, Listener, ShardId, Socket, TaskClass};
+use runtime::{Instant, JoinHandle, Lane, Listener, ShardId, Socket, TaskClass};
 
 use crate::message::{Reply, Request};
 use crate::router::ask;
@@ -16,6 +16,9 @@ use crate::shard::Core;
 
 /// How long to wait after an accept that failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How far connections may be ahead of an even pace, the last one included: a client opens several
+/// at once.
+const PACE_AHEAD_MAX: Duration = Duration::from_secs(1);
 /// How long responses may take to leave when the broker stops.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
@@ -57,9 +60,13 @@ pub(crate) fn serve(core: &Rc<Core>, listener: Listener) {
     core.sessions.let_in.set(true);
     let accepting = core.clone();
     let accept = core.shard.spawn(TaskClass::Foreground, "accept", async move {
+        let mut pace = Pace::of(&accepting);
         loop {
             match listener.accept().await {
-                Ok((socket, peer)) => admit(&accepting, socket, peer),
+                Ok((socket, peer)) => {
+                    admit(&accepting, socket, peer);
+                    pace.keep(&accepting).await;
+                }
                 Err(e) => {
                     accepting.warn_of_peer(format_args!("accept: {e}"));
                     accepting.shard.sleep(ACCEPT_PAUSE).await;
@@ -72,6 +79,36 @@ pub(crate) fn serve(core: &Rc<Core>, listener: Listener) {
         core_for_stop.shard.shutdown_requested().await;
         accept.abort();
     });
+}
+
+/// How fast connections are let in: each shard has an even part of `max.connection.creation.rate`,
+/// and may be ahead of it by what it lets in within a second. Those who wait do so in the kernel.
+struct Pace {
+    /// From one connection to the next; none if they may come as they like.
+    step: Option<Duration>,
+    /// When the next would come if all had come evenly.
+    due: Instant,
+}
+
+impl Pace {
+    fn of(core: &Core) -> Pace {
+        // The shards share the rate: the connections of one are as many times further apart.
+        let all = Duration::from_secs(u64::from(core.shard.count()));
+        let step = core.config.connections.second_max.map(|max| all / max);
+        Pace { step, due: core.shard.now() }
+    }
+
+    /// One has come; waits until the next may.
+    async fn keep(&mut self, core: &Core) {
+        let Some(step) = self.step else { return };
+        let now = core.shard.now();
+        self.due = self.due.max(now) + step;
+        let (ahead, ahead_max) = (self.due.since(now), PACE_AHEAD_MAX.saturating_sub(step));
+        if ahead > ahead_max {
+            core.meters.accept_paused();
+            core.shard.sleep(ahead - ahead_max).await;
+        }
+    }
 }
 
 fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {

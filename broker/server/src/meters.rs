@@ -26,6 +26,7 @@ pub(crate) struct Meters {
     connected: Cell<u64>,
     /// Why connections were not let in; a closed list of reasons, like the next.
     turned_away: RefCell<BTreeMap<&'static str, u64>>,
+    accept_pauses: Cell<u64>,
     /// Why connections ended.
     closed: RefCell<BTreeMap<&'static str, u64>>,
 }
@@ -56,6 +57,7 @@ impl Meters {
             refused: RefCell::default(),
             connected: Cell::new(0),
             turned_away: RefCell::default(),
+            accept_pauses: Cell::new(0),
             closed: RefCell::default(),
         }
     }
@@ -95,6 +97,11 @@ impl Meters {
         *self.turned_away.borrow_mut().entry(reason).or_default() += 1;
     }
 
+    /// Connections came faster than they may: the next one waits.
+    pub(crate) fn accept_paused(&self) {
+        add(&self.accept_pauses, 1);
+    }
+
     /// A connection has ended.
     pub(crate) fn closed(&self, reason: &'static str) {
         *self.closed.borrow_mut().entry(reason).or_default() += 1;
@@ -127,6 +134,11 @@ impl Meters {
             count: *count,
         });
         read.collect()
+    }
+
+    /// How often the next one had to wait.
+    pub(crate) fn accept_pauses(&self) -> u64 {
+        self.accept_pauses.get()
     }
 
     /// The clients that were not let in.

@@ -30,6 +30,8 @@ pub struct ShardReading {
     pub connected: u64,
     /// Why some were not let in.
     pub turned_away: Vec<ReasonReading>,
+    /// How often the next one had to wait, as they came too fast.
+    pub accept_pauses: u64,
     /// How they ended.
     pub closed: Vec<ReasonReading>,
     /// Fetches that wait for records now.

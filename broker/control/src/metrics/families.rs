@@ -92,6 +92,11 @@ families! {
         &["shard", "reason"],
         "Connections turned away.",
     );
+    ACCEPT_PAUSES = counter(
+        "ringmain_accept_pauses_total",
+        SHARD,
+        "Pauses of the listener, as connections came too fast.",
+    );
     CLOSED = counter(
         "ringmain_connections_closed_total",
         &["shard", "reason"],

@@ -123,6 +123,7 @@ fn write_connections(text: &mut Text, readings: &Readings<'_>) {
     gauge(text, &families::CONNECTIONS_LIMIT, readings, |r| r.connections_max as u64);
     counter(text, &families::CONNECTED, readings, |reading| reading.connected);
     by_reason(text, &families::TURNED_AWAY, readings, |reading| &reading.turned_away);
+    counter(text, &families::ACCEPT_PAUSES, readings, |reading| reading.accept_pauses);
     by_reason(text, &families::CLOSED, readings, |reading| &reading.closed);
 }
 

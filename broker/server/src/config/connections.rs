@@ -1,4 +1,4 @@
-//! How many connections there may be: in all, and from one address.
+//! How many connections there may be: in all, from one address, and how fast they may come.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +13,8 @@ pub struct ConnectionLimits {
     pub address_max: u32,
     /// `max.connections.per.ip.overrides`.
     pub overrides: BTreeMap<IpAddr, u32>,
+    /// `max.connection.creation.rate`; none if it limits nothing.
+    pub second_max: Option<u32>,
 }
 
 /// Why a list of exceptions is none.

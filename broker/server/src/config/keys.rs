@@ -271,6 +271,12 @@ pub const BROKER_KEYS: &[Key] = &[
         "",
         "ADDRESS:COUNT,...: how many there may be from these addresses instead",
     ),
+    broker(
+        "max.connection.creation.rate",
+        number(1, I32_MAX),
+        NO_LIMIT,
+        "connections that are let in within a second; who comes faster waits",
+    ),
     broker("socket.request.max.bytes", number(1024, I32_MAX), "104857600", "the largest request"),
     broker(
         "fetch.max.bytes",

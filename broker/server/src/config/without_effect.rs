@@ -198,7 +198,6 @@ pub const WITHOUT_EFFECT: &[WithoutEffect] = &[
         "there is no authorizer: whoever can connect may do everything",
         &["super.users", "allow.everyone.if.no.acl.found"],
     ),
-    group(Later, "connections are let in as fast as they come", &["max.connection.creation.rate"]),
     group(Later, "there are no quotas", &["quota.*", "client.quota.callback.class"]),
     group(
         Later,

@@ -24,6 +24,7 @@ pub(crate) async fn take(core: &Rc<Core>) -> ShardReading {
         connections_max: core.descriptors.connections_max,
         connected: meters.connections(),
         turned_away: meters.turned_away_readings(),
+        accept_pauses: meters.accept_pauses(),
         closed: meters.closed_readings(),
         parked_fetches: core.purgatory.len(),
         queued_batches: core.owner.queued_batches(),

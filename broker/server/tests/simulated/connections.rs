@@ -204,3 +204,20 @@ fn a_broker_has_as_many_connections_as_it_may_wherever_they_come_from() {
     let lines = cluster.log_lines();
     assert!(lines.iter().any(|line| line.contains("max.connections=5")), "{lines:#?}");
 }
+
+#[test]
+fn connections_that_come_too_fast_wait_for_their_turn() {
+    Cluster::start(7, &["max.connection.creation.rate=4"]).run(|peer| async move {
+        let began = peer.shard.now();
+        let mut clients = Vec::new();
+        for _ in 0..12 {
+            clients.push(peer.connect().await);
+        }
+        for client in &mut clients {
+            assert!(is_let_in(client).await);
+        }
+        let took = peer.shard.now().since(began);
+        // Two at once and two a second on each of two shards; chance says how many come to which.
+        assert!((2..6).contains(&took.as_secs()), "{took:?}");
+    });
+}
