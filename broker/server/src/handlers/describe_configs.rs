@@ -31,7 +31,12 @@ pub(crate) fn answer_bytes(view: &ClusterView, request: &DescribeConfigsRequest)
     let explained = request.include_synonyms || request.include_documentation;
     let each = if explained { EXPLAINED_SETTING_BYTES } else { SETTING_BYTES };
     let bytes = |resource: &DescribeConfigsResource| {
-        let all = TOPIC_KEYS.len().max(BROKER_KEYS.len());
+        let all = match resource.resource_type {
+            TOPIC => TOPIC_KEYS.len(),
+            BROKER => BROKER_KEYS.len(),
+            // Refused, in the row that every resource has.
+            _ => 0,
+        };
         let count = wanted(resource).map_or(all, |names| names.len().min(all));
         let topic = view.image.topic(&resource.resource_name);
         let given = topic.filter(|_| resource.resource_type == TOPIC).map(|topic| &topic.configs);
