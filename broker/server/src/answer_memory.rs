@@ -15,26 +15,18 @@ use runtime::{Budget, Permit};
 
 use crate::reading::BudgetReading;
 
-/// Memory for answers to the fetches of one shard's connections.
-const FETCH_BYTES: u64 = 64 * 1024 * 1024;
-/// Memory for answers to produces, which are short: a few hundred KiB for 1,000 partitions.
-const PRODUCE_BYTES: u64 = 32 * 1024 * 1024;
-/// Memory for all other answers.
-const OTHER_BYTES: u64 = 32 * 1024 * 1024;
 /// Memory for wide answers of any kind: one about 100,000 partitions, the most that a request may
-/// name, fits.
+/// name, fits, however little memory there is.
 const WIDE_BYTES: u64 = 64 * 1024 * 1024;
 /// An answer that may take more, one about 8,000 partitions, is wide.
 const WIDE_FROM_BYTES: usize = 4 * 1024 * 1024;
 /// What the answers of one connection may hold together without being charged to a lane.
-const OWN_BYTES: u64 = 64 * 1024;
+pub(crate) const OWN_BYTES: u64 = 64 * 1024;
 /// A connection whose answers hold so much is not read: either its peer does not read them, or it
 /// has plenty to wait for. It is four produces of 1,000 partitions.
 const UNREAD_BYTES_MAX: u64 = 2 * 1024 * 1024;
-/// Memory for the fetches of one shard that wait: for 600 consumers of 1,000 partitions each.
-const PARKED_BYTES: u64 = 64 * 1024 * 1024;
-/// One part in so many of it is what one of them may hold: 40,000 partitions. So it takes as many
-/// connections to fill it.
+/// One part in so many of the memory for fetches that wait is what one of them may hold: 40,000
+/// partitions, where nothing is scarce. So it takes as many connections to fill it.
 const PARKED_SHARE: u64 = 16;
 
 /// What kind of request is answered.
@@ -46,6 +38,43 @@ pub(crate) enum AnswerTo {
     Produce,
     /// Anything else.
     Other,
+}
+
+/// How much there is of each lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AnswerBytes {
+    /// For answers to fetches.
+    fetch: u64,
+    /// For answers to produces, which are short: a few hundred KiB for 1,000 partitions.
+    produce: u64,
+    /// For all others.
+    other: u64,
+    /// For fetches that wait: at most, for 600 consumers of 1,000 partitions each.
+    parked: u64,
+}
+
+impl AnswerBytes {
+    /// What there is where nothing is scarce.
+    pub(crate) const MOST: AnswerBytes = AnswerBytes::narrow(192 * 1024 * 1024);
+    /// The least that each may have: some answers that are not wide.
+    pub(crate) const LEAST: AnswerBytes = AnswerBytes::narrow(48 * 1024 * 1024);
+
+    /// As much as there is in `bytes`, between the least and the most.
+    pub(crate) fn within(bytes: u64) -> AnswerBytes {
+        let (least, most) = (AnswerBytes::LEAST.sum(), AnswerBytes::MOST.sum());
+        AnswerBytes::narrow(bytes.clamp(least, most) - WIDE_BYTES)
+    }
+
+    /// All lanes together.
+    pub(crate) const fn sum(&self) -> u64 {
+        self.fetch + self.produce + self.other + self.parked + WIDE_BYTES
+    }
+
+    /// `bytes` shared out.
+    const fn narrow(bytes: u64) -> AnswerBytes {
+        let sixth = bytes / 6;
+        AnswerBytes { fetch: 2 * sixth, produce: sixth, other: sixth, parked: 2 * sixth }
+    }
 }
 
 /// The memory for the answers of one shard.
@@ -67,13 +96,13 @@ pub(crate) struct Place {
 
 impl AnswerMemory {
     /// Nothing is held.
-    pub(crate) fn new() -> AnswerMemory {
+    pub(crate) fn new(bytes: &AnswerBytes) -> AnswerMemory {
         AnswerMemory {
-            fetch: Budget::new("memory for answers to fetches", FETCH_BYTES),
-            produce: Budget::new("memory for answers to produces", PRODUCE_BYTES),
-            other: Budget::new("memory for other answers", OTHER_BYTES),
+            fetch: Budget::new("memory for answers to fetches", bytes.fetch),
+            produce: Budget::new("memory for answers to produces", bytes.produce),
+            other: Budget::new("memory for other answers", bytes.other),
             wide: Budget::new("memory for wide answers", WIDE_BYTES),
-            parked: Budget::new("memory for fetches that wait", PARKED_BYTES),
+            parked: Budget::new("memory for fetches that wait", bytes.parked),
         }
     }
 
@@ -215,8 +244,8 @@ mod tests {
 
     #[test]
     fn a_fetch_waits_in_its_share_and_a_little_one_always() {
-        let memory = AnswerMemory::new();
-        let share = (PARKED_BYTES / PARKED_SHARE) as usize;
+        let memory = AnswerMemory::new(&AnswerBytes::MOST);
+        let share = (AnswerBytes::MOST.parked / PARKED_SHARE) as usize;
         let reserved = reserve(&memory, AnswerTo::Fetch, OWN + 1).expect("there is room");
         assert!(memory.park(&reserved, share + 1).is_none());
         let park = |_| memory.park(&reserved, share).expect("it is its share");
@@ -231,7 +260,7 @@ mod tests {
     #[test]
     fn no_kind_waits_for_another_nor_for_wide_ones_and_a_little_one_for_nobody() {
         use AnswerTo::{Fetch, Other, Produce};
-        let memory = AnswerMemory::new();
+        let memory = AnswerMemory::new(&AnswerBytes::MOST);
         let _wide = reserve(&memory, Other, WIDE_BYTES as usize).expect("nobody was first");
         for kind in [Fetch, Produce, Other] {
             assert!(reserve(&memory, kind, WIDE_FROM_BYTES + 1).is_none(), "{kind:?} waits");
@@ -250,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_a_connection_has_not_read_counts_together() {
-        let (memory, own) = (AnswerMemory::new(), OwnAnswers::new());
+        let (memory, own) = (AnswerMemory::new(&AnswerBytes::MOST), OwnAnswers::new());
         let reserve = |size| poll(memory.reserve(AnswerTo::Produce, size, &own));
         let first = reserve(OWN / 2).expect("there is room").settle(OWN / 2);
         assert!(first.lane.is_none());

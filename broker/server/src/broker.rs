@@ -17,6 +17,7 @@ use crate::controller::{Advertised, Controller, METADATA_LOG};
 use crate::data_folder::{self, DataFolder, FolderError};
 use crate::descriptors::Descriptors;
 use crate::listener;
+use crate::memory_plan::{MemoryPlan, TooLittleMemory};
 use crate::message::{Reply, Request};
 use crate::observe::{Observer, ShardDesk, observer, start_answering};
 use crate::owner::append::start_queue;
@@ -32,6 +33,8 @@ pub enum BrokerError {
     Folder(FolderError),
     /// The kernel does not give what shards need.
     Start(StartError),
+    /// They may not hold what they need.
+    Memory(TooLittleMemory),
 }
 
 impl fmt::Display for BrokerError {
@@ -39,6 +42,7 @@ impl fmt::Display for BrokerError {
         match self {
             BrokerError::Folder(e) => e.fmt(f),
             BrokerError::Start(e) => e.fmt(f),
+            BrokerError::Memory(e) => e.fmt(f),
         }
     }
 }
@@ -48,6 +52,7 @@ impl std::error::Error for BrokerError {
         match self {
             BrokerError::Folder(e) => Some(e),
             BrokerError::Start(e) => Some(e),
+            BrokerError::Memory(e) => Some(e),
         }
     }
 }
@@ -61,11 +66,18 @@ pub struct ShardStart {
     process_began: Option<Instant>,
     /// Where those who watch the broker ask, if somebody does.
     desk: Option<ShardDesk>,
+    /// What it may hold.
+    memory: MemoryPlan,
 }
 
 /// What each of `count` shards starts with, in their order. In the simulator there is no lock: the
 /// node itself waits for what a killed one had in flight.
-pub fn shard_starts(config: &Config, count: u16, lock: Option<&DirLock>) -> Vec<ShardStart> {
+pub fn shard_starts(
+    config: &Config,
+    count: u16,
+    lock: Option<&DirLock>,
+) -> Result<Vec<ShardStart>, TooLittleMemory> {
+    let memory = MemoryPlan::of(config, count)?;
     let config = Snapshot::new(config.clone());
     let start = |port| ShardStart {
         config: config.clone(),
@@ -73,8 +85,9 @@ pub fn shard_starts(config: &Config, count: u16, lock: Option<&DirLock>) -> Vec<
         lock: lock.cloned(),
         process_began: None,
         desk: None,
+        memory,
     };
-    ShardMesh::ports(count, MESH_LIMITS).into_iter().map(start).collect()
+    Ok(ShardMesh::ports(count, MESH_LIMITS).into_iter().map(start).collect())
 }
 
 /// Runs a broker until it is asked to stop. The caller has locked the data folder; `layout` is the
@@ -103,7 +116,7 @@ pub fn run(
         chunk_memory_bytes: u64::from(count) * config.tail_bytes,
         ..RuntimeConfig::default()
     };
-    let mut starts = shard_starts(config, count, Some(lock));
+    let mut starts = shard_starts(config, count, Some(lock)).map_err(BrokerError::Memory)?;
     let (observer, desks) = observer(count);
     for (start, desk) in starts.iter_mut().zip(desks) {
         (start.process_began, start.desk) = (Some(began), Some(desk));
@@ -115,7 +128,7 @@ pub fn run(
 /// One shard's whole life.
 pub async fn run_shard(shard: Shard, start: ShardStart) {
     let began = shard.now();
-    let ShardStart { config, port, lock, process_began, desk } = start;
+    let ShardStart { config, port, lock, process_began, desk, memory } = start;
     if let Some(lock) = &lock
         && let Err(e) = shard.hold(lock)
     {
@@ -138,7 +151,7 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
         store.logs().iter().map(|log| log.id()).filter(|id| *id != METADATA_LOG).collect();
     let line = format_args!("storage is open with {} logs after {recovered} ms", logs.len());
     shard.log(Level::Info, line);
-    let core = Core::new(&shard, config, store, mesh, process_began.unwrap_or(began));
+    let core = Core::new(&shard, config, store, mesh, memory, process_began.unwrap_or(began));
     start_queue(&core);
     start_news(&core);
     let watching = core.clone();

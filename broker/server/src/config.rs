@@ -88,6 +88,8 @@ pub struct Config {
     pub connection_idle_max: Option<Duration>,
     /// `max.connections` and its like.
     pub connections: ConnectionLimits,
+    /// `ringmain.memory.bytes`, of all shards together; none for what the other limits allow.
+    pub memory_bytes: Option<u64>,
     /// `socket.request.max.bytes`.
     pub request_size_max: u32,
     /// `fetch.max.bytes`.
@@ -267,6 +269,7 @@ impl Config {
             producer_id_expiration_ms: read.number("producer.id.expiration.ms")?,
             connection_idle_max: read.idle_max()?,
             connections: read.connections()?,
+            memory_bytes: read.memory_bytes()?,
             request_size_max: read.number("socket.request.max.bytes")?,
             fetch_size_max: read.number("fetch.max.bytes")?,
             topic: TopicConfig::from_checked(&|name| topic_defaults.value(name)),
@@ -286,6 +289,12 @@ impl Config {
             mark_delay: Duration::from_millis(self.journal_mark_delay_ms),
             ..JournalConfig::default()
         }
+    }
+
+    /// What the requests of one shard hold at most: the other lanes have a quarter of the limit,
+    /// however large the largest request may be.
+    pub(crate) fn request_bytes_in_all(&self) -> u64 {
+        self.request_bytes.max(u64::from(self.request_size_max) + self.request_bytes / 4)
     }
 
     /// The largest record batch that a shard can take: it must fit one journal file behind a
@@ -381,6 +390,11 @@ impl Reader<'_> {
             overrides,
             second_max: (second_max < i32::MAX as u32).then_some(second_max),
         })
+    }
+
+    fn memory_bytes(&self) -> Result<Option<u64>, ConfigError> {
+        // The table lets nothing pass but the word and numbers that fit.
+        Ok(self.text("ringmain.memory.bytes")?.parse().ok())
     }
 
     fn shards(&self) -> Result<Shards, ConfigError> {

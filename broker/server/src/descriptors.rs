@@ -7,7 +7,7 @@ use storage::{JournalConfig, open_files_wanted};
 /// What a shard has open for itself: its ring and bell, two listeners at the start, and 16 pipes of
 /// two ends each for what is sent from files.
 const OF_SHARD: usize = 40;
-/// Connections of one shard at most: each takes about 2 KiB while it is idle.
+/// Connections of one shard at most.
 const CONNECTIONS_MAX: usize = 20_000;
 
 /// How many of each a shard may have open.

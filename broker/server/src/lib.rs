@@ -24,6 +24,7 @@ mod session;
 
 mod answer_memory;
 mod descriptors;
+mod memory_plan;
 
 mod error_codes;
 mod handlers;
@@ -45,6 +46,7 @@ pub use config::topic::{
 pub use config::without_effect::{Standing, WITHOUT_EFFECT, WithoutEffect};
 pub use config::{AdminListener, BrokerSetting, Config, ConfigError, Shards};
 pub use data_folder::{FolderError, LAYOUT_FILE_NAME, decode_layout};
+pub use memory_plan::TooLittleMemory;
 pub use observe::{Ask, Observer, ShardState, Told};
 pub use reading::{
     ApiReading, BudgetReading, ReasonReading, RefusedReading, ShardReading, TOPICS_MAX,

@@ -12,7 +12,7 @@ use runtime::{Instant, JoinHandle, Lane, Listener, ShardId, Socket, TaskClass};
 use crate::message::{Reply, Request};
 use crate::router::ask;
 use crate::session;
-use crate::shard::Core;
+use crate::shard::{Core, Scarce};
 
 /// How long to wait after an accept that failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -113,12 +113,16 @@ impl Pace {
 
 fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
     let sessions = &core.sessions;
-    let max = core.descriptors.connections_max;
+    let (max, scarce) = core.connections_max();
     if sessions.running.borrow().len() >= max {
-        core.meters.turned_away("files");
+        let (reason, raise) = match scarce {
+            Scarce::Files => ("files", "open files; raise `ulimit -n`"),
+            Scarce::Memory => ("memory", "memory; raise ringmain.memory.bytes"),
+        };
+        core.meters.turned_away(reason);
         return core.warn_of_peer(format_args!(
             "{peer} is turned away: shard {} of this broker has {max} connections open, its \
-             share of what is left to clients; raise `ulimit -n`, or close some",
+             share of {raise}, or close some",
             core.shard.id().0
         ));
     }

@@ -64,11 +64,20 @@ impl MemoryPlan {
         MemoryPlan { answers: AnswerBytes::MOST, connections_max: CONNECTIONS_MOST };
 
     /// The least with which a shard works.
-    pub(crate) const LEAST: MemoryPlan =
+    #[cfg(test)]
+    const LEAST: MemoryPlan =
         MemoryPlan { answers: AnswerBytes::LEAST, connections_max: CONNECTIONS_LEAST };
 
+    /// What each of `shards` may hold by `config`.
+    pub(crate) fn of(config: &Config, shards: u16) -> Result<MemoryPlan, TooLittleMemory> {
+        match config.memory_bytes {
+            Some(bytes) => MemoryPlan::divide(config, bytes, shards),
+            None => Ok(MemoryPlan::MOST),
+        }
+    }
+
     /// What each of `shards` may hold of `there_bytes`.
-    pub(crate) fn divide(
+    fn divide(
         config: &Config,
         there_bytes: u64,
         shards: u16,

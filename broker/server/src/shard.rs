@@ -19,6 +19,7 @@ use crate::descriptors::Descriptors;
 use crate::doorkeeper::Doorkeeper;
 use crate::handlers::init_producer_id::IdSource;
 use crate::listener::Sessions;
+use crate::memory_plan::MemoryPlan;
 use crate::message::{Reply, Request};
 use crate::meters::Meters;
 use crate::observe::ShardState;
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     /// How many of them there may be.
     pub(crate) descriptors: Descriptors,
+    /// What it may hold, and how many connections by that.
+    pub(crate) memory: MemoryPlan,
     /// All connections of the broker, on shard 0.
     pub(crate) doorkeeper: Doorkeeper,
     /// What is said of their peers.
@@ -68,6 +71,15 @@ pub(crate) struct Core {
     controller: OnceCell<Controller>,
 }
 
+/// What a shard has too little of for more connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scarce {
+    /// Files that may be open.
+    Files,
+    /// Memory.
+    Memory,
+}
+
 /// An owner's answer: what can be done at once is done when this is returned.
 pub(crate) enum Answer {
     /// It is complete.
@@ -83,6 +95,7 @@ impl Core {
         config: Snapshot<Config>,
         store: Store,
         mesh: Rc<ShardMesh>,
+        memory: MemoryPlan,
         began: Instant,
     ) -> Rc<Core> {
         Rc::new(Core {
@@ -92,10 +105,11 @@ impl Core {
             purgatory: Purgatory::default(),
             sessions: Sessions::default(),
             descriptors: Descriptors::of(shard, &config.journal()),
+            memory,
             doorkeeper: Doorkeeper::default(),
             peer_warnings: PeerWarnings::default(),
             request_memory: RequestMemory::new(config.request_bytes, config.request_size_max),
-            answer_memory: AnswerMemory::new(),
+            answer_memory: AnswerMemory::new(&memory.answers),
             meters: Meters::new(),
             producer_ids: IdSource::default(),
             stopping: Cell::new(false),
@@ -105,6 +119,15 @@ impl Core {
             config,
             store,
         })
+    }
+
+    /// How many connections there may be, and why no more.
+    pub(crate) fn connections_max(&self) -> (usize, Scarce) {
+        let (by_files, by_memory) = (self.descriptors.connections_max, self.memory.connections_max);
+        match by_files <= by_memory {
+            true => (by_files, Scarce::Files),
+            false => (by_memory, Scarce::Memory),
+        }
     }
 
     /// The cluster as it is known here. It does not change; ask again for news.

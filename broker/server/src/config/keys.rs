@@ -263,6 +263,12 @@ pub const BROKER_KEYS: &[Key] = &[
         "600000",
         "after how long without a request a connection is closed, to the second; -1 for never",
     ),
+    broker(
+        "ringmain.memory.bytes",
+        Kind::NumberOr { word: "auto", min: 1 << 24, max: 1 << 50 },
+        "auto",
+        "memory for what clients make all shards hold; what the other limits allow (auto)",
+    ),
     broker("max.connections", number(0, I32_MAX), NO_LIMIT, "connections of the whole broker"),
     broker("max.connections.per.ip", number(0, I32_MAX), NO_LIMIT, "connections from one address"),
     broker(

@@ -21,7 +21,7 @@ pub(crate) async fn take(core: &Rc<Core>) -> ShardReading {
         response: meters.response.counts(),
         refused: meters.refused_readings(),
         connections: core.request_memory.connections(),
-        connections_max: core.descriptors.connections_max,
+        connections_max: core.connections_max().0,
         connected: meters.connections(),
         turned_away: meters.turned_away_readings(),
         accept_pauses: meters.accept_pauses(),

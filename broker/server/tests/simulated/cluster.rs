@@ -68,7 +68,8 @@ impl Cluster {
             settings.set_argument(setting).expect("a setting of the table");
         }
         let config = Config::check(&settings).expect("settings that fit together");
-        self.broker.start(server::shard_starts(&config, SHARDS, None), server::run_shard);
+        let starts = server::shard_starts(&config, SHARDS, None).expect("there is enough memory");
+        self.broker.start(starts, server::run_shard);
     }
 
     /// Runs a client on a machine of its own until it is done, and returns what it returns.

@@ -221,3 +221,24 @@ fn connections_that_come_too_fast_wait_for_their_turn() {
         assert!((2..6).contains(&took.as_secs()), "{took:?}");
     });
 }
+
+#[test]
+fn a_shard_has_as_many_connections_as_it_has_memory_for_and_serves_them() {
+    // The least that two shards can have: 100 connections each.
+    let cluster = Cluster::start(9, &["ringmain.memory.bytes=822099968"]);
+    cluster.run(|peer| async move {
+        let mut let_in = Vec::new();
+        for _ in 0..300 {
+            let mut client = peer.connect().await;
+            if is_let_in(&mut client).await {
+                let_in.push(client);
+            }
+        }
+        assert_eq!(let_in.len(), 200);
+        for client in &mut let_in {
+            is_served(client).await;
+        }
+    });
+    let lines = cluster.log_lines();
+    assert!(lines.iter().any(|line| line.contains("raise ringmain.memory.bytes")), "{lines:#?}");
+}
