@@ -42,7 +42,8 @@ struct ApiMeter {
 /// A request on its way through its home shard.
 #[derive(Clone, Copy)]
 pub(crate) struct Passage {
-    api: ApiKey,
+    /// Its API's place in [`ApiKey::ALL`].
+    place: usize,
     came_at: Instant,
 }
 
@@ -64,10 +65,12 @@ impl Meters {
 
     /// A request of so many bytes behind its length has come.
     pub(crate) fn came(&self, api: ApiKey, size_bytes: usize, came_at: Instant) -> Passage {
-        let meter = self.api(api);
+        let place = ApiKey::ALL.iter().position(|listed| *listed == api);
+        let place = place.expect("the list has every API");
+        let meter = &self.apis[place];
         add(&meter.requests, 1);
         add(&meter.request_bytes, (PREFIX_SIZE + size_bytes) as u64);
-        Passage { api, came_at }
+        Passage { place, came_at }
     }
 
     /// Its handler has it.
@@ -77,7 +80,7 @@ impl Meters {
 
     /// It is answered, with a frame of so many bytes; 0 if it wants no answer.
     pub(crate) fn answered(&self, passage: Passage, size_bytes: u64, now: Instant) {
-        let meter = self.api(passage.api);
+        let meter = &self.apis[passage.place];
         add(&meter.response_bytes, size_bytes);
         meter.durations.record(now.since(passage.came_at));
     }
@@ -149,11 +152,6 @@ impl Meters {
     /// The ends of connections.
     pub(crate) fn closed_readings(&self) -> Vec<ReasonReading> {
         by_reason(&self.closed)
-    }
-
-    fn api(&self, api: ApiKey) -> &ApiMeter {
-        let at = ApiKey::ALL.iter().position(|listed| *listed == api);
-        &self.apis[at.expect("the list has every API")]
     }
 }
 
