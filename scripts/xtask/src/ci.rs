@@ -8,10 +8,14 @@ use crate::{peers, test, tidy, workspace};
 /// Checks format, house rules, lints, dependencies and all tests; stops at the first failure.
 ///
 /// The load of `cargo xtask bench` is a workspace of its own, and has a step of its own each time.
+/// Of the fuzz targets only the format is checked: what they call runs in a test, which looks at
+/// them, too.
 pub fn run() -> Result<(), StepError> {
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     let load = ["fmt", "--manifest-path", workspace::LOAD, "--check"];
     step("format of the load", &mut cargo(&load))?;
+    let targets = ["fmt", "--manifest-path", workspace::FUZZ_TARGETS, "--check"];
+    step("format of the fuzz targets", &mut cargo(&targets))?;
     tidy::run()?;
     step("lint", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // It builds librdkafka, once.

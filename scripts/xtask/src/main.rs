@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod codegen;
 mod fix;
+mod fuzz;
 mod peers;
 mod test;
 mod tidy;
@@ -40,6 +41,17 @@ enum Task {
         #[command(subcommand)]
         beside: Beside,
     },
+    /// Search for bytes that a decoder does not stand
+    Fuzz {
+        /// Which: request, record_batches, journal, manifest or indexes
+        target: String,
+        /// For how long
+        #[arg(default_value_t = 60)]
+        seconds: u64,
+        /// Put the inputs that see most into tests/fuzz/corpus
+        #[arg(long)]
+        keep: bool,
+    },
     /// Write the protocol's messages from the schemas of Kafka's
     Codegen {
         /// Only say whether the committed files are fresh
@@ -66,6 +78,10 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Peers => peers::run(),
         Task::Bench { beside: Beside::Kafka { arguments } } => bench::run(&arguments),
+        Task::Fuzz { target, seconds, keep } => {
+            let keep = if keep { fuzz::Keep::InRepository } else { fuzz::Keep::InTarget };
+            fuzz::run(&target, seconds, keep)
+        }
         Task::Codegen { check: false } => codegen::run(codegen::Mode::Write),
         Task::Codegen { check: true } => codegen::run(codegen::Mode::Check),
     };

@@ -5,7 +5,7 @@
 //! target/peers/jars     Apache Kafka's broker and tools, by scripts/peers/pom.xml
 //! target/peers/classes  our own programs on its clients, from tests/conformance/java
 //! target/peers/prometheus  Prometheus, out of Debian's package: no service is set up
-//! target/peers/bin      cargo-deny
+//! target/peers/bin      cargo-deny; cargo-fuzz, once somebody fuzzes
 //! kcat                  from the system's packages, 1.7.1 where they have it
 //! python3, javac, mvn   from the system's packages, where they are missing
 //! ```
@@ -32,6 +32,7 @@ const TOOLS: [(&str, &str, &str); 3] = [
 /// Debian 12's, which the tests were written with.
 const PROMETHEUS: &str = "2.42.0";
 const CARGO_DENY_VERSION: &str = "0.20.2";
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
 const DEPENDENCY_PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
 /// Installs what is missing or was made from other pins.
@@ -50,12 +51,24 @@ pub fn run() -> Result<(), StepError> {
     once("jars", &pom, install_jars)?;
     once("classes", &(pom + &java_sources()?.1), install_classes)?;
     once("prometheus", PROMETHEUS, install_prometheus)?;
-    once("cargo-deny", CARGO_DENY_VERSION, install_cargo_deny)
+    once("cargo-deny", CARGO_DENY_VERSION, || install_cargo_tool("cargo-deny", CARGO_DENY_VERSION))
 }
 
 /// Where cargo-deny is after [`run`].
 pub fn cargo_deny() -> PathBuf {
     workspace::peers().join("bin/cargo-deny")
+}
+
+/// Installs cargo-fuzz, which no test needs.
+pub fn install_cargo_fuzz() -> Result<(), StepError> {
+    let folder = workspace::peers();
+    fs::create_dir_all(&folder).map_err(|source| file_error(&folder, source))?;
+    once("cargo-fuzz", CARGO_FUZZ_VERSION, || install_cargo_tool("cargo-fuzz", CARGO_FUZZ_VERSION))
+}
+
+/// Where cargo-fuzz is after [`install_cargo_fuzz`].
+pub fn cargo_fuzz() -> PathBuf {
+    workspace::peers().join("bin/cargo-fuzz")
 }
 
 /// Runs `install` unless the stamp of `name` says that it was done with the same `pins`.
@@ -219,10 +232,10 @@ fn install_classes() -> Result<(), StepError> {
     )
 }
 
-fn install_cargo_deny() -> Result<(), StepError> {
+fn install_cargo_tool(name: &str, version: &str) -> Result<(), StepError> {
     step(
-        "peers: build cargo-deny (about two minutes)",
-        cargo(&["install", "cargo-deny", "--quiet", "--locked", "--version", CARGO_DENY_VERSION])
+        &format!("peers: build {name} (about two minutes)"),
+        cargo(&["install", name, "--quiet", "--locked", "--version", version])
             .arg("--root")
             .arg(workspace::peers())
             // Its build must not meet the workspace's own.

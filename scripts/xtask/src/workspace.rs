@@ -18,6 +18,9 @@ pub fn target() -> PathBuf {
 /// The manifest of the load, from the root: a workspace of its own.
 pub const LOAD: &str = "bench/load/Cargo.toml";
 
+/// The manifest of the programs that libFuzzer drives, from the root: a workspace of its own.
+pub const FUZZ_TARGETS: &str = "tests/fuzz/targets/Cargo.toml";
+
 /// Where cargo puts what it builds of the load: one folder and one profile for all tasks, so that
 /// librdkafka, which takes minutes, is built once.
 pub fn load_target() -> PathBuf {

@@ -20,7 +20,7 @@ const CONFINED: [(&str, &[&str]); 17] = [
     ("hyper", &["control"]),
     ("hyper-util", &["control"]),
     ("http-body-util", &["control"]),
-    ("crc32c", &["record", "storage"]),
+    ("crc32c", &["record", "storage", "fuzz"]),
     ("flate2", &["record"]),
     ("lz4_flex", &["record"]),
     ("snap", &["record"]),
