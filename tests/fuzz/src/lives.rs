@@ -42,12 +42,12 @@ pub(crate) struct Seen {
 /// What the stores are told: rings of a few blocks, segments of a few batches.
 pub(crate) fn config() -> StoreConfig {
     let journal = JournalConfig {
-        file_bytes: 16 * 4096,
+        file_bytes: 8 * 4096,
         files_min: 2,
         files_max: 4,
         reserve_bytes: 4 * 4096,
-        chunk_bytes: 4 * 4096,
-        tail_bytes: 64 * 4096,
+        chunk_bytes: 2 * 4096,
+        tail_bytes: 16 * 4096,
         in_flight_max: 4,
         mark_delay: Duration::from_millis(5),
     };
