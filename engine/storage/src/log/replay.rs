@@ -181,7 +181,11 @@ impl Log {
                 if offset != state.end_offset {
                     return Err(misfit("not the next batch"));
                 }
-                let (view, _) = BatchView::parse(&payload).map_err(|_| misfit("no batch"))?;
+                let (view, rest) = BatchView::parse(&payload).map_err(|_| misfit("no batch"))?;
+                // Segments go by what the batch says of itself.
+                if view.base_offset() != offset || !rest.is_empty() {
+                    return Err(misfit("another batch"));
+                }
                 let facts = view.facts().map_err(|_| misfit("a batch that breaks the format"))?;
                 self.take_batch(&mut state, offset, epoch, facts, place, payload);
                 state.tail.advance_durable(place.sequence);

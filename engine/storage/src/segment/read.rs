@@ -96,6 +96,11 @@ impl Segment {
     pub async fn read(&self, request: ReadRequest) -> Result<ReadPlan, ReadError> {
         let Some(range) = self.find_range(request).await? else { return Ok(ReadPlan::default()) };
         let Range { start, end, next_offset, index_piece } = range;
+        if next_offset > request.bound {
+            // The end was found by the index, and batches at the bound may not be acknowledged yet.
+            let path = self.offset_index.file().path().to_path_buf();
+            return Err(ReadError::Corrupt { path, position: 0 });
+        }
         let len = end - start;
         let mut parts = Vec::with_capacity(2);
         let (on_disk, in_memory) = self.log.split(start, len);
