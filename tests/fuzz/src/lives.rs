@@ -78,7 +78,8 @@ pub(crate) fn live(machine: &Machine) -> Outcome {
     let first = machine.run(|shard| async move { look(&shard, Then::End).await });
     let second = machine.run(|shard| async move { look(&shard, Then::Stop).await });
     assert_eq!(second, first, "a second start finds what the first has found");
-    if let Outcome::Opened(_) = first {
+    // A store without logs has nothing to settle.
+    if matches!(&first, Outcome::Opened(logs) if !logs.is_empty()) {
         let third = machine.run(|shard| async move { look(&shard, Then::End).await });
         assert_eq!(third, first, "a start finds what was settled by the one before");
     }
