@@ -8,8 +8,8 @@ use crate::{peers, test, tidy, workspace};
 /// Checks format, house rules, lints, dependencies and all tests; stops at the first failure.
 ///
 /// The load of `cargo xtask bench` is a workspace of its own, and has a step of its own each time.
-/// Of the fuzz targets only the format is checked: what they call runs in a test, which looks at
-/// them, too.
+/// Of the fuzz targets only format and dependencies are checked: what they call runs in a test,
+/// which looks at them, too.
 pub fn run() -> Result<(), StepError> {
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     let load = ["fmt", "--manifest-path", workspace::LOAD, "--check"];
@@ -24,6 +24,7 @@ pub fn run() -> Result<(), StepError> {
     peers::run()?;
     step("dependencies", &mut deny("Cargo.toml"))?;
     step("dependencies of the load", &mut deny(workspace::LOAD))?;
+    step("dependencies of the fuzz targets", &mut deny(workspace::FUZZ_TARGETS))?;
     step("test of the load", &mut of_the_load("test"))?;
     test::run_tests()
 }
