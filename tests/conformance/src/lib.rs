@@ -16,6 +16,7 @@ pub mod http;
 pub mod java;
 pub mod prometheus;
 pub mod reader;
+pub mod samples;
 pub mod wire;
 pub mod writer;
 
