@@ -7,7 +7,7 @@ use std::rc::Rc;
 use runtime::sync::Event;
 use runtime::{
     DirLock, Incoming, Instant, Lane, Level, MeshPort, RuntimeConfig, Shard, ShardId, ShardsWanted,
-    Shutdown, Snapshot, StartError, run_shards, shard_count,
+    Shutdown, Snapshot, StartError, memory_bytes, run_shards, shard_count,
 };
 use storage::Layout;
 use storage::{LogConfig, LogId, Store, StoreConfig, StoreError};
@@ -70,14 +70,16 @@ pub struct ShardStart {
     memory: MemoryPlan,
 }
 
-/// What each of `count` shards starts with, in their order. In the simulator there is no lock: the
-/// node itself waits for what a killed one had in flight.
+/// What each of `count` shards starts with, in their order, on a machine that has `machine_bytes`
+/// of memory, as far as is known. In the simulator there is no lock: the node itself waits for what
+/// a killed one had in flight.
 pub fn shard_starts(
     config: &Config,
     count: u16,
+    machine_bytes: Option<u64>,
     lock: Option<&DirLock>,
 ) -> Result<Vec<ShardStart>, TooLittleMemory> {
-    let memory = MemoryPlan::of(config, count)?;
+    let memory = MemoryPlan::of(config, count, machine_bytes)?;
     let config = Snapshot::new(config.clone());
     let start = |port| ShardStart {
         config: config.clone(),
@@ -116,7 +118,8 @@ pub fn run(
         chunk_memory_bytes: u64::from(count) * config.tail_bytes,
         ..RuntimeConfig::default()
     };
-    let mut starts = shard_starts(config, count, Some(lock)).map_err(BrokerError::Memory)?;
+    let starts = shard_starts(config, count, memory_bytes(), Some(lock));
+    let mut starts = starts.map_err(BrokerError::Memory)?;
     let (observer, desks) = observer(count);
     for (start, desk) in starts.iter_mut().zip(desks) {
         (start.process_began, start.desk) = (Some(began), Some(desk));
@@ -133,6 +136,9 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
         && let Err(e) = shard.hold(lock)
     {
         shard.fatal(&format_args!("the data folder's lock can't be registered: {e}"));
+    }
+    if let (ShardId(0), Some(beyond)) = (shard.id(), memory.beyond) {
+        shard.log(Level::Warn, format_args!("{beyond}"));
     }
     let doorstep = Rc::new(Doorstep::default());
     if let Some(desk) = desk {

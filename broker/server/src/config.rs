@@ -88,7 +88,7 @@ pub struct Config {
     pub connection_idle_max: Option<Duration>,
     /// `max.connections` and its like.
     pub connections: ConnectionLimits,
-    /// `ringmain.memory.bytes`, of all shards together; none for what the other limits allow.
+    /// `ringmain.memory.bytes`, of all shards together; none for a part of what the machine has.
     pub memory_bytes: Option<u64>,
     /// `socket.request.max.bytes`.
     pub request_size_max: u32,

@@ -1,9 +1,10 @@
 //! Which cores the process may use, and how much of them.
 
+use crate::control_group::{self, Version};
 use crate::start::ShardsWanted;
 use core_affinity::CoreId;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How many shards a process would start: as wanted, or one for every core of the affinity mask,
 /// but no more than the control group's CPU quota (rounded up) can keep busy.
@@ -38,26 +39,12 @@ fn quota() -> Option<usize> {
 
 /// The smallest quota on the way from our group to the root, in thousandths of a core.
 fn quota_milli(groups: &str, root: &Path, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
-    let mut smallest: Option<u64> = None;
-    for line in groups.lines() {
-        // `hierarchy:controllers:path`; version 2 has hierarchy 0 and no controllers.
-        let mut parts = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next())
-        else {
-            continue;
-        };
-        let version_2 = controllers.is_empty();
-        if !version_2 && !controllers.split(',').any(|c| c == "cpu") {
-            continue;
-        }
-        let base = if version_2 { root.to_path_buf() } else { root.join("cpu") };
-        let group = base.join(path.trim_start_matches('/'));
-        for folder in group.ancestors().take_while(|f| f.starts_with(&base)) {
-            let milli = if version_2 { read_2(folder, &read) } else { read_1(folder, &read) };
-            smallest = [smallest, milli].into_iter().flatten().min();
-        }
-    }
-    smallest
+    let folders = control_group::folders(groups, root, "cpu");
+    let quotas = folders.iter().filter_map(|(version, folder)| match version {
+        Version::One => read_1(folder, &read),
+        Version::Two => read_2(folder, &read),
+    });
+    quotas.min()
 }
 
 /// `cpu.max`: "quota period", or "max period".
@@ -69,7 +56,7 @@ fn read_2(folder: &Path, read: impl Fn(&Path) -> Option<String>) -> Option<u64> 
 
 /// Version 1 has a file for each; a quota of -1 is none.
 fn read_1(folder: &Path, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
-    let file = |name: &str| read(&PathBuf::from(folder).join(name));
+    let file = |name: &str| read(&folder.join(name));
     let (quota, period) = (file("cpu.cfs_quota_us")?, file("cpu.cfs_period_us")?);
     milli(quota.trim(), period.trim())
 }

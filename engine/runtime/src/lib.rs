@@ -61,9 +61,11 @@ mod durations;
 // The process: from its start to its end.
 mod start;
 
+mod control_group;
 mod cpu;
 mod descriptors;
 mod lock;
+mod machine;
 mod probe;
 mod shutdown;
 
@@ -102,6 +104,7 @@ pub use durations::{DurationCounts, Durations};
 pub use lease::Lease;
 pub use lock::{DirLock, LockError};
 pub use log::{Level, say};
+pub use machine::memory_bytes;
 pub use memory::DIRECT_ALIGN;
 pub use mesh::line::{ReplyTo, Unanswered};
 pub use mesh::{Incoming, Lane, Mesh, MeshLimits, MeshPort};

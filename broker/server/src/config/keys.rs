@@ -267,7 +267,7 @@ pub const BROKER_KEYS: &[Key] = &[
         "ringmain.memory.bytes",
         Kind::NumberOr { word: "auto", min: 1 << 24, max: 1 << 50 },
         "auto",
-        "memory for what clients make all shards hold; what the other limits allow (auto)",
+        "memory for what clients make all shards hold; three quarters of what there is (auto)",
     ),
     broker("max.connections", number(0, I32_MAX), NO_LIMIT, "connections of the whole broker"),
     broker("max.connections.per.ip", number(0, I32_MAX), NO_LIMIT, "connections from one address"),

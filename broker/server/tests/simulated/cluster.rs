@@ -13,6 +13,8 @@ use crate::restart::End;
 
 const PORT: u16 = 9092;
 const SHARDS: u16 = 2;
+/// Memory of the broker's machine: so much that nothing is scarce.
+const MACHINE_BYTES: u64 = 16 << 30;
 /// Virtual time: more than any test needs, and a stuck broker is found at once anyway.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -20,6 +22,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub struct Cluster {
     world: World,
     broker: Node,
+    machine_bytes: u64,
     settings: Vec<String>,
     clients: RefCell<u32>,
 }
@@ -28,6 +31,13 @@ impl Cluster {
     /// A broker on an empty disk, in a world that follows from the seed.
     pub fn start(seed: u64, settings: &[&str]) -> Cluster {
         let cluster = Cluster::new(seed, settings);
+        cluster.start_again();
+        cluster
+    }
+
+    /// The same on a machine with so much memory.
+    pub fn start_on(seed: u64, machine_bytes: u64, settings: &[&str]) -> Cluster {
+        let cluster = Cluster { machine_bytes, ..Cluster::new(seed, settings) };
         cluster.start_again();
         cluster
     }
@@ -58,7 +68,8 @@ impl Cluster {
         let small =
             ["log.dirs=/data", "ringmain.journal.file.bytes=1048576", "message.max.bytes=65536"];
         let all = own.iter().chain(&small).chain(settings).map(|text| (*text).into());
-        Cluster { world, broker, settings: all.collect(), clients: RefCell::new(0) }
+        let (settings, clients) = (all.collect(), RefCell::new(0));
+        Cluster { world, broker, machine_bytes: MACHINE_BYTES, settings, clients }
     }
 
     /// Starts the broker on the disk as it is.
@@ -68,7 +79,8 @@ impl Cluster {
             settings.set_argument(setting).expect("a setting of the table");
         }
         let config = Config::check(&settings).expect("settings that fit together");
-        let starts = server::shard_starts(&config, SHARDS, None).expect("there is enough memory");
+        let starts = server::shard_starts(&config, SHARDS, Some(self.machine_bytes), None);
+        let starts = starts.expect("there is enough memory");
         self.broker.start(starts, server::run_shard);
     }
 

@@ -242,3 +242,22 @@ fn a_shard_has_as_many_connections_as_it_has_memory_for_and_serves_them() {
     let lines = cluster.log_lines();
     assert!(lines.iter().any(|line| line.contains("raise ringmain.memory.bytes")), "{lines:#?}");
 }
+
+/// Its shards used to hold what they would on the largest machine.
+#[test]
+fn a_broker_on_a_small_machine_serves_and_says_what_to_set() {
+    for (mib, is_small) in [(256, true), (512, true), (2048, false)] {
+        let cluster = Cluster::start_on(10, mib << 20, &[]);
+        cluster.run(|peer| async move {
+            let mut client = peer.connect().await;
+            client.create_topic("t", 2).await;
+            for partition in [0, 1] {
+                client.produce("t", partition, batch(&["x"])).await;
+            }
+            is_served(&mut client).await;
+        });
+        let lines = cluster.log_lines();
+        let told = |line: &&String| line.contains(&format!("three quarters of the {mib} MiB"));
+        assert_eq!(lines.iter().filter(told).count(), usize::from(is_small), "{lines:#?}");
+    }
+}
