@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test talks to its own broker")]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -10,18 +10,28 @@ use conformance::broker::{Broker, Kind};
 use conformance::client::Client;
 use conformance::flights::Flights;
 use conformance::prometheus::{Prometheus, faults_in};
+use conformance::samples::Samples;
 use conformance::{http, wait, workspace};
 
 const TOPIC: &str = "watched";
 /// Some of them have no key, and all of them take several batches.
 const FLIGHTS: usize = 20_000;
+/// ApiVersions in version 0: length, API, version, the request's number, no client's name.
+const ASKS_VERSIONS: &[u8] = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff";
+/// A connection is turned away, or served, at once; the machine may be busy.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// What an idle node may take.
 const RESIDENT_MIB_MAX: u64 = 32;
 
 /// Kafka has no such pages.
 fn start(name: &str) -> Option<Broker> {
+    start_with(name, &[])
+}
+
+fn start_with(name: &str, settings: &[(&str, &str)]) -> Option<Broker> {
+    let settings = [&[("ringmain.shards", "2")], settings].concat();
     let is_ours = Kind::under_test() == Kind::Ringmain;
-    is_ours.then(|| Broker::start(Kind::Ringmain, name, &[("ringmain.shards", "2")]))
+    is_ours.then(|| Broker::start(Kind::Ringmain, name, &settings))
 }
 
 #[test]
@@ -69,6 +79,90 @@ fn prometheus_counts_the_records_that_clients_have_sent_and_read() {
     broker.stop();
     drop(prometheus);
     fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
+}
+
+#[test]
+fn prometheus_counts_the_connections_that_are_turned_away_and_those_that_come_too_fast() {
+    // Each shard lets in four at once, and then four a second.
+    let settings = [("max.connections.per.ip", "3"), ("max.connection.creation.rate", "8")];
+    let Some(mut broker) = start_with("watched-door", &settings) else { return };
+    let folder = workspace::fresh_folder("watched-door-clients");
+    let prometheus = Prometheus::watch(&folder.join("prometheus"), broker.admin_address());
+    // Whoever waited for the port has left.
+    prometheus.await_value("sum(ringmain_connections)", 0.0);
+    prometheus.await_value("sum(ringmain_connections_rejected_total) or vector(0)", 0.0);
+    let let_in = connect(&broker, 20);
+    assert_eq!(let_in.len(), 3);
+    let of_address = "sum(ringmain_connections_rejected_total{reason=\"address\"})";
+    prometheus.await_value(of_address, 17.0);
+    prometheus.await_value("sum(ringmain_connections_rejected_total)", 17.0);
+    prometheus.await_value("sum(ringmain_connections)", 3.0);
+    prometheus.await_value("sum(ringmain_accept_pauses_total) > bool 0", 1.0);
+    broker.stop();
+    drop(prometheus);
+    fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
+}
+
+#[test]
+fn every_limit_on_connections_tells_how_many_it_has_turned_away() {
+    if Kind::under_test() == Kind::Kafka {
+        return;
+    }
+    let shards = ("ringmain.shards", "2");
+    let all = [shards, ("max.connections", "5")];
+    // The least that two shards can have: 100 connections each.
+    let memory = [shards, ("ringmain.memory.bytes", "822099968")];
+    // They take fewer files than the journals of a broker that is told nothing.
+    let files =
+        [shards, ("ringmain.journal.file.bytes", "2097152"), ("ringmain.journal.files.max", "4")];
+    let start = |name, settings: &[_]| Broker::start(Kind::Ringmain, name, settings);
+    let start_with_files = |name, settings: &[_], max| {
+        Broker::start_with_open_files(Kind::Ringmain, name, settings, max)
+    };
+    for (reason, mut broker) in [
+        ("all", start("watched-all", &all)),
+        ("memory", start("watched-memory", &memory)),
+        ("files", start_with_files("watched-files", &files, 256)),
+    ] {
+        let admin = broker.admin_address();
+        let open = |samples: &Samples| samples.sum("ringmain_connections", "");
+        wait::until("the leave of who waited for the port", ANSWERED_WITHIN, || {
+            (open(&Samples::of(admin)) == 0.0).then_some(())
+        });
+        let let_in = connect(&broker, 300);
+        let turned_away = 300 - let_in.len();
+        println!("{reason}: {turned_away} of 300 were turned away");
+        assert!(turned_away > 0, "{reason}");
+        let label = format!("reason=\"{reason}\"");
+        // A page may be a moment old.
+        wait::until(&format!("those turned away, by {label}"), ANSWERED_WITHIN, || {
+            let samples = Samples::of(admin);
+            let counted = |label: &str| samples.sum("ringmain_connections_rejected_total", label);
+            let told = [counted(&label), counted(""), open(&samples)];
+            (told == [turned_away, turned_away, let_in.len()].map(|n| n as f64)).then_some(())
+        });
+        broker.stop();
+    }
+}
+
+/// Connects so often, and gives those connections that are served.
+fn connect(broker: &Broker, times: usize) -> Vec<TcpStream> {
+    let is_served = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(ANSWERED_WITHIN)).expect("a duration above zero");
+        match stream.write_all(ASKS_VERSIONS).and_then(|()| stream.read(&mut [0; 4])) {
+            Ok(read) => read > 0,
+            // It was closed before it had read what we said.
+            Err(e) => match e.kind() {
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => false,
+                _ => panic!("neither served nor turned away: {e}"),
+            },
+        }
+    };
+    let connect = |_| {
+        let mut stream = TcpStream::connect(broker.address()).expect("the broker listens");
+        is_served(&mut stream).then_some(stream)
+    };
+    (0..times).filter_map(connect).collect()
 }
 
 #[test]
