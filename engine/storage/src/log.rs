@@ -260,6 +260,11 @@ impl Log {
         self.store().traffic.count_read(records, bytes);
     }
 
+    /// How many idempotent producers are remembered.
+    pub fn producer_count(&self) -> usize {
+        self.0.state.borrow().producers.count()
+    }
+
     /// What went in and out since the start.
     pub fn traffic(&self) -> LogTraffic {
         self.0.traffic.get()

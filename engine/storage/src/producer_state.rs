@@ -143,6 +143,11 @@ impl ProducerState {
         self.producers.get(&id)
     }
 
+    /// How many are remembered.
+    pub fn count(&self) -> usize {
+        self.producers.len()
+    }
+
     /// All producers, by id.
     pub fn producers(&self) -> impl Iterator<Item = (ProducerId, &Producer)> {
         self.producers.iter().map(|(id, producer)| (*id, producer))

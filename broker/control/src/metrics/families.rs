@@ -78,6 +78,8 @@ families! {
     TOPIC_BYTES = counter("ringmain_topic_bytes_total", TOPIC, "Bytes of their batches.");
     TOPICS = gauge("ringmain_topics", &[], "Topics in the cluster.");
     PARTITIONS = gauge("ringmain_partitions", SHARD, "Partitions that are led here.");
+    PRODUCERS =
+        gauge("ringmain_producers", SHARD, "Idempotent producers that partitions remember.");
 
     CONNECTIONS = gauge(
         "ringmain_connections",
