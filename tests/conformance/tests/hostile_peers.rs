@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use conformance::broker::{Broker, Kind};
 use conformance::client::Client;
-use conformance::workspace;
+use conformance::samples::Samples;
+use conformance::{wait, workspace};
 use protocol::ApiKey;
 use protocol::generated::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use protocol::header::RequestHeader;
@@ -65,6 +66,11 @@ fn claims_of_large_requests_take_no_memory_and_stop_nobody() {
         let is_closed = matches!(read, Ok(0)) || read.as_ref().is_err_and(is_reset);
         assert!(is_closed, "half a request was not closed: {read:?}");
     }
+    wait::until("those that were too slow, in the metrics", CLOSED_WITHIN, || {
+        let samples = Samples::of(broker.admin_address());
+        let slow = samples.sum("ringmain_connections_closed_total", "reason=\"slow\"");
+        (slow == CLAIMS as f64).then_some(())
+    });
     let taken = broker.resident_mib().saturating_sub(before);
     assert!(taken < MEMORY_MAX_MIB, "{taken} MiB are left");
     broker.stop();

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use conformance::broker::{Broker, Kind};
@@ -71,6 +71,8 @@ fn prometheus_counts_the_records_that_clients_have_sent_and_read() {
     prometheus.await_value("count(ringmain_shard_state{state=\"serving\"} == 1)", 2.0);
     prometheus.await_value("ringmain_topics", 1.0);
     prometheus.await_value("sum(ringmain_partitions)", 6.0);
+    // The writer is known to each of them.
+    prometheus.await_value("sum(ringmain_producers)", 6.0);
 
     let page = http::get(admin, "/metrics").expect("the broker serves it");
     let path = folder.join("metrics.txt");
@@ -143,6 +145,46 @@ fn every_limit_on_connections_tells_how_many_it_has_turned_away() {
         });
         broker.stop();
     }
+}
+
+#[test]
+fn a_connection_that_ends_is_counted_by_its_reason() {
+    let Some(mut broker) = start_with("watched-ends", &[("connections.max.idle.ms", "1000")])
+    else {
+        return;
+    };
+    let admin = broker.admin_address();
+    let ended = |samples: &Samples, reason: &str| {
+        samples.sum("ringmain_connections_closed_total", &format!("reason=\"{reason}\""))
+    };
+    wait::until("the end of who waited for the port", ANSWERED_WITHIN, || {
+        (ended(&Samples::of(admin), "peer") == 1.0).then_some(())
+    });
+    let mut unknown_api = ASKS_VERSIONS.to_vec();
+    unknown_api[4..6].copy_from_slice(&999_i16.to_be_bytes());
+    let ends: [(&str, &[u8], Option<Shutdown>); 5] = [
+        ("length", &i32::MAX.to_be_bytes(), None),
+        ("request", &unknown_api, None),
+        ("broken", &ASKS_VERSIONS[..2], Some(Shutdown::Write)),
+        ("peer", ASKS_VERSIONS, Some(Shutdown::Write)),
+        ("idle", ASKS_VERSIONS, None),
+    ];
+    for (reason, says, ending) in ends {
+        let mut stream = TcpStream::connect(broker.address()).expect("the broker listens");
+        stream.set_read_timeout(Some(ANSWERED_WITHIN)).expect("a duration above zero");
+        stream.write_all(says).expect("it takes a few bytes");
+        ending.map_or(Ok(()), |how| stream.shutdown(how)).expect("it is connected");
+        // An answer may come first, and a reset tells that not all was read.
+        match stream.read_to_end(&mut Vec::new()) {
+            Ok(_) => {}
+            Err(e) => assert_eq!(e.kind(), ErrorKind::ConnectionReset, "{reason}: {e}"),
+        }
+        wait::until(&format!("one more that ended by {reason}"), ANSWERED_WITHIN, || {
+            let expected = if reason == "peer" { 2.0 } else { 1.0 };
+            (ended(&Samples::of(admin), reason) == expected).then_some(())
+        });
+    }
+    broker.stop();
 }
 
 /// Connects so often, and gives those connections that are served.
