@@ -282,7 +282,7 @@ impl Inner {
 
     /// A commit was begun: somebody must write it, and somebody may have to make room.
     fn begun(&self) {
-        self.commits.borrow_mut().note_begun(self.shard.now());
+        self.commits.borrow_mut().note_begun(self.shard.now(), self.shard.wall_ms());
         self.wake_lane();
         if self.commits.borrow().wants_keeper() {
             self.wanted.wake_all();

@@ -198,7 +198,7 @@ impl Log {
 
     /// Whether a batch of an idempotent producer may be appended, or has been.
     pub fn check_producer(&self, facts: &BatchFacts) -> ProducerCheck {
-        self.0.state.borrow().producers.check(facts, self.store().wall_time())
+        self.0.state.borrow().producers.check(facts, self.store().entry_time())
     }
 
     /// Whether the log takes batches at all. One that does not must not acknowledge a duplicate
@@ -288,7 +288,7 @@ impl Log {
 
     /// A new epoch begins at the end of the log. Durable on return.
     pub async fn start_leader_epoch(&self, epoch: LeaderEpoch) {
-        self.change(Purpose::FreesJournal, |state, _| {
+        self.change(Purpose::FreesJournal, |state| {
             state.epochs.start(epoch, state.end_offset);
             (Change::EpochStart(epoch, state.end_offset), None)
         })
@@ -300,8 +300,8 @@ impl Log {
     /// # Panics
     /// Below the high watermark: that never happens to a log whose leader kept the rules.
     pub async fn truncate(&self, to: Offset) {
-        self.change(Purpose::FreesJournal, |state, now| {
-            let dropped = state.truncate(to, now);
+        self.change(Purpose::FreesJournal, |state| {
+            let dropped = state.truncate(to);
             (Change::Truncation(state.end_offset), dropped)
         })
         .await;
@@ -312,7 +312,7 @@ impl Log {
     /// # Panics
     /// Above the high watermark.
     pub async fn move_log_start(&self, to: Offset) {
-        self.change(Purpose::Control, |state, _| {
+        self.change(Purpose::Control, |state| {
             assert!(to <= state.high_watermark, "start {to} above {}", state.high_watermark);
             state.move_start(to);
             (Change::LogStart(state.log_start_offset), None)
@@ -325,7 +325,7 @@ impl Log {
     async fn change(
         &self,
         purpose: Purpose,
-        change: impl FnOnce(&mut LogState, Timestamp) -> (Change, Option<EntryPlace>),
+        change: impl FnOnce(&mut LogState) -> (Change, Option<EntryPlace>),
     ) {
         let store = self.store();
         let journal = store.journal();
@@ -335,7 +335,7 @@ impl Log {
         }
         let sequence = {
             let mut state = self.0.state.borrow_mut();
-            let (change, dropped) = change(&mut state, store.wall_time());
+            let (change, dropped) = change(&mut state);
             let entry = match change {
                 Change::EpochStart(epoch, at) => self.entry(EntryKind::EpochStart, epoch, at),
                 Change::Truncation(to) => self.entry(EntryKind::Truncation, LeaderEpoch(0), to),
@@ -372,11 +372,13 @@ impl Log {
         bytes: Lease,
     ) {
         state.epochs.start(leader_epoch, base_offset);
+        let appended_at = self.store().entry_time();
         if facts.producer.is_some() {
-            state.producers.apply(&facts, base_offset, self.store().wall_time());
+            state.producers.apply(&facts, base_offset, appended_at);
         }
         state.end_offset = base_offset.plus(facts.last_offset_delta).plus(1);
-        state.tail.push(UnsettledBatch { base_offset, leader_epoch, facts, place, bytes });
+        let batch = UnsettledBatch { base_offset, leader_epoch, facts, appended_at, place, bytes };
+        state.tail.push(batch);
     }
 
     /// Whether both are the same log.
@@ -453,7 +455,7 @@ impl Log {
 
 impl LogState {
     /// Cuts the log's end; where the journal has the first batch that went.
-    fn truncate(&mut self, to: Offset, now: Timestamp) -> Option<EntryPlace> {
+    fn truncate(&mut self, to: Offset) -> Option<EntryPlace> {
         assert!(to >= self.high_watermark, "truncation to {to}, below {}", self.high_watermark);
         let dropped = self.tail.truncate(to);
         let end_offset = dropped.as_ref().map_or(self.end_offset, |batch| batch.base_offset);
@@ -464,7 +466,7 @@ impl LogState {
         let folded = self.settled.folded;
         for batch in self.tail.iter().filter(|batch| batch.place >= folded) {
             if batch.facts.producer.is_some() {
-                self.producers.apply(&batch.facts, batch.base_offset, now);
+                self.producers.apply(&batch.facts, batch.base_offset, batch.appended_at);
             }
         }
         dropped.map(|batch| batch.place)

@@ -156,10 +156,10 @@ impl ProducerState {
     /// Whether a batch may be appended now. A batch without a producer always may.
     pub fn check(&self, facts: &BatchFacts, now: Timestamp) -> ProducerCheck {
         let Some(batch) = facts.producer else { return ProducerCheck::InOrder };
-        match self.producers.get(&batch.id) {
+        match self.known(batch.id, now) {
             Some(known) => known.check(&batch),
             // Whatever the sequence is: what was known may have expired (KIP-360).
-            None if self.has_room(now) => ProducerCheck::InOrder,
+            None if self.has_room_for(batch.id, now) => ProducerCheck::InOrder,
             None => ProducerCheck::TooManyProducers { producers_max: self.limits.producers_max },
         }
     }
@@ -169,7 +169,7 @@ impl ProducerState {
     /// It is not checked again: a follower and a recovery take what a leader let in.
     pub fn apply(&mut self, facts: &BatchFacts, base_offset: Offset, now: Timestamp) {
         let Some(batch) = facts.producer else { return };
-        let mut producer = self.producers.get(&batch.id).cloned().unwrap_or(Producer {
+        let mut producer = self.known(batch.id, now).cloned().unwrap_or(Producer {
             epoch: batch.epoch,
             last_timestamp: now,
             batches: Vec::with_capacity(WINDOW_BATCHES),
@@ -183,17 +183,23 @@ impl ProducerState {
         self.insert(batch.id, producer);
     }
 
-    /// Forgets producers that wrote nothing for `producer.id.expiration.ms`; how many it were.
-    pub fn expire(&mut self, now: Timestamp) -> usize {
+    /// Frees the memory of producers that wrote nothing for `producer.id.expiration.ms`, of at most
+    /// `count_max` of them; how many it were. They are unknown from that moment on, freed or not.
+    pub fn expire(&mut self, now: Timestamp, count_max: usize) -> usize {
         let mut count = 0;
         while let Some((written, _)) = self.by_time.first()
-            && (self.producers.len() > self.limits.producers_max
-                || now.0.saturating_sub(written.0) >= self.limits.expiration_ms)
+            && (self.producers.len() > self.limits.producers_max || self.is_expired(*written, now))
+            && count < count_max
         {
             self.forget_oldest();
             count += 1;
         }
         count
+    }
+
+    /// Nobody asks for the changes so far.
+    pub fn drop_changes(&mut self) {
+        self.changed.clear();
     }
 
     /// What changed since the last call.
@@ -208,11 +214,25 @@ impl ProducerState {
         changes
     }
 
-    fn has_room(&self, now: Timestamp) -> bool {
-        self.producers.len() < self.limits.producers_max
-            || self.by_time.first().is_some_and(|(written, _)| {
-                now.0.saturating_sub(written.0) >= self.limits.retry_window_ms
-            })
+    /// A producer that has not expired.
+    fn known(&self, id: ProducerId, now: Timestamp) -> Option<&Producer> {
+        self.producers.get(&id).filter(|known| !self.is_expired(known.last_timestamp, now))
+    }
+
+    fn is_expired(&self, written: Timestamp, now: Timestamp) -> bool {
+        now.0.saturating_sub(written.0) >= self.limits.expiration_ms
+    }
+
+    /// Whether there is a place for a producer that is not known: one of its own from before it
+    /// expired, a free one, or that of another which may be forgotten.
+    fn has_room_for(&self, id: ProducerId, now: Timestamp) -> bool {
+        let may_go_ms = self.limits.retry_window_ms.min(self.limits.expiration_ms);
+        self.producers.contains_key(&id)
+            || self.producers.len() < self.limits.producers_max
+            || self
+                .by_time
+                .first()
+                .is_some_and(|(written, _)| now.0.saturating_sub(written.0) >= may_go_ms)
     }
 
     fn insert(&mut self, id: ProducerId, producer: Producer) {
@@ -310,5 +330,7 @@ impl fmt::Display for ProducerCheck {
     }
 }
 
+#[cfg(test)]
+mod remembered;
 #[cfg(test)]
 mod tests;

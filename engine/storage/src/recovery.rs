@@ -27,7 +27,7 @@ use crate::log::{Log, Trim};
 use crate::log_id::LogId;
 use crate::manifest::{Manifest, ManifestError, Table};
 use crate::settler::{self, Round};
-use crate::store::{Store, StoreCore, Unreflected, shard_dir};
+use crate::store::{Replayed, Store, StoreCore, Unreflected, shard_dir};
 
 /// Why a shard's storage can't be opened. Nothing that was acknowledged has been changed.
 #[derive(Debug)]
@@ -139,13 +139,14 @@ impl Recovery<'_> {
         let mut unsettled_bytes = 0;
         while let Some(commit) = replay.next_commit().await.map_err(StoreError::Replay)? {
             // What a round records may not go beyond what has been applied.
-            self.core.replayed.set(Some(commit.sequence));
+            let (sequence, begun) = (commit.sequence, commit.begun);
+            self.core.replayed.set(Some(Replayed { sequence, begun }));
             for entry in commit.entries {
                 unsettled_bytes += entry.payload.len() as u64;
                 self.apply(table, entry)?;
             }
             if unsettled_bytes > self.core.config.journal.tail_bytes / 2 {
-                self.make_room(commit.sequence).await;
+                self.make_room(sequence).await;
                 unsettled_bytes = 0;
             }
         }
@@ -206,69 +207,6 @@ impl Recovery<'_> {
         }
         for log in self.core.logs() {
             log.admit_recovered(cuts.get(&log.id()).map(|to| Offset(*to)));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::run;
-    use crate::{LogConfig, ProducerCheck, ProducerLimits, Purpose, Stamp};
-    use record::{
-        BatchBuilder, LeaderEpoch, ProducerEpoch, ProducerId, Record, Sequence, Timestamp,
-    };
-    use runtime::sim::{Options, World};
-
-    const LOG: LogId = LogId { topic_id: *b"sixteen bytes id", partition: 0 };
-    const TWO_DAYS_MS: i64 = 2 * 86_400_000;
-
-    async fn open(shard: &Shard) -> Store {
-        let data = Path::new("/data");
-        for folder in ["/data", "/data/partitions", "/data/shard-000"] {
-            // It is there after a restart.
-            let _made_or_there = shard.disk().create_dir(Path::new(folder)).await;
-        }
-        let file_system = shard.disk().identity(data).await.expect("a folder");
-        let producers = ProducerLimits { expiration_ms: 7 * 86_400_000, ..Default::default() };
-        let log = LogConfig { producers, ..LogConfig::default() };
-        let config = StoreConfig { log, ..StoreConfig::default() };
-        Store::open(shard, data, file_system, config).await.expect("storage")
-    }
-
-    /// Logs that a start found used to keep the usual limits, whatever they were told: a producer
-    /// was forgotten after a day, and its retry appended a second time.
-    #[test]
-    fn a_log_that_is_found_again_remembers_its_producers_for_as_long_as_it_is_told() {
-        let world = World::new(1, Options::default());
-        let node = world.node("broker");
-        for life in 0..2 {
-            let found = run(&world, &node, move |shard| async move {
-                let store = open(&shard).await;
-                let config = store.0.config.log;
-                let log = match store.log(&LOG) {
-                    Some(log) => log,
-                    None => store.create_log(LOG, "t", config).await.expect("a new log"),
-                };
-                log.set_config(config);
-                let (id, epoch) = (ProducerId(4), ProducerEpoch(0));
-                let mut builder = BatchBuilder::new().producer(id, epoch, Sequence(0));
-                builder.push(&Record { timestamp: Timestamp(1), ..Record::default() });
-                let bytes = builder.build().expect("a small batch");
-                let facts = record::parse_single(&bytes).and_then(|b| b.facts()).expect("sound");
-                let found = log.check_producer(&facts);
-                if found == ProducerCheck::InOrder {
-                    let stamp = Stamp { leader_epoch: LeaderEpoch(0), log_append_time: None };
-                    let appended = log.append(&bytes, &facts, stamp, Purpose::Records);
-                    log.wait_durable(appended.expect("there is room").sequence).await;
-                    log.set_high_watermark(log.durable_end_offset());
-                }
-                store.stop().await;
-                found
-            });
-            let is_known = matches!(found, ProducerCheck::Duplicate { .. });
-            assert_eq!(is_known, life == 1, "{found:?}");
-            node.set_wall_offset(TWO_DAYS_MS);
         }
     }
 }

@@ -36,6 +36,9 @@ const WRITES_MAX: usize = 8;
 /// How long a settler that could not help waits before it looks again: for a high watermark that
 /// stands still, or for space on the disk.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How often the memory of silent producers is freed; as often as Kafka looks by default
+/// (`producer.id.expiration.check.interval.ms`).
+const EXPIRE_INTERVAL: Duration = Duration::from_mins(10);
 /// While space is short each wait is twice as long as the one before, up to this.
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 
@@ -61,8 +64,18 @@ pub(crate) fn start(core: &Rc<StoreCore>) {
 
 async fn run(core: &Rc<StoreCore>) {
     let mut delay = RETRY_DELAY;
+    let mut expired_at = core.shard.now();
     while !core.stopping.get() {
-        wait_for_work(core).await;
+        let expire_at = expired_at + EXPIRE_INTERVAL;
+        let left = expire_at.since(core.shard.now());
+        let has_work = core.shard.timeout(left, wait_for_work(core)).await.is_ok();
+        if core.shard.now() >= expire_at {
+            expired_at = core.shard.now();
+            forget_producers(core).await;
+        }
+        if !has_work {
+            continue;
+        }
         let recorded = core.manifest.last_number();
         let target = core.settle_target();
         let mut outcome = round(core, target, Trim::No).await;
@@ -106,6 +119,29 @@ async fn rest(core: &StoreCore, delay: Duration) {
     if !stops && delay > RETRY_DELAY {
         let due = core.settle_wanted.wait_until(|| core.is_settling_due().then_some(()));
         let _due_or_over = core.shard.timeout(delay - RETRY_DELAY, due).await;
+    }
+}
+
+/// Frees what producers take that are silent for too long, in memory and in the manifest: no round
+/// comes to a log that nobody writes to.
+async fn forget_producers(core: &Rc<StoreCore>) {
+    let mut of_logs = Vec::new();
+    for log in core.logs() {
+        while log.expire_producers() {
+            core.shard.yield_now().await;
+        }
+        core.shard.yield_now().await;
+        let is_known = core.manifest.table().logs().contains_key(&log.id());
+        of_logs.extend(log.forgotten_entry().filter(|_| is_known).map(|entry| (log, entry)));
+    }
+    if of_logs.is_empty() {
+        return;
+    }
+    let replay = oldest_needed(core, &[], &[], core.settleable_sequence());
+    let (logs, entries): (Vec<Log>, Vec<ManifestEntry>) = of_logs.into_iter().unzip();
+    if record(core, replay, entries).await {
+        logs.iter().for_each(Log::forgotten_recorded);
+        core.journal().recycle_before(replay);
     }
 }
 

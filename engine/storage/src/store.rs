@@ -50,8 +50,8 @@ pub(crate) struct StoreCore {
     /// The settler looks again.
     pub(crate) settle_wanted: Signal,
     pub(crate) stopping: Cell<bool>,
-    /// While recovery replays: the last commit that was applied.
-    pub(crate) replayed: Cell<Option<u64>>,
+    /// While recovery replays.
+    pub(crate) replayed: Cell<Option<Replayed>>,
     pub(crate) settler_stopped: Event,
     /// Logs wait for space, and the settler has said so.
     pub(crate) is_parked: Cell<bool>,
@@ -66,6 +66,15 @@ pub(crate) struct StoreCore {
     pub(crate) traffic: TrafficCells,
     /// What rounds of the settler took.
     pub(crate) settle_durations: Durations,
+}
+
+/// How far recovery has replayed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replayed {
+    /// The last commit that was applied, or is.
+    pub(crate) sequence: u64,
+    /// When it was begun; none if it does not say so.
+    pub(crate) begun: Option<Timestamp>,
 }
 
 /// What keeps a journal entry from being recycled.
@@ -218,9 +227,17 @@ impl StoreCore {
         &self.journal
     }
 
-    /// The time by which producers expire.
+    /// The wall clock.
     pub(crate) fn wall_time(&self) -> Timestamp {
         Timestamp(self.shard.wall_ms())
+    }
+
+    /// When the entry that is appended now is, or was: the time by which producers expire. A replay
+    /// has the time of the commit, so that a restart makes no producer younger, and forgets none
+    /// before its time.
+    pub(crate) fn entry_time(&self) -> Timestamp {
+        let replayed = self.replayed.get().and_then(|replayed| replayed.begun);
+        replayed.unwrap_or_else(|| self.wall_time())
     }
 
     /// The folder of a log's segments.
@@ -339,7 +356,7 @@ impl StoreCore {
 
     /// The last commit whose entries a settle round may reflect.
     pub(crate) fn settleable_sequence(&self) -> u64 {
-        self.replayed.get().unwrap_or_else(|| self.journal.synced())
+        self.replayed.get().map_or_else(|| self.journal.synced(), |replayed| replayed.sequence)
     }
 
     /// The oldest entry of something that the manifest does not reflect.

@@ -45,13 +45,13 @@ pub(crate) fn run_until<T: 'static, Fut: Future<Output = T> + 'static>(
     answer.take()
 }
 
-/// Makes the journal's or manifest's header that stands there one of format 2.
+/// Makes the journal's or manifest's header that stands there one of the next format.
 pub(crate) async fn make_newer(shard: &Shard, path: &Path, position: u64) {
     let how = Open::read().write().direct();
     let file = shard.disk().open(path, how).await.expect("that file");
     let (read, mut block) = file.read(Buffer::aligned(BLOCK_BYTES), position).await;
     assert_eq!(read.expect("readable"), BLOCK_BYTES);
-    block[8] = 2;
+    block[8] += 1;
     let own_crc = crc(&block[..92]);
     block[92..96].copy_from_slice(&own_crc.to_le_bytes());
     file.write_durably(block.freeze(), position).await.expect("written");

@@ -20,6 +20,7 @@ const MAGIC: &[u8] = b"RMJOURNL";
 const FILES: usize = 3;
 /// The id of every journal whose places are put right.
 const JOURNAL_ID: u64 = 7;
+const VERSION_AT: usize = 8;
 const SHARD_AT: usize = 10;
 const SEQUENCE_AT: usize = 24;
 const FILE_AT: usize = 32;
@@ -29,7 +30,7 @@ const PREVIOUS_CRC_AT: usize = 52;
 const MARK_AT: usize = 56;
 const MANIFEST_MARK_AT: usize = 64;
 const JOURNAL_ID_AT: usize = 72;
-const ZEROS_AT: usize = 80;
+const BEGUN_AT: usize = 80;
 
 /// A commit whose entries are whole.
 type Entries<'a> = Vec<(EntryHeader, &'a [u8])>;
@@ -73,7 +74,9 @@ fn files(mending: Mending, bytes: &[u8]) -> [Vec<u8>; FILES] {
             commit.put(MARK_AT, &mark.to_le_bytes());
             commit.put(MANIFEST_MARK_AT, &0_u64.to_le_bytes());
             commit.put(JOURNAL_ID_AT, &JOURNAL_ID.to_le_bytes());
-            commit.put(ZEROS_AT, &[0; 8]);
+            if commit.u32(VERSION_AT) as u16 == 1 {
+                commit.put(BEGUN_AT, &[0; 8]);
+            }
         }
         if mending != Mending::None && part.starts_with(MAGIC) {
             previous_crc = commit.seal(LENGTH_AT, COMMIT_HEADER_BYTES);

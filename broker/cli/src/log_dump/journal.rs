@@ -421,6 +421,7 @@ fn commit_line(header: &CommitHeader, chain: &'static str, whole: Wholeness) -> 
         .field("sequence", header.sequence)
         .field("mark", header.mark)
         .field("manifest_mark", header.manifest_mark)
+        .field("begun_ms", header.begun_ms)
         .field("length", header.length)
         .field("entries", header.entry_count)
         .field("whole", whole == Wholeness::Whole)

@@ -74,6 +74,8 @@ struct OpenCommit {
     header: Reserved,
     entry_count: u32,
     begun_at: Option<Instant>,
+    /// The same by the wall clock, for the header; 0 if it has no entries.
+    begun_ms: i64,
 }
 
 struct ClosedCommit {
@@ -167,9 +169,10 @@ impl Commits {
     }
 
     /// The open commit, if there is one, got its first entry.
-    pub(super) fn note_begun(&mut self, now: Instant) {
+    pub(super) fn note_begun(&mut self, now: Instant, wall_ms: i64) {
         if let Some(open) = &mut self.open {
             open.begun_at = Some(now);
+            open.begun_ms = wall_ms;
         }
     }
 
@@ -189,8 +192,10 @@ impl Commits {
             let mut writer = chunk.borrow_mut();
             (writer.position(), writer.reserve(COMMIT_HEADER_BYTES))
         };
-        let (entry_count, begun_at) = (0, None);
-        self.open = Some(OpenCommit { kind, place, chunk, start, header, entry_count, begun_at });
+        let (entry_count, begun_at, begun_ms) = (0, None, 0);
+        let open =
+            OpenCommit { kind, place, chunk, start, header, entry_count, begun_at, begun_ms };
+        self.open = Some(open);
         self.last += 1;
         self.last_kind = kind;
         Ok(())
@@ -235,7 +240,8 @@ impl Commits {
         }
         let ClosedCommit { commit, sequence, len, file } = self.closed.pop_front()?;
         assert_eq!(sequence, self.submitted + 1, "commits are submitted in order");
-        let OpenCommit { kind, place, chunk, start, header, entry_count, begun_at } = commit;
+        let OpenCommit { kind, place, chunk, start, header, entry_count, begun_at, begun_ms } =
+            commit;
         let mut chunk = chunk.borrow_mut();
         let end = start + len;
         let entries_crc = crc(&chunk.lease(start + COMMIT_HEADER_BYTES..end));
@@ -252,6 +258,7 @@ impl Commits {
             mark: self.synced,
             manifest_mark: self.manifest_synced,
             journal_id: self.identity.journal_id,
+            begun_ms,
         };
         let (bytes, own_crc) = facts.encode(entries_crc);
         chunk.fill(header, &bytes);

@@ -15,7 +15,7 @@ use crate::log_id::LogId;
 /// 12 kind                  4   56 mark                8
 /// 16 generation            8   64 manifest mark       8
 /// 24 sequence              8   72 journal id          8
-/// 32 file                  4   80 zero                8
+/// 32 file                  4   80 begun               8
 /// 36 entry count           4
 /// ```
 pub const COMMIT_HEADER_BYTES: usize = 96;
@@ -29,7 +29,9 @@ pub const COMMIT_HEADER_BYTES: usize = 96;
 pub const ENTRY_HEADER_BYTES: usize = 40;
 
 const MAGIC: [u8; 8] = *b"RMJOURNL";
-const FORMAT_VERSION: u16 = 1;
+const FORMAT_VERSION: u16 = 2;
+/// From this version on headers tell when their commits were begun; before there were zeros.
+const BEGUN_SINCE: u16 = 2;
 const JOURNAL_ID_AT: usize = 72;
 const CRC_AT: usize = 92;
 
@@ -71,6 +73,9 @@ pub struct CommitHeader {
     pub manifest_mark: u64,
     /// Drawn at random when the ring was made.
     pub journal_id: u64,
+    /// When the first entry came, by the broker's wall clock in Unix milliseconds; 0 if there is
+    /// none, or if version 1 of the format wrote it.
+    pub begun_ms: i64,
 }
 
 /// A header that was read: what it says, and its checksums.
@@ -129,7 +134,7 @@ impl CommitHeader {
         put(&self.mark.to_le_bytes());
         put(&self.manifest_mark.to_le_bytes());
         put(&self.journal_id.to_le_bytes());
-        put(&[0; 8]);
+        put(&self.begun_ms.to_le_bytes());
         put(&entries_crc.to_le_bytes());
         assert_eq!(at, CRC_AT, "the header's fields up to its CRC");
         let own_crc = crc(&bytes[..CRC_AT]);
@@ -186,10 +191,12 @@ fn decode(bytes: &[u8; COMMIT_HEADER_BYTES]) -> Option<ReadHeader> {
         mark: fields.u64()?,
         manifest_mark: fields.u64()?,
         journal_id: fields.u64()?,
+        begun_ms: fields.i64()?,
     };
-    fields.zeros::<8>()?;
     let entry_bytes = (header.length as usize).checked_sub(COMMIT_HEADER_BYTES)?;
-    let sound = header.entry_count as usize <= entry_bytes / ENTRY_HEADER_BYTES
+    let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+    let sound = (version >= BEGUN_SINCE || header.begun_ms == 0)
+        && header.entry_count as usize <= entry_bytes / ENTRY_HEADER_BYTES
         && header.sequence > 0
         && header.mark < header.sequence;
     let read = ReadHeader { header, entries_crc: fields.u32()?, crc: fields.u32()? };

@@ -8,6 +8,7 @@ use super::format::{
 use super::place::{EntryPlace, Place};
 use super::ring::RingFile;
 use crate::block::padded;
+use record::Timestamp;
 use runtime::{Buffer, Lease};
 use std::io;
 use std::ops::Range;
@@ -32,6 +33,8 @@ struct Window {
 pub struct CommitEntries {
     /// The commit.
     pub sequence: u64,
+    /// When its first entry came; none if a version of the broker wrote it that did not say so.
+    pub begun: Option<Timestamp>,
     /// What it holds, in order; at least one.
     pub entries: Vec<JournalEntry>,
 }
@@ -56,15 +59,15 @@ impl Replay {
     /// Commits may be recycled as soon as they have been given out, not before.
     pub async fn next_commit(&mut self) -> Result<Option<CommitEntries>, ReplayError> {
         while let Some(sequence) = self.sequences.next() {
-            let entries = self.read(sequence).await?;
-            if !entries.is_empty() {
-                return Ok(Some(CommitEntries { sequence, entries }));
+            let commit = self.read(sequence).await?;
+            if !commit.entries.is_empty() {
+                return Ok(Some(commit));
             }
         }
         Ok(None)
     }
 
-    async fn read(&mut self, sequence: u64) -> Result<Vec<JournalEntry>, ReplayError> {
+    async fn read(&mut self, sequence: u64) -> Result<CommitEntries, ReplayError> {
         let (at, file) = {
             let commits = self.journal.0.commits.borrow();
             let (at, file) = commits
@@ -115,7 +118,7 @@ async fn exactly(file: &RingFile, position: u64, len: usize) -> io::Result<Lease
 }
 
 /// The entries of a whole commit; none if it is not that commit, or not whole.
-fn entries(sequence: u64, commit: &Lease) -> Option<Vec<JournalEntry>> {
+fn entries(sequence: u64, commit: &Lease) -> Option<CommitEntries> {
     let AtBlock::Header(read) = read_header(commit) else { return None };
     let body = commit.get(COMMIT_HEADER_BYTES..)?;
     if read.header.sequence != sequence || !entries_are_whole(&read, body) {
@@ -127,5 +130,6 @@ fn entries(sequence: u64, commit: &Lease) -> Option<Vec<JournalEntry>> {
         header,
         payload: commit.slice_of(payload),
     });
-    Some(with_place.collect())
+    let begun = Some(Timestamp(read.header.begun_ms)).filter(|begun| begun.0 > 0);
+    Some(CommitEntries { sequence, begun, entries: with_place.collect() })
 }

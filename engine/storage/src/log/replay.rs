@@ -168,7 +168,6 @@ impl Log {
         payload: Lease,
     ) -> Result<(), Misfit> {
         let offset = Offset(entry.offset);
-        let now = self.store().wall_time();
         let mut state = self.0.state.borrow_mut();
         let (log_end, sequence) = (state.end_offset, place.sequence);
         let misfit = |what| Misfit { log: self.0.id, sequence, offset, log_end, what };
@@ -196,7 +195,7 @@ impl Log {
                 if offset < state.settled.end_offset {
                     return Err(misfit("a cut into what had settled"));
                 }
-                state.truncate(offset, now);
+                state.truncate(offset);
                 // It is synced, so what it dropped is not needed any more.
                 Some(Change::Truncation(offset))
             }

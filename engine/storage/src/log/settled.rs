@@ -66,22 +66,38 @@ impl SettledState {
         let mut batches = batches.filter(|batch| due(batch.place)).peekable();
         for control in controls.filter(|control| due(control.place)) {
             while let Some(batch) = batches.next_if(|batch| batch.place < control.place) {
-                self.fold_batch(batch, now);
+                self.fold_batch(batch);
             }
             self.fold_control(control);
         }
         for batch in batches {
-            self.fold_batch(batch, now);
+            self.fold_batch(batch);
         }
         self.folded = end.max(start);
-        self.producers.expire(now);
+        self.expire(now, usize::MAX);
+    }
+
+    /// Forgets at most `count_max` producers that are silent; how many it were.
+    pub(super) fn expire(&mut self, now: Timestamp, count_max: usize) -> usize {
+        let count = self.producers.expire(now, count_max);
         self.note_producers();
+        count
     }
 
     /// The producers that the next record must tell of, and those that it must say are forgotten.
     pub(super) fn unrecorded(&self) -> (Vec<(ProducerId, Producer)>, Vec<ProducerId>) {
         let written = self.unrecorded.written.iter().map(|(id, state)| (*id, state.clone()));
-        (written.collect(), self.unrecorded.forgotten.iter().copied().collect())
+        (written.collect(), self.unrecorded_forgotten())
+    }
+
+    /// Those of them that are forgotten.
+    pub(super) fn unrecorded_forgotten(&self) -> Vec<ProducerId> {
+        self.unrecorded.forgotten.iter().copied().collect()
+    }
+
+    /// A record that tells of the forgotten ones alone is synced.
+    pub(super) fn forgotten_recorded(&mut self) {
+        self.unrecorded.forgotten.clear();
     }
 
     /// The record is synced.
@@ -89,10 +105,10 @@ impl SettledState {
         self.unrecorded = UnrecordedProducers::default();
     }
 
-    fn fold_batch(&mut self, batch: &UnsettledBatch, now: Timestamp) {
+    fn fold_batch(&mut self, batch: &UnsettledBatch) {
         self.epochs.start(batch.leader_epoch, batch.base_offset);
         if batch.facts.producer.is_some() {
-            self.producers.apply(&batch.facts, batch.base_offset, now);
+            self.producers.apply(&batch.facts, batch.base_offset, batch.appended_at);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use record::{BatchFacts, LeaderEpoch, Offset};
+use record::{BatchFacts, LeaderEpoch, Offset, Timestamp};
 use runtime::Lease;
 
 use crate::journal::EntryPlace;
@@ -16,6 +16,8 @@ pub(crate) struct UnsettledBatch {
     pub(crate) leader_epoch: LeaderEpoch,
     /// What its header says.
     pub(crate) facts: BatchFacts,
+    /// When it was appended, by this broker's clock.
+    pub(crate) appended_at: Timestamp,
     /// Where the journal has it.
     pub(crate) place: EntryPlace,
     /// Its bytes, offset and leader epoch filled in.

@@ -122,10 +122,32 @@ fn a_silent_producer_expires_and_the_change_is_told() {
     assert_eq!(changes.written.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [7, 8]);
     assert_eq!(log.state.take_changes(), ProducerChanges::default());
 
-    assert_eq!(log.state.expire(Timestamp(log.now + 100)), 1);
+    assert_eq!(log.state.expire(Timestamp(log.now + 100), usize::MAX), 1);
     assert_eq!(log.state.take_changes().forgotten, [ProducerId(PRODUCER)]);
     assert_eq!(log.state.producers().count(), 1);
     log.expect_in_order(0, 77, 1);
+}
+
+/// It used to be known until somebody asked to forget the silent ones: its next batch was taken for
+/// one behind a gap, or for a duplicate.
+#[test]
+fn an_expired_producer_is_unknown_before_it_is_forgotten() {
+    let limits = ProducerLimits { expiration_ms: 500, producers_max: 1, ..Default::default() };
+    for (epoch, first) in [(5, 77), (5, 0), (3, 9)] {
+        let mut log = Log::new(limits);
+        log.expect_in_order(5, 0, 1);
+        log.now += 499;
+        assert!(log.send(facts_of(PRODUCER, epoch, first, 1)) != ProducerCheck::InOrder);
+        log.now += 1;
+        log.expect_in_order(epoch, first, 1);
+        let known = log.state.producer(ProducerId(PRODUCER)).expect("it wrote");
+        assert_eq!((known.epoch.0, known.batches.len()), (epoch, 1), "nothing of before is left");
+        // Its place is free for others when it has expired, not before.
+        let other = facts_of(8, 0, 0, 1);
+        assert_eq!(log.send(other), ProducerCheck::TooManyProducers { producers_max: 1 });
+        log.now += 500;
+        assert_eq!(log.send(other), ProducerCheck::InOrder);
+    }
 }
 
 #[test]

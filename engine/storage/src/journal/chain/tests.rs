@@ -52,6 +52,7 @@ impl Drawn {
             mark,
             manifest_mark: mark / 2,
             journal_id: 9,
+            begun_ms: 0,
         };
         let crc = header.encode(0).1;
         self.last_crc = crc;

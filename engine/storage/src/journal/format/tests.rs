@@ -3,6 +3,8 @@
 use super::*;
 
 const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/journal-commit.bin");
+/// The same as version 1 wrote it.
+const GOLDEN_1: &[u8] = include_bytes!("../../../tests/golden/journal-commit-1.bin");
 
 fn sample_entries() -> Vec<(EntryHeader, &'static [u8])> {
     let log = LogId { topic_id: *b"sixteen bytes id", partition: 7 };
@@ -31,6 +33,7 @@ fn sample_header(length: usize) -> CommitHeader {
         mark: 38,
         manifest_mark: 12,
         journal_id: 0x0123_4567_89ab_cdef,
+        begun_ms: 1_767_225_600_123,
     }
 }
 
@@ -60,6 +63,18 @@ fn the_golden_bytes_are_read_back() {
     let entries = &GOLDEN[COMMIT_HEADER_BYTES..];
     assert!(entries_are_whole(&read, entries));
     assert_eq!(read_entries(read.header.entry_count, entries), Some(sample_entries()));
+}
+
+#[test]
+fn a_commit_of_version_1_does_not_tell_when_it_was_begun() {
+    let AtBlock::Header(read) = read_header(GOLDEN_1) else { panic!("no header") };
+    assert_eq!(read.header, CommitHeader { begun_ms: 0, ..sample_header(GOLDEN.len()) });
+    assert!(entries_are_whole(&read, &GOLDEN_1[COMMIT_HEADER_BYTES..]));
+    let mut told = GOLDEN_1.to_vec();
+    told[80] = 1;
+    let own_crc = crc(&told[..CRC_AT]);
+    told[CRC_AT..COMMIT_HEADER_BYTES].copy_from_slice(&own_crc.to_le_bytes());
+    assert_eq!(read_header(&told), AtBlock::NoHeader);
 }
 
 #[test]
