@@ -7,6 +7,6 @@ mod partition;
 
 pub use isr::Isr;
 pub use partition::{
-    Acks, AppendOutcome, AppendRefused, LeaderAppend, Partition, PartitionConfig, TimestampPolicy,
-    Unacknowledged,
+    Acks, AppendOutcome, AppendRefused, LeaderAppend, Partition, PartitionConfig, Stamped,
+    TimestampPolicy, Unacknowledged,
 };

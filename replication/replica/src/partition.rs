@@ -11,7 +11,7 @@ use record::{
 };
 use runtime::sync::Signal;
 use runtime::{Instant, Shard};
-use storage::{AppendError, Log, ProducerCheck, Purpose, Stamp};
+use storage::{AppendError, Log, LogReadError, ProducerCheck, Purpose, Stamp};
 
 use crate::isr::Isr;
 
@@ -67,10 +67,21 @@ pub struct AppendOutcome {
     pub base_offset: Offset,
     /// The offset of its last record.
     pub last_offset: Offset,
-    /// What its records were stamped with, if the leader stamps them.
-    pub log_append_time: Option<Timestamp>,
+    /// What its records were stamped with.
+    pub stamped: Stamped,
     /// Where the log begins.
     pub log_start_offset: Offset,
+}
+
+/// The times that a batch's records have in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamped {
+    /// Those that their producer gave them.
+    ByProducer,
+    /// That of the append.
+    ByLeader(Timestamp),
+    /// That of the first append, as this is a duplicate: [`Partition::log_append_time`] finds it.
+    Before,
 }
 
 /// Why a batch was not appended.
@@ -237,23 +248,38 @@ impl Partition {
         let log_append_time = self.stamp(&state.config.timestamps, &facts, append.now)?;
         let log = &self.0.log;
         log.check_open().map_err(AppendRefused::Log)?;
-        let outcome = |base_offset, last_offset| AppendOutcome {
+        let outcome = |base_offset, last_offset, stamped| AppendOutcome {
             base_offset,
             last_offset,
-            log_append_time,
+            stamped,
             log_start_offset: log.log_start_offset(),
         };
         match log.check_producer(&facts) {
             ProducerCheck::InOrder => {}
             ProducerCheck::Duplicate { base_offset, last_offset } => {
-                return Ok(outcome(base_offset, last_offset));
+                let stamped = log_append_time.map_or(Stamped::ByProducer, |_| Stamped::Before);
+                return Ok(outcome(base_offset, last_offset, stamped));
             }
             refused => return Err(AppendRefused::Producer(refused)),
         }
         let stamp = Stamp { leader_epoch: state.leader_epoch, log_append_time };
         let appended = log.append(append.records, &facts, stamp, Purpose::Records);
         let appended = appended.map_err(AppendRefused::Log)?;
-        Ok(outcome(appended.base_offset, appended.last_offset))
+        let stamped = log_append_time.map_or(Stamped::ByProducer, Stamped::ByLeader);
+        Ok(outcome(appended.base_offset, appended.last_offset, stamped))
+    }
+
+    /// The time that the records of a batch carry, if the leader stamped them. For a duplicate its
+    /// header is looked at, on the disk if it has settled.
+    pub async fn log_append_time(
+        &self,
+        outcome: &AppendOutcome,
+    ) -> Result<Option<Timestamp>, LogReadError> {
+        match outcome.stamped {
+            Stamped::ByProducer => Ok(None),
+            Stamped::ByLeader(time) => Ok(Some(time)),
+            Stamped::Before => self.0.log.log_append_time(outcome.base_offset).await,
+        }
     }
 
     /// Waits until what was appended may be acknowledged: for acks=1 when the leader has it on

@@ -138,9 +138,10 @@ impl AppendQueue {
             }
         };
         partition.acknowledged(&self.shard, &outcome, acks, deadline).await?;
+        let log_append_time = partition.log_append_time(&outcome).await;
         Ok(Appended {
             base_offset: outcome.base_offset,
-            log_append_time: outcome.log_append_time,
+            log_append_time: log_append_time.map_err(|e| Refusal::from(&e))?,
             log_start_offset: outcome.log_start_offset,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use record::{BatchView, LeaderEpoch, Offset, ReadLimits, Timestamp};
+use record::{BatchFacts, BatchView, LeaderEpoch, Offset, ReadLimits, Timestamp, TimestampType};
 use runtime::Buffer;
 
 use super::unsettled::UnsettledBatch;
@@ -175,6 +175,26 @@ impl Log {
         Ok(None)
     }
 
+    /// What the records of the batch that begins at `base_offset` were stamped with when it was
+    /// appended; none if they have the producer's times, or there is no such batch any more.
+    pub async fn log_append_time(
+        &self,
+        base_offset: Offset,
+    ) -> Result<Option<Timestamp>, LogReadError> {
+        let segment = {
+            let state = self.0.state.borrow();
+            let in_tail = state.tail.iter_from(base_offset, state.end_offset).next();
+            match in_tail.filter(|batch| batch.base_offset == base_offset) {
+                Some(batch) => return Ok(stamped(&batch.facts)),
+                None => state.settled.segments.find(base_offset).cloned(),
+            }
+        };
+        let Some(segment) = segment else { return Ok(None) };
+        let facts = segment.batch_facts(base_offset).await;
+        let facts = facts.map_err(|e| self.damaged(&segment, e))?;
+        Ok(facts.as_ref().and_then(stamped))
+    }
+
     /// The first record that has the largest timestamp of all below `bound` (KIP-734).
     pub async fn max_timestamp(
         &self,
@@ -219,6 +239,11 @@ impl Log {
         }
         Err(LogReadError::OutOfRange { from, log_start, log_end })
     }
+}
+
+/// The time of the append, where that is what the records carry.
+fn stamped(facts: &BatchFacts) -> Option<Timestamp> {
+    (facts.timestamp_type == TimestampType::LogAppendTime).then_some(facts.max_timestamp)
 }
 
 impl LogState {

@@ -3,7 +3,7 @@
 use crate::file_cache::{Cursor, IndexPiece};
 use crate::segment::batch_header::{BatchHeader, HeaderWalk};
 use crate::segment::{Readable, Segment};
-use record::{BatchView, Offset};
+use record::{BatchFacts, BatchView, Offset};
 use runtime::{Lease, SharedFile};
 use std::fmt;
 use std::io;
@@ -112,6 +112,14 @@ impl Segment {
         let cursor = Cursor { position: end, index_piece };
         self.files.put_cursor(self.log.id(), next_offset, cursor);
         Ok(ReadPlan { parts, size_bytes: len, next_offset: Some(next_offset) })
+    }
+
+    /// What the header of the batch that begins at `base_offset` says; none if it is not here.
+    pub async fn batch_facts(&self, base_offset: Offset) -> Result<Option<BatchFacts>, ReadError> {
+        let position = self.position_floor(base_offset).await?;
+        let found = self.walk().first_reaching(base_offset, position).await?;
+        let found = found.filter(|header| header.base_offset == base_offset);
+        Ok(found.map(|header| header.facts))
     }
 
     /// A walk over what can be read at this moment.

@@ -184,7 +184,7 @@ fn timestamps_are_bounded_or_replaced_as_the_topic_says() {
         let timestamps = TimestampPolicy { kind, ..CONFIG.timestamps };
         let partition = lead(&shard, 0, PartitionConfig { timestamps, ..CONFIG }).await;
         let outcome = append(&partition, &batch(BatchBuilder::new(), 99_999), Acks::All).unwrap();
-        assert_eq!(outcome.log_append_time, Some(Timestamp(10_000)));
+        assert_eq!(outcome.stamped, Stamped::ByLeader(Timestamp(10_000)));
     });
 }
 
