@@ -14,18 +14,26 @@ pub struct BrokerId(pub i32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicId(pub [u8; 16]);
 
+/// The six bits that base64 for URLs writes as `-` (RFC 4648, section 5).
+const BASE64_DASH: u8 = 62;
+
 impl TopicId {
     /// On the wire: "no id". Kafka reserves it.
     pub const ZERO: TopicId = TopicId([0; 16]);
 
     /// Makes an id of 128 random bits, with the version and variant of a random UUID (RFC 9562), so
-    /// that neither of the ids that Kafka reserves (zero and one) can come out.
+    /// that neither of the ids that Kafka reserves (zero and one) can come out. As with Kafka's own
+    /// its text for people, base64 for URLs, never begins with `-`: a tool that is given it as an
+    /// argument would take it for an option.
     pub fn from_random(high: u64, low: u64) -> TopicId {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&high.to_be_bytes());
         bytes[8..].copy_from_slice(&low.to_be_bytes());
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
+        if bytes[0] >> 2 == BASE64_DASH {
+            bytes[0] &= 0x7f;
+        }
         TopicId(bytes)
     }
 }
@@ -69,6 +77,16 @@ mod tests {
             let id = TopicId::from_random(bits, bits);
             assert_ne!(id, TopicId::ZERO);
             assert_eq!((id.0[6] >> 4, id.0[8] >> 6), (4, 2), "{id}");
+        }
+    }
+
+    /// One in 64 did.
+    #[test]
+    fn no_id_begins_with_the_dash_of_an_option() {
+        for first in 0..=u8::MAX {
+            let id = TopicId::from_random(u64::from(first) << 56, 0).0[0];
+            assert_ne!(id >> 2, BASE64_DASH, "{first}");
+            assert_eq!(id == first, first >> 2 != BASE64_DASH, "{first}: all others stay");
         }
     }
 
