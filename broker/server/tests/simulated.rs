@@ -15,6 +15,10 @@ mod consume;
 mod full_disk;
 #[path = "simulated/hostile.rs"]
 mod hostile;
+#[path = "simulated/leader_epochs.rs"]
+mod leader_epochs;
+#[path = "simulated/long_polls.rs"]
+mod long_polls;
 #[path = "simulated/lost.rs"]
 mod lost;
 #[path = "simulated/produce.rs"]
@@ -23,6 +27,8 @@ mod produce;
 mod quarantine;
 #[path = "simulated/restart.rs"]
 mod restart;
+#[path = "simulated/topic_ids.rs"]
+mod topic_ids;
 #[path = "simulated/topic_parts.rs"]
 mod topic_parts;
 #[path = "simulated/topic_settings.rs"]

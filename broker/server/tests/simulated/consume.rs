@@ -2,145 +2,14 @@
 
 use std::time::Duration;
 
-use protocol::generated::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use protocol::generated::fetch::FetchResponse;
 use protocol::generated::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
-use protocol::{ApiKey, ErrorCode, Uuid};
-use runtime::TaskClass;
+use protocol::{ApiKey, ErrorCode};
 
 use crate::client::{Client, FETCH_VERSION, batch, fetch_request, one, values};
 use crate::cluster::Cluster;
-
-const MINUTE_MS: i32 = 60_000;
-
-#[test]
-fn a_long_poll_is_woken_by_a_produce_whatever_shard_it_is_on() {
-    for seed in 0..8 {
-        Cluster::start(seed, &[]).run(|peer| async move {
-            let mut producer = peer.connect().await;
-            producer.create_topic("t", 2).await;
-            for partition in 0..2 {
-                let mut consumer = peer.connect().await;
-                let began = peer.shard.now();
-                let poll = peer.shard.spawn(TaskClass::Foreground, "poll", async move {
-                    consumer.fetch(&fetch_request("t", &[(0, 0), (1, 0)], MINUTE_MS)).await
-                });
-                peer.shard.sleep(Duration::from_millis(100 * (1 - partition as u64))).await;
-                producer.produce("t", partition, batch(&["x"])).await;
-                let found = one(poll.await.expect("not aborted").responses);
-                let bytes: usize =
-                    found.partitions.iter().map(|p| p.records.as_ref().map_or(0, Vec::len)).sum();
-                assert!(bytes > 0);
-                assert!(peer.shard.now().since(began) < Duration::from_secs(10));
-            }
-        });
-    }
-}
-
-#[test]
-fn a_long_poll_without_news_ends_in_time_and_empty() {
-    Cluster::start(1, &[]).run(|peer| async move {
-        let mut client = peer.connect().await;
-        client.create_topic("t", 1).await;
-        let began = peer.shard.now();
-        let found = one(client.fetch(&fetch_request("t", &[(0, 0)], 500)).await.responses);
-        let waited = peer.shard.now().since(began);
-        assert!((500..600).contains(&waited.as_millis()), "{waited:?}");
-        let partition = one(found.partitions);
-        assert_eq!((partition.error_code, partition.records), (0, Some(Vec::new())));
-    });
-}
-
-#[test]
-fn a_long_poll_waits_for_as_many_bytes_as_were_asked_for() {
-    Cluster::start(2, &[]).run(|peer| async move {
-        let mut producer = peer.connect().await;
-        producer.create_topic("t", 2).await;
-        let size = batch(&["x"]).len();
-        let mut consumer = peer.connect().await;
-        let poll = peer.shard.spawn(TaskClass::Foreground, "poll", async move {
-            let mut request = fetch_request("t", &[(0, 0), (1, 0)], MINUTE_MS);
-            request.min_bytes = 3 * size as i32;
-            consumer.fetch(&request).await
-        });
-        for round in 0..3 {
-            assert!(!poll.is_finished(), "after {round} batches");
-            producer.produce("t", round % 2, batch(&["x"])).await;
-            peer.shard.sleep(Duration::from_secs(1)).await;
-        }
-        assert!(poll.is_finished());
-    });
-}
-
-/// Each such fetch used to wait for all of its time, however much there was.
-#[test]
-fn a_long_poll_waits_for_no_more_than_it_may_get() {
-    Cluster::start(5, &[]).run(|peer| async move {
-        let mut client = peer.connect().await;
-        client.create_topic("t", 1).await;
-        let size = batch(&["x"]).len() as i32;
-        client.produce("t", 0, batch(&["x"])).await;
-        for (batches, waits) in [(2, true), (1, false)] {
-            let mut request = fetch_request("t", &[(0, 0)], 500);
-            (request.min_bytes, request.max_bytes) = (3 * size, batches * size);
-            let began = peer.shard.now();
-            client.fetch(&request).await;
-            let waited = peer.shard.now().since(began);
-            assert_eq!(waited >= Duration::from_millis(500), waits, "{waited:?}");
-        }
-    });
-}
-
-/// It used to be answered at once, so that a consumer that did not know yet of a deletion asked
-/// without a pause.
-#[test]
-fn what_does_not_exist_leaves_the_others_their_wait() {
-    for seed in 0..4 {
-        Cluster::start(seed, &[]).run(|peer| async move {
-            let mut client = peer.connect().await;
-            client.create_topic("t", 2).await;
-            client.produce("t", 0, batch(&["x"])).await;
-            let unknown = || fetch_request("gone", &[(0, 0)], 0).topics;
-            let both = |mut request: FetchRequest| {
-                request.topics.extend(unknown());
-                request
-            };
-            for (request, waits) in [
-                (both(fetch_request("t", &[(0, 1), (1, 0)], 500)), true),
-                (fetch_request("t", &[(1, 0), (9, 0)], 500), true),
-                // With nobody to wait for, with an owner's error, and with something to read.
-                (FetchRequest { topics: unknown(), ..fetch_request("t", &[], 500) }, false),
-                (both(fetch_request("t", &[(0, 7), (1, 0)], 500)), false),
-                (both(fetch_request("t", &[(0, 0), (1, 0)], 500)), false),
-            ] {
-                let began = peer.shard.now();
-                client.fetch(&request).await;
-                let waited = peer.shard.now().since(began);
-                assert_eq!(waited >= Duration::from_millis(500), waits, "{waited:?}: {request:?}");
-            }
-        });
-    }
-}
-
-#[test]
-fn a_deleted_topic_ends_a_long_poll() {
-    Cluster::start(3, &[]).run(|peer| async move {
-        let mut admin = peer.connect().await;
-        admin.create_topic("t", 2).await;
-        let mut consumer = peer.connect().await;
-        let began = peer.shard.now();
-        let poll = peer.shard.spawn(TaskClass::Foreground, "poll", async move {
-            consumer.fetch(&fetch_request("t", &[(0, 0), (1, 0)], MINUTE_MS)).await
-        });
-        peer.shard.sleep(Duration::from_millis(100)).await;
-        crate::admin::delete(&mut admin, "t").await;
-        let found = one(poll.await.expect("not aborted").responses);
-        let gone = ErrorCode::UnknownTopicOrPartition.number();
-        assert!(found.partitions.iter().any(|partition| partition.error_code == gone));
-        assert!(peer.shard.now().since(began) < Duration::from_secs(10));
-    });
-}
 
 #[test]
 fn a_reader_always_gets_on_however_little_it_asks_for() {
@@ -185,31 +54,50 @@ fn offsets_and_epochs_that_do_not_fit_are_told_apart() {
 }
 
 #[test]
-fn topics_are_found_by_id_and_an_unknown_id_is_named_as_such() {
+fn who_reads_committed_records_gets_all_of_them_and_no_transaction_was_aborted() {
     Cluster::start(6, &[]).run(|peer| async move {
         let mut client = peer.connect().await;
-        let made = one(client.create_topic("t", 1).await.topics);
-        client.produce("t", 0, batch(&["a"])).await;
-        let fetch = |id: Uuid| FetchRequest {
-            max_bytes: i32::MAX,
-            topics: vec![FetchTopic {
-                topic_id: id,
-                partitions: vec![FetchPartition {
-                    partition_max_bytes: 1 << 20,
-                    ..FetchPartition::default()
-                }],
-                ..FetchTopic::default()
-            }],
-            ..FetchRequest::default()
-        };
-        let known: FetchResponse = client.ask(ApiKey::Fetch, 18, &fetch(made.topic_id)).await;
-        let known = one(known.responses);
-        assert_eq!(known.topic_id, made.topic_id);
-        assert_eq!(values(&one(known.partitions).records.unwrap()).len(), 1);
-        let unknown: FetchResponse = client.ask(ApiKey::Fetch, 18, &fetch(Uuid([7; 16]))).await;
-        let unknown = one(one(unknown.responses).partitions);
-        assert_eq!(unknown.aborted_transactions, Some(Vec::new()));
-        assert_eq!(unknown.error_code, ErrorCode::UnknownTopicId.number());
+        let topic_id = one(client.create_topic("t", 2).await.topics).topic_id;
+        client.produce("t", 0, batch(&["a", "b"])).await;
+        for version in [4, 11, 12, 18] {
+            for (isolation_level, aborted) in [(0, None), (1, Some(Vec::new()))] {
+                let mut request = fetch_request("t", &[(0, 0), (1, 0)], 0);
+                request.isolation_level = isolation_level;
+                if version >= 13 {
+                    request.topics[0].topic = String::new();
+                    request.topics[0].topic_id = topic_id;
+                }
+                let found: FetchResponse = client.ask(ApiKey::Fetch, version, &request).await;
+                for (end, partition) in [2, 0].into_iter().zip(one(found.responses).partitions) {
+                    let case = format!("version {version}, level {isolation_level}");
+                    let told = (partition.high_watermark, partition.last_stable_offset);
+                    assert_eq!((partition.error_code, told), (0, (end, end)), "{case}");
+                    assert_eq!(partition.aborted_transactions, aborted, "{case}");
+                    let read = values(&partition.records.expect("never null")).len();
+                    assert_eq!(read as i64, end, "{case}");
+                }
+            }
+        }
+        for version in 2..=11 {
+            for (partition, end) in [(0, 2), (1, 0)] {
+                let asked = ListOffsetsPartition {
+                    partition_index: partition,
+                    timestamp: -1,
+                    ..ListOffsetsPartition::default()
+                };
+                let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![asked] };
+                let request = ListOffsetsRequest {
+                    replica_id: -1,
+                    isolation_level: 1,
+                    topics: vec![topic],
+                    ..Default::default()
+                };
+                let told: ListOffsetsResponse =
+                    client.ask(ApiKey::ListOffsets, version, &request).await;
+                let told = one(one(told.topics).partitions);
+                assert_eq!((told.error_code, told.offset), (0, end), "version {version}");
+            }
+        }
     });
 }
 
@@ -253,12 +141,12 @@ fn offsets_are_found_at_both_ends_and_by_time() {
             (start + 1, (1, start + 1)),
             (start + 3, (-1, -1)),
         ] {
-            let found = list(&mut client, 9, timestamp).await;
+            let found = list(&mut client, 9, 0, timestamp).await;
             assert_eq!((found.0, found.1), (0, expect), "timestamp {timestamp}");
         }
-        assert_eq!(list(&mut client, 1, -1).await, (0, (3, -1)), "without epochs");
+        assert_eq!(list(&mut client, 1, 0, -1).await, (0, (3, -1)), "without epochs");
         let unsupported = ErrorCode::UnsupportedVersion.number();
-        assert_eq!(list(&mut client, 9, -9).await.0, unsupported);
+        assert_eq!(list(&mut client, 9, 0, -9).await.0, unsupported);
         for (epoch, code) in [(-9, ErrorCode::FencedLeaderEpoch), (-1, ErrorCode::None)] {
             let partition = ListOffsetsPartition {
                 timestamp: -1,
@@ -269,16 +157,22 @@ fn offsets_are_found_at_both_ends_and_by_time() {
         }
         // The special ones, and the version that has brought each.
         for (timestamp, from) in [(-3, 7), (-4, 8), (-5, 9), (-6, 11)] {
-            let before = list(&mut client, from - 1, timestamp).await.0;
-            let after = list(&mut client, from, timestamp).await.0;
+            let before = list(&mut client, from - 1, 0, timestamp).await.0;
+            let after = list(&mut client, from, 0, timestamp).await.0;
             assert_eq!((before, after), (unsupported, 0), "timestamp {timestamp}");
         }
     });
 }
 
-async fn list(client: &mut Client, version: i16, timestamp: i64) -> (i16, (i64, i64)) {
-    let partition = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
-    list_one(client, version, partition).await
+/// What ListOffsets tells of a partition of `t`: the error, the offset and its timestamp.
+pub async fn list(
+    client: &mut Client,
+    version: i16,
+    partition_index: i32,
+    timestamp: i64,
+) -> (i16, (i64, i64)) {
+    let asked = ListOffsetsPartition { partition_index, timestamp, ..Default::default() };
+    list_one(client, version, asked).await
 }
 
 async fn list_one(

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use protocol::ErrorCode;
+use protocol::generated::fetch::FetchResponse;
+use protocol::{ApiKey, ErrorCode};
 use runtime::Shard;
 
 use crate::client::{batch, fetch_request, one};
@@ -288,5 +289,52 @@ fn a_lost_segment_quarantines_its_partition_alone_and_is_said_once() {
         assert_eq!(said.len(), 1, "{said:#?}");
         assert!(said[0].contains("t-0 takes no more records"), "{said:#?}");
         assert!(said[0].contains("restore the partition's folder"), "{said:#?}");
+    }
+}
+
+/// Who had the old topic must not take the new one for it.
+#[test]
+fn a_broker_whose_data_was_removed_is_another_cluster_with_other_topics() {
+    for seed in 0..4 {
+        let cluster = Cluster::start(seed, &["auto.create.topics.enable=false"]);
+        let make = |cluster: &Cluster| {
+            cluster.run(|peer| async move {
+                let mut client = peer.connect().await;
+                let topic = one(client.create_topic("t", 1).await.topics);
+                assert_eq!((topic.error_code, topic.num_partitions), (0, 1));
+                let told = client.metadata("t").await;
+                let (cluster_id, topic) = (told.cluster_id.expect("never null"), one(told.topics));
+                let epoch = one(topic.partitions).leader_epoch;
+                (cluster_id, topic.topic_id, epoch)
+            })
+        };
+        let before = make(&cluster);
+        cluster.stop();
+        cluster.start_again();
+        cluster.stop();
+        cluster.on_broker(|shard| async move {
+            for folder in shard.disk().list(Path::new("/data/partitions")).await.expect("there") {
+                remove_all(&shard, &Path::new("/data/partitions").join(&folder.name)).await;
+            }
+            for folder in ["shard-000", "shard-001", "partitions"] {
+                remove_all(&shard, &Path::new("/data").join(folder)).await;
+            }
+            for file in shard.disk().list(Path::new("/data")).await.expect("there") {
+                let path = Path::new("/data").join(&file.name);
+                shard.disk().remove_file(&path).await.expect("removed");
+            }
+        });
+        cluster.start_again();
+        let after = make(&cluster);
+        assert!(before.0 != after.0 && before.1 != after.1, "{before:?}, now {after:?}");
+        assert_eq!((before.2, after.2), (0, 0));
+        cluster.run(move |peer| async move {
+            let mut client = peer.connect().await;
+            let mut request = fetch_request("", &[(0, 0)], 0);
+            request.topics[0].topic_id = before.1;
+            let told: FetchResponse = client.ask(ApiKey::Fetch, 18, &request).await;
+            let told = one(one(told.responses).partitions).error_code;
+            assert_eq!(told, ErrorCode::UnknownTopicId.number());
+        });
     }
 }

@@ -59,7 +59,9 @@ fn added_partitions_serve_everybody_when_they_are_answered_and_survive_every_end
             assert_eq!(added, [("t".into(), 0)]);
             for _ in 0..4 {
                 let mut other = peer.connect().await;
-                assert_eq!(one(other.metadata("t").await.topics).partitions.len(), 5);
+                let parts = one(other.metadata("t").await.topics).partitions;
+                assert_eq!(parts.len(), 5);
+                assert!(parts.iter().all(|p| p.leader_epoch == 0), "of the old ones, too");
                 for partition in 2..5 {
                     let appended = other.produce("t", partition, batch(&["x"])).await;
                     assert_eq!(appended.error_code, 0);
