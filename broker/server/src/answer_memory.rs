@@ -154,7 +154,7 @@ impl AnswerMemory {
 
     /// A place for a fetch that holds `held_bytes` while it waits, and has `reserved` room for its
     /// answer until then. None if it would hold more than its share, or all places are taken: it
-    /// is answered at once, which every client understands, and stops no other.
+    /// is answered at once, which every client understands, and its connection makes a pause.
     pub(crate) fn park(&self, reserved: &Reserved, held_bytes: usize) -> Option<Place> {
         if reserved.lane.is_none() {
             return Some(Place { _held: None });

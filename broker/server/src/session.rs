@@ -21,12 +21,12 @@ use protocol::generated::request_body::RequestBody;
 use protocol::response::Answered;
 use protocol::{ApiKey, DecodeError, EncodeError, Request, decode_request};
 use runtime::sync::{Signal, first};
-use runtime::{Lease, Socket, TaskClass};
+use runtime::{Instant, Lease, Socket, TaskClass};
 
 use crate::answer_memory::{AnswerTo, OwnAnswers, Reserved};
 use crate::handlers;
 use crate::handlers::answer_size::{NamesTooMuch, answer_size_max};
-use crate::handlers::fetch::Asker;
+use crate::handlers::fetch::{Asker, Fetched};
 use crate::handlers::produce::{BegunProduce, Outcome};
 use crate::meters::Passage;
 use crate::shard::Core;
@@ -118,7 +118,9 @@ pub(crate) async fn serve(core: &Rc<Core>, socket: Socket, peer: SocketAddr, sto
     let writer = ResponseWriter::new(core.shard.clone(), socket.clone(), queue.clone(), sent);
     let writer = core.shard.spawn(TaskClass::Foreground, "responses", writer.run());
     let answers = OwnAnswers::new();
-    let closed = Session { core, reader, queue: &queue, socket: &socket, answers }.run(stop).await;
+    let (queue_of, read_from) = (&queue, None);
+    let session = Session { core, reader, queue: queue_of, socket: &socket, answers, read_from };
+    let closed = session.run(stop).await;
     core.meters.closed(closed.reason());
     match &closed {
         Closed::Quietly | Closed::Read(ReadError::Closed | ReadError::Idle | ReadError::Io(_)) => {}
@@ -135,6 +137,8 @@ struct Session<'a> {
     queue: &'a ResponseQueue,
     socket: &'a Socket,
     answers: OwnAnswers,
+    /// Nothing is read before, if it is set.
+    read_from: Option<Instant>,
 }
 
 impl Session<'_> {
@@ -152,11 +156,14 @@ impl Session<'_> {
     }
 
     /// The next frame, none if the broker stops. Nothing is read while the connection waits for as
-    /// many answers as it may, or its peer does not read them.
+    /// many answers as it may, its peer does not read them, or it makes a pause.
     async fn next_frame(&mut self, stop: &Signal) -> Option<Result<Frame, ReadError>> {
-        let Session { core, reader, queue, answers, .. } = self;
+        let Session { core, reader, queue, answers, read_from, .. } = self;
         let stopped = stop.wait_until(|| core.stopping.get().then_some(None));
         let next = async {
+            if let Some(at) = read_from.take() {
+                core.shard.sleep_until(at).await;
+            }
             queue.ready(|| answers.may_read_on()).await;
             Some(reader.next().await)
         };
@@ -230,7 +237,9 @@ impl Session<'_> {
                 let fetch = (Answered::from(header), fetch);
                 let asker = Asker { peer: self.socket, answers: &self.answers };
                 let answer = handlers::fetch::handle(core, bytes, fetch, reserved, asker).await;
-                answer.map_err(Closed::Encode)?
+                let Fetched { parts, reserved, pause } = answer.map_err(Closed::Encode)?;
+                self.read_from = pause.map(|pause| core.shard.now() + pause);
+                (parts, reserved)
             }
             body => {
                 core.meters.begun(turn.passage, core.shard.now());

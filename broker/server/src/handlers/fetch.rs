@@ -15,6 +15,7 @@ mod repeated;
 mod wait;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use connection::Part;
 use protocol::fetch::response::{self, PartitionResponse, TopicResponse};
@@ -53,6 +54,16 @@ pub(crate) struct Asker<'a> {
     pub(crate) answers: &'a OwnAnswers,
 }
 
+/// How a fetch ends.
+pub(crate) struct Fetched {
+    /// The places of its bytes.
+    pub(crate) parts: Vec<Part>,
+    /// The room for the answer.
+    pub(crate) reserved: Reserved,
+    /// How long its connection is not read then: it should have waited, and found no place.
+    pub(crate) pause: Option<Duration>,
+}
+
 /// Answers a fetch with the places of its bytes. `reserved` is the room for the answer. While the
 /// fetch waits that is given back, and nothing is kept but its frame and what is watched.
 pub(crate) async fn handle(
@@ -61,14 +72,15 @@ pub(crate) async fn handle(
     (answered, request): (Answered, Request<'_>),
     reserved: Reserved,
     asker: Asker<'_>,
-) -> Result<(Vec<Part>, Reserved), EncodeError> {
+) -> Result<Fetched, EncodeError> {
     if let Some(code) = session_error(&request) {
-        return Ok((empty(answered, code)?, reserved));
+        return Ok(Fetched { parts: empty(answered, code)?, reserved, pause: None });
     }
     let (mut looked, mut reserved) = (look(core, &answered, request).await, reserved);
-    if let Some(wait) = Wait::of(core, &looked)
-        && let Some(place) = wait::place(core, frame, &reserved, &looked.asked)
-    {
+    let wait = Wait::of(core, &looked);
+    let place = wait.as_ref().and_then(|_| wait::place(core, frame, &reserved, &looked.asked));
+    let pause = wait.as_ref().filter(|_| place.is_none()).map(|wait| wait.pause(core));
+    if let (Some(wait), Some(place)) = (wait, place) {
         let size_max_bytes = reserved.size_max_bytes();
         drop(reserved);
         let watched: Vec<(ShardId, FetchFrom)> = looked.asked.into_iter().flatten().collect();
@@ -84,7 +96,8 @@ pub(crate) async fn handle(
     let Looked { request, asked, available } = looked;
     let reads = allot(core, &request, &asked, &available);
     let found = read(core, &asked, reads, available).await;
-    Ok((respond(core, answered, &request, &asked, found)?, reserved))
+    let parts = respond(core, answered, &request, &asked, found)?;
+    Ok(Fetched { parts, reserved, pause })
 }
 
 async fn look<'a>(core: &Rc<Core>, answered: &Answered, request: Request<'a>) -> Looked<'a> {

@@ -464,7 +464,7 @@ fn a_fetch_of_many_partitions_is_answered_like_one_of_few() {
 }
 
 /// A fetch of the first partition from `offset` and of many that don't exist, as wide as may be.
-fn wide_fetch(offset: i64, rows: i32) -> FetchRequest {
+pub fn wide_fetch(offset: i64, rows: i32) -> FetchRequest {
     let missing = (1..rows).map(|partition| (partition, 0));
     let from: Vec<(i32, i64)> = [(0, offset)].into_iter().chain(missing).collect();
     fetch_request("t", &from, 300_000)
@@ -474,8 +474,8 @@ fn wide_fetch(offset: i64, rows: i32) -> FetchRequest {
 /// waited, and every other fetch waited for it.
 #[test]
 fn wide_fetches_that_wait_stop_no_other_fetch() {
-    // On two shards, as many as find a place to wait in, and more: those are answered at once, or
-    // closed, where four wait for room for their answer already.
+    // On two shards, as many as find a place to wait in, and more: those are answered at once and
+    // make a pause, or are closed, where four wait for room for their answer already.
     for (seed, count, waiting_min) in [(15, 6, 6), (16, 60, 16)] {
         Cluster::start(seed, &[]).run(move |peer| async move {
             let mut honest = peer.connect().await;

@@ -13,6 +13,7 @@ use crate::client::{
     Client, FETCH_VERSION, PRODUCE_VERSION, batch, fetch_request, one, produce_request, values,
 };
 use crate::cluster::{Cluster, Peer};
+use crate::hostile::wide_fetch;
 
 const MINUTE_MS: i32 = 60_000;
 
@@ -142,6 +143,44 @@ fn a_deleted_topic_ends_a_long_poll() {
         assert!(found.partitions.iter().any(|partition| partition.error_code == gone));
         assert!(peer.shard.now().since(began) < Duration::from_secs(10));
     });
+}
+
+/// It was answered at once, and asked again at once, without end: just when memory was short.
+#[test]
+fn a_fetch_that_finds_no_place_to_wait_in_makes_a_pause() {
+    // With the least memory so many partitions are more than one fetch may keep while it waits.
+    let (settings, rows) = (["ringmain.memory.bytes=822099968"], 45_000);
+    for (max_wait_ms, pause_ms) in [(300_000, 500), (200, 200)] {
+        Cluster::start(8, &settings).run(move |peer| async move {
+            let mut client = peer.connect().await;
+            client.create_topic("t", 1).await;
+            let mut request = wide_fetch(0, rows);
+            request.max_wait_ms = max_wait_ms;
+            let began = peer.shard.now();
+            let took_ms = || peer.shard.now().since(began).as_millis();
+            client.fetch(&request).await;
+            assert!(took_ms() < 100, "what there is is told at once: {} ms", took_ms());
+            for _ in 0..4 {
+                client.fetch(&request).await;
+            }
+            let expect = 4 * pause_ms..4 * pause_ms + 400;
+            assert!(expect.contains(&took_ms()), "{} ms of {expect:?}", took_ms());
+            let mut other = peer.connect().await;
+            let began = peer.shard.now();
+            other.produce("t", 0, batch(&["x"])).await;
+            other.fetch(&wide_fetch(0, 1)).await;
+            assert!(peer.shard.now().since(began).as_millis() < 100, "nobody else waits");
+            // There is something to read, so there is nothing to wait for.
+            client.fetch(&request).await;
+            let began = peer.shard.now();
+            for _ in 0..4 {
+                let found = one(client.fetch(&request).await.responses);
+                assert_eq!(found.partitions[0].high_watermark, 1);
+            }
+            let took_ms = peer.shard.now().since(began).as_millis();
+            assert!(took_ms < 200, "{took_ms} ms");
+        });
+    }
 }
 
 /// What a reader was told of a partition.

@@ -25,6 +25,10 @@ const PEER_UNSEEN_MAX: Duration = Duration::from_secs(1);
 /// waits for it, 16 bytes in a tree that is two thirds full.
 const WATCHED_BYTES: usize = 64;
 
+/// How long a connection is not read whose fetch found no place to wait in: it would ask again at
+/// once, without end, and just when memory is short.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
 /// A place for the fetch to wait in; none if there is none left, and what there is is told at once.
 pub(super) fn place(
     core: &Core,
@@ -56,6 +60,12 @@ impl Wait {
             return None;
         }
         Some(Wait { wanted_bytes, deadline: core.shard.now() + wait.min(WAIT_MAX) })
+    }
+
+    /// What the connection does instead where there is no place to wait in. Its answer has been
+    /// sent then, and nothing is held.
+    pub(super) fn pause(&self, core: &Core) -> Duration {
+        self.deadline.since(core.shard.now()).min(PAUSE_MAX)
     }
 
     /// Returns when there is enough, an error to tell, no time left, or nobody who waits.
