@@ -7,6 +7,8 @@ mod cluster;
 
 #[path = "simulated/admin.rs"]
 mod admin;
+#[path = "simulated/append_time.rs"]
+mod append_time;
 #[path = "simulated/connections.rs"]
 mod connections;
 #[path = "simulated/consume.rs"]
@@ -23,10 +25,14 @@ mod long_polls;
 mod lost;
 #[path = "simulated/produce.rs"]
 mod produce;
+#[path = "simulated/producers.rs"]
+mod producers;
 #[path = "simulated/quarantine.rs"]
 mod quarantine;
 #[path = "simulated/restart.rs"]
 mod restart;
+#[path = "simulated/sizes.rs"]
+mod sizes;
 #[path = "simulated/topic_ids.rs"]
 mod topic_ids;
 #[path = "simulated/topic_parts.rs"]

@@ -1,14 +1,18 @@
 //! What producers may rely on.
 
-use protocol::generated::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use protocol::generated::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use protocol::generated::produce::ProduceResponse;
 use protocol::{ApiKey, ErrorCode};
-use record::{BatchBuilder, ProducerEpoch, ProducerId, Record, Sequence};
+use record::{BatchBuilder, Compression, ProducerEpoch, ProducerId, Record, Sequence, Timestamp};
 
 use crate::client::{
     PRODUCE_VERSION, batch, batch_of, fetch_request, one, produce_request, values,
 };
 use crate::cluster::Cluster;
+use crate::producers::producer_id;
+
+/// Where a batch has its attributes, the first of what its CRC covers.
+const ATTRIBUTES_AT: usize = 21;
 
 #[test]
 fn records_come_back_from_the_partitions_of_both_shards() {
@@ -56,70 +60,6 @@ fn overlapped_produces_of_a_connection_keep_their_order() {
             }
         });
     }
-}
-
-async fn producer_id(client: &mut crate::client::Client) -> i64 {
-    let request = InitProducerIdRequest { transactional_id: None, ..Default::default() };
-    let given: InitProducerIdResponse = client.ask(ApiKey::InitProducerId, 4, &request).await;
-    assert_eq!((given.error_code, given.producer_epoch), (0, 0));
-    given.producer_id
-}
-
-#[test]
-fn a_batch_that_comes_again_gets_its_first_offset_and_a_gap_is_refused() {
-    Cluster::start(1, &[]).run(|peer| async move {
-        let mut client = peer.connect().await;
-        client.create_topic("t", 1).await;
-        let id = producer_id(&mut client).await;
-        for (sequence, expect) in [(0, 0), (2, 2), (0, 0), (2, 2)] {
-            let appended = client.produce("t", 0, batch_of(id, 0, sequence, &["a", "b"])).await;
-            assert_eq!((appended.error_code, appended.base_offset), (0, expect));
-        }
-        let code = |code: ErrorCode| code.number();
-        let gap = client.produce("t", 0, batch_of(id, 0, 5, &["c"])).await;
-        assert_eq!(gap.error_code, code(ErrorCode::OutOfOrderSequenceNumber));
-        let newer = client.produce("t", 0, batch_of(id, 1, 0, &["d"])).await;
-        assert_eq!((newer.error_code, newer.base_offset), (0, 4));
-        let older = client.produce("t", 0, batch_of(id, 0, 4, &["e"])).await;
-        assert_eq!(older.error_code, code(ErrorCode::InvalidProducerEpoch));
-    });
-}
-
-#[test]
-fn an_id_without_its_epoch_is_no_request() {
-    Cluster::start(8, &[]).run(|peer| async move {
-        let mut client = peer.connect().await;
-        for (producer_id, producer_epoch) in [(5, -1), (-1, 3)] {
-            let request =
-                InitProducerIdRequest { producer_id, producer_epoch, ..Default::default() };
-            let given: InitProducerIdResponse =
-                client.ask(ApiKey::InitProducerId, 4, &request).await;
-            let expect = (ErrorCode::InvalidRequest.number(), -1);
-            assert_eq!((given.error_code, given.producer_id), expect);
-        }
-    });
-}
-
-#[test]
-fn no_two_producers_get_the_same_id() {
-    let cluster = Cluster::start(2, &[]);
-    let ids = |cluster: &Cluster| {
-        cluster.run(|peer| async move {
-            let mut ids = Vec::new();
-            for _ in 0..4 {
-                let mut client = peer.connect().await;
-                ids.push(producer_id(&mut client).await);
-            }
-            ids
-        })
-    };
-    let mut all = ids(&cluster);
-    cluster.kill_and_start();
-    all.extend(ids(&cluster));
-    let count = all.len();
-    all.sort_unstable();
-    all.dedup();
-    assert_eq!(all.len(), count, "{all:?}");
 }
 
 #[test]
@@ -174,36 +114,97 @@ fn acks_0_is_never_answered_and_closes_on_an_error() {
         client.send(ApiKey::Produce, PRODUCE_VERSION, &request).await;
         // The next answer is the metadata's.
         assert_eq!(one(client.metadata("t").await.topics).error_code, 0);
-        let mut request = produce_request("t", 7, batch(&["x"]));
-        request.acks = 0;
-        client.send(ApiKey::Produce, PRODUCE_VERSION, &request).await;
-        assert_eq!(client.next_frame().await, None);
+        let mut damaged = batch(&["x"]);
+        *damaged.last_mut().expect("a batch has bytes") ^= 1;
+        let long = batch(&[&"x".repeat(70_000)]);
+        for (partition, records) in [(7, batch(&["x"])), (0, damaged), (0, long)] {
+            let mut other = peer.connect().await;
+            let mut request = produce_request("t", partition, records);
+            request.acks = 0;
+            other.send(ApiKey::Produce, PRODUCE_VERSION, &request).await;
+            assert_eq!(other.next_frame().await, None, "partition {partition}");
+        }
+        assert_eq!(client.produce("t", 0, batch(&["y"])).await.base_offset, 1);
     });
 }
 
 #[test]
-fn records_get_the_time_of_the_append_where_the_topic_says_so() {
-    Cluster::start(5, &["log.message.timestamp.type=LogAppendTime"]).run(|peer| async move {
-        let mut client = peer.connect().await;
-        client.create_topic("t", 1).await;
-        peer.shard.sleep(std::time::Duration::from_secs(60)).await;
-        let before = peer.shard.wall_ms();
-        let appended = client.produce("t", 0, batch(&["x"])).await;
-        assert!(appended.log_append_time_ms >= before, "{appended:?}");
-        let found = one(client.fetch(&fetch_request("t", &[(0, 0)], 0)).await.responses);
-        let records = one(found.partitions).records.expect("never null");
-        assert_eq!(values(&records).len(), 1, "with a good checksum");
-    });
+fn requests_with_and_without_an_answer_keep_their_order() {
+    for seed in 0..8 {
+        Cluster::start(seed, &[]).run(|peer| async move {
+            let mut client = peer.connect().await;
+            client.create_topic("t", 1).await;
+            let topics =
+                vec![MetadataRequestTopic { name: Some("t".into()), ..Default::default() }];
+            let metadata = MetadataRequest { topics: Some(topics), ..Default::default() };
+            for (acks, value) in [(0, "a"), (1, "b"), (-1, "c"), (0, "d"), (9, ""), (-1, "e")] {
+                if acks == 9 {
+                    client.send(ApiKey::Metadata, 12, &metadata).await;
+                    continue;
+                }
+                let mut request = produce_request("t", 0, batch(&[value]));
+                request.acks = acks;
+                client.send(ApiKey::Produce, PRODUCE_VERSION, &request).await;
+            }
+            // CreateTopics was the first; the second and the fifth want no answer.
+            for (id, offset) in [(3, 1), (4, 2), (6, -1), (7, 4)] {
+                if offset < 0 {
+                    let told: MetadataResponse = client.receive(id, ApiKey::Metadata, 12).await;
+                    assert_eq!(one(told.topics).error_code, 0);
+                    continue;
+                }
+                let told: ProduceResponse =
+                    client.receive(id, ApiKey::Produce, PRODUCE_VERSION).await;
+                let appended = one(one(told.responses).partition_responses);
+                assert_eq!((appended.error_code, appended.base_offset), (0, offset));
+            }
+            let found = client.fetch(&fetch_request("t", &[(0, 0)], 0)).await;
+            let records = one(one(found.responses).partitions).records.expect("never null");
+            let told: Vec<_> = values(&records).into_iter().map(|(_, value)| value).collect();
+            assert_eq!(told, ["a", "b", "c", "d", "e"]);
+        });
+    }
+}
+
+/// A batch whose attributes say that it is compressed by the codec of that number.
+fn compressed_by(codec: u8) -> Vec<u8> {
+    let mut bytes = batch(&["x"]);
+    bytes[ATTRIBUTES_AT + 1] = codec;
+    let crc = crc32c(&bytes[ATTRIBUTES_AT..]);
+    bytes[ATTRIBUTES_AT - 4..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
+    bytes
+}
+
+fn crc32c(bytes: &[u8]) -> u32 {
+    let shifted = |crc: u32, _| (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), shifted))
 }
 
 #[test]
-fn timestamps_from_another_time_are_refused() {
-    Cluster::start(6, &["log.message.timestamp.before.max.ms=1000"]).run(|peer| async move {
+fn a_codec_that_nobody_knows_or_that_the_version_lacks_is_refused() {
+    Cluster::start(8, &[]).run(|peer| async move {
         let mut client = peer.connect().await;
         client.create_topic("t", 1).await;
-        peer.shard.sleep(std::time::Duration::from_secs(60)).await;
-        let refused = client.produce("t", 0, batch(&["x"])).await;
-        assert_eq!(refused.error_code, ErrorCode::InvalidTimestamp.number());
+        let mut zstd = BatchBuilder::new().compression(Compression::Zstd);
+        let (timestamp, value) = (Timestamp(1_767_225_600_000), Some(&b"x"[..]));
+        zstd.push(&Record { timestamp, value, ..Record::default() });
+        let zstd = zstd.build().expect("a small batch");
+        let unsupported = ErrorCode::UnsupportedCompressionType.number();
+        for (version, records, code) in [
+            (3, zstd.clone(), unsupported),
+            (6, zstd.clone(), unsupported),
+            (7, zstd.clone(), 0),
+            (12, zstd, 0),
+            (6, batch(&["x"]), 0),
+            (12, compressed_by(5), unsupported),
+            (12, compressed_by(6), unsupported),
+            (12, compressed_by(7), unsupported),
+        ] {
+            let request = produce_request("t", 0, records);
+            let told: ProduceResponse = client.ask(ApiKey::Produce, version, &request).await;
+            let told = one(one(told.responses).partition_responses);
+            assert_eq!(told.error_code, code, "version {version}: {told:?}");
+        }
     });
 }
 

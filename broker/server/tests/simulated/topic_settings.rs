@@ -12,7 +12,7 @@ use protocol::generated::incremental_alter_configs::{
 };
 use protocol::{ApiKey, ErrorCode};
 
-use crate::client::{Client, Then, batch, fetch_request, one, values};
+use crate::client::{Client, Then, batch, one};
 use crate::cluster::Cluster;
 use crate::restart::{End, end_and_start};
 
@@ -54,6 +54,11 @@ async fn alter_all(
 
 async fn alter(client: &mut Client, topic: &str, changes: &[Change<'_>]) -> i16 {
     one(alter_all(client, vec![resource(TOPIC, topic, changes)], Then::Change).await)
+}
+
+/// Sets one setting of a topic.
+pub async fn set(client: &mut Client, topic: &str, name: &str, value: &str) {
+    assert_eq!(alter(client, topic, &[(SET, name, Some(value))]).await, 0, "{name}={value}");
 }
 
 async fn replace(client: &mut Client, topic: &str, new: &[(&str, &str)]) -> i16 {
@@ -149,22 +154,6 @@ fn altered_settings_hold_for_every_partition_when_they_are_answered_and_survive_
             assert_eq!(probe(&mut client, 4).await, [(too_large, false); 4], "{end:?}");
         });
     }
-}
-
-#[test]
-fn what_is_larger_than_a_later_limit_is_read_all_the_same() {
-    Cluster::start(26, &[]).run(|peer| async move {
-        let mut client = peer.connect().await;
-        client.create_topic("t", 1).await;
-        let value = "x".repeat(5000);
-        client.produce("t", 0, batch(&[value.as_str()])).await;
-        assert_eq!(alter(&mut client, "t", &[(SET, "max.message.bytes", Some("100"))]).await, 0);
-        let mut request = fetch_request("t", &[(0, 0)], 0);
-        request.max_bytes = 100;
-        request.topics[0].partitions[0].partition_max_bytes = 100;
-        let found = one(one(client.fetch(&request).await.responses).partitions);
-        assert_eq!(values(&found.records.expect("never null")), [(0, value)]);
-    });
 }
 
 #[test]
