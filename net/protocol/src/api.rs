@@ -71,6 +71,19 @@ impl ApiKey {
 mod tests {
     use super::*;
 
+    /// An API that is served is one that clients use: a Java client sends its telemetry, the
+    /// brokers of a cluster talk to each other, as soon as somebody names the API for that.
+    #[test]
+    fn these_apis_are_served_and_no_others() {
+        let mut numbers: Vec<i16> = ApiKey::ALL.iter().map(|api| api.number()).collect();
+        numbers.sort_unstable();
+        let expect = [0, 1, 2, 3, 18, 19, 20, 22, 23, 32, 33, 35, 37, 44, 46, 60, 75];
+        assert_eq!(numbers, expect);
+        for telemetry in [71, 72] {
+            assert_eq!(ApiKey::from_number(telemetry), None);
+        }
+    }
+
     #[test]
     fn produce_is_advertised_from_0_and_served_from_3() {
         assert_eq!(ApiKey::Produce.advertised_min_version(), 0);

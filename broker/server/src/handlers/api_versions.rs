@@ -70,8 +70,14 @@ mod tests {
 
     #[test]
     fn no_feature_is_announced() {
-        let response = handle(4, &request("a", "1"));
-        assert!(response.supported_features.is_empty() && response.finalized_features.is_empty());
+        for version in [3, 4] {
+            let response = handle(version, &request("a", "1"));
+            assert_eq!(
+                (response.supported_features, response.finalized_features),
+                (vec![], vec![])
+            );
+            assert_eq!(response.finalized_features_epoch, -1);
+        }
     }
 
     #[test]

@@ -146,6 +146,10 @@ fn wishes_that_can_not_be_fulfilled_are_refused_one_by_one() {
         let response: CreateTopicsResponse = client.ask(ApiKey::CreateTopics, 7, &request).await;
         for (result, (wish, code)) in response.topics.iter().zip(&wishes) {
             assert_eq!((&result.name, result.error_code), (&wish.name, code.number()));
+            // A Java client goes through the settings of whatever it is told, null or not.
+            let configs = result.configs.as_ref().expect("never null");
+            let told = (result.num_partitions, result.replication_factor, configs.is_empty());
+            assert_eq!(told == (-1, -1, true), *code != ErrorCode::None, "{}", wish.name);
         }
         let many = vec![topic("many", 6000, 1), topic("more", 4001, 1), topic("none", 0, 1)];
         let request = CreateTopicsRequest { topics: many, ..CreateTopicsRequest::default() };
@@ -216,6 +220,7 @@ fn metadata_names_all_topics_in_every_version() {
             let names: Vec<_> = response.topics.iter().filter_map(|t| t.name.as_deref()).collect();
             assert_eq!(names, ["a", "b"], "version {version}");
             assert_eq!(one(response.brokers).host, "broker");
+            assert_eq!(response.cluster_id.is_some(), version >= 2, "version {version}");
             if version >= 1 {
                 let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
                 let response: MetadataResponse = client.ask(ApiKey::Metadata, version, &none).await;

@@ -45,7 +45,68 @@ fn every_version_of_api_versions_is_answered() {
             let response: ApiVersionsResponse =
                 client.ask(ApiKey::ApiVersions, version, &request).await;
             assert_eq!((response.error_code, response.api_keys.len()), (0, ApiKey::ALL.len()));
+            // An old librdkafka leaves compression away where Produce does not begin with 0.
+            let produce = &response.api_keys[0];
+            assert_eq!((produce.api_key, produce.min_version, produce.max_version), (0, 0, 13));
+            let features = response.supported_features.len() + response.finalized_features.len();
+            assert_eq!((features, response.finalized_features_epoch), (0, -1));
         }
+    });
+}
+
+/// A request as its bytes, with a length in front.
+fn framed(body: &[&[u8]]) -> Vec<u8> {
+    let body = body.concat();
+    [&u32::try_from(body.len()).expect("short").to_be_bytes()[..], &body].concat()
+}
+
+/// ApiVersions has the header that ends with tagged fields from version 3 on; 3 of 2 bytes, tag 9.
+const TAGGED: &[u8] = &[1, 9, 2, 0xab, 0xcd];
+
+#[test]
+fn an_api_versions_request_may_have_fields_that_nobody_here_knows() {
+    Cluster::start(4, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        for version in [3, 4] {
+            let header: &[u8] = &[0, 18, 0, version, 0, 0, 0, 7, 0, 1, b'c'];
+            let names: &[u8] = b"\x05name\x041.0";
+            client.send_raw(framed(&[header, TAGGED, names, TAGGED])).await;
+            let frame = client.next_frame().await.expect("an answer");
+            let (id, response): (i32, ApiVersionsResponse) =
+                decode_response(&frame, ApiKey::ApiVersions, version.into()).expect("a response");
+            assert_eq!((id, response.error_code), (7, 0), "version {version}");
+            assert_eq!(response.api_keys.len(), ApiKey::ALL.len());
+        }
+        is_served(&mut client).await;
+    });
+}
+
+/// The connection lives on, whatever is wrong with an ApiVersions request: it is the first that a
+/// client sends, and it may send another.
+#[test]
+fn a_client_that_misnames_itself_is_told_so_and_may_try_again() {
+    Cluster::start(5, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        for (name, code) in [("a b", ErrorCode::InvalidRequest), ("", ErrorCode::InvalidRequest)] {
+            for version in [3, 4] {
+                let request = ApiVersionsRequest {
+                    client_software_name: name.into(),
+                    client_software_version: "1.0".into(),
+                };
+                let response: ApiVersionsResponse =
+                    client.ask(ApiKey::ApiVersions, version, &request).await;
+                assert_eq!(response.error_code, code.number(), "{name:?}, version {version}");
+            }
+            is_served(&mut client).await;
+        }
+        // Version -1 is none of ours either.
+        client.send_raw(framed(&[&[0, 18, 0xff, 0xff, 0, 0, 0, 7]])).await;
+        let frame = client.next_frame().await.expect("an answer");
+        let (id, response): (i32, ApiVersionsResponse) =
+            decode_response(&frame, ApiKey::ApiVersions, 0).expect("version 0");
+        assert_eq!((id, response.error_code), (7, ErrorCode::UnsupportedVersion.number()));
+        let mut next = peer.connect().await;
+        is_served(&mut next).await;
     });
 }
 
