@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use conformance::broker::{Broker, Kind};
@@ -29,10 +30,12 @@ const CROWD: u32 = SILENT + BEGUN + TRICKLING + ASKED + PARKED + UNREAD;
 const PINGS: usize = 300;
 const CONNECTS: usize = 100;
 const ROUND_TRIPS: usize = 100;
-/// How many times slower what is usual may be beside the crowd than alone.
+/// How many times slower what is usual may be than at a broker without a crowd.
 const SLOWER_MAX: f64 = 3.0;
 /// And how much slower at least, in ms: a turn of the machine's scheduler or two are nobody's.
 const SLOWER_MS: f64 = 5.0;
+/// How often it is measured, until nothing is slower than it may be.
+const TRIES: usize = 3;
 /// No record may take longer, usual or not: a lane that is shut takes half a minute to open.
 const SLOWEST_MS: f64 = 10_000.0;
 
@@ -40,57 +43,82 @@ const SLOWEST_MS: f64 = 10_000.0;
 const OF_CONNECTION_BYTES: f64 = 82.0 * 1024.0;
 /// The machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// What the broker may work for the crowd in a second: 300 bytes come, and nothing is asked.
+const WORK_OF_A_SECOND_MAX: Duration = Duration::from_millis(250);
 /// Connections that may be there beside the crowd, or after it: clients that are about to leave.
 const FEW: f64 = 20.0;
 
-/// The same is measured before the crowd comes and when it has left, and the worse of the two is
-/// what it is compared with: so a machine that others use, and that is slower for a while, is
-/// slower for both. Medians are compared, which one burst of somebody else's work can't move; a
-/// broker that makes the honest wait for the slow does so most times, or, now and then, for a part
-/// of the half minute that a slow request may take, which the slowest record tells. With too
-/// little memory for requests, as by `ringmain.request.bytes=1048576` and
+/// The same is measured in turn of a second broker that has no crowd: so a machine that others use,
+/// and that is slower for a while, is slower for both. Medians are compared, which a moment of
+/// somebody else's work can't move; a longer burst ends, and it is measured again. A broker that
+/// makes the honest wait for the slow does so most times and every time, or, now and then, for a
+/// part of the half minute that a slow request may take, which the slowest record of all tells. One
+/// that works without end for the crowd would be slow for everybody, the other broker's clients
+/// included: so its processor time is looked at, too.
+///
+/// With too little memory for requests, as by `ringmain.request.bytes=1048576` and
 /// `socket.request.max.bytes=1048576`, those that trickle in hold all of it, and this fails.
 #[test]
 fn idle_and_slow_connections_by_the_thousand_leave_others_their_speed() {
     let kind = Kind::under_test();
-    let mut broker = Broker::start(kind, "slow-crowd", &[("ringmain.shards", "2")]);
-    let address = broker.address();
     let folder = workspace::fresh_folder("slow-crowd-clients");
-    let create = [&*address, TOPIC, "1", EMPTY, "1"];
-    Client::python(&folder.join("create"), "create_topic", &create).output();
-    let measure = |when: &str| {
-        let speed = Speed::measured(&address, &folder.join(when));
-        println!("{when}: {speed:?}");
-        speed
+    let start = |name: &str| {
+        let broker = Broker::start(kind, name, &[("ringmain.shards", "2")]);
+        let create = [&*broker.address(), TOPIC, "1", EMPTY, "1"];
+        Client::python(&folder.join(name), "create_topic", &create).output();
+        broker
     };
-    let before = measure("before");
-    let watched = (kind == Kind::Ringmain).then(|| Watched::before(&broker));
+    let (mut crowded, mut alone) = (start("slow-crowd"), start("slow-crowd-alone"));
+    let compare = |when: &str| check_speed(&crowded, &alone, &folder, when);
+    compare("before");
+    let watched = (kind == Kind::Ringmain).then(|| Watched::before(&crowded));
 
     let counts = [SILENT, BEGUN, TRICKLING, ASKED, PARKED, UNREAD].map(|count| count.to_string());
-    let arguments = [&address, TOPIC, EMPTY].into_iter().chain(counts.iter().map(|c| &**c));
+    let address = crowded.address();
+    let arguments = [&*address, TOPIC, EMPTY].into_iter().chain(counts.iter().map(|c| &**c));
     let arguments: Vec<&str> = arguments.collect();
     let mut crowd = Client::python(&folder.join("crowd"), "slow_crowd", &arguments);
     crowd.await_line("here");
     if let Some(watched) = &watched {
         watched.await_crowd();
     }
-    let beside = measure("beside");
+    compare("beside");
     if let Some(watched) = &watched {
         watched.await_crowd();
         watched.check_memory();
+        watched.await_rest();
     }
     drop(crowd);
     if let Some(watched) = &watched {
         watched.await_end_of_crowd();
     }
-
-    beside.check(&before, &measure("after"));
-    broker.stop();
+    compare("after");
+    crowded.stop();
+    alone.stop();
     std::fs::remove_dir_all(&folder).expect("nobody uses the clients' folder any more");
 }
 
-/// One number of a speed.
-type Part = fn(&Speed) -> f64;
+/// The clients of `crowded` wait about as long as those of `alone`.
+fn check_speed(crowded: &Broker, alone: &Broker, folder: &Path, when: &str) {
+    let mut slowest: f64 = 0.0;
+    let mut complaints = Vec::new();
+    for again in 0..TRIES {
+        let measure = |broker: &Broker, name: &str| {
+            let name = format!("{when}-{name}-{again}");
+            let speed = Speed::measured(&broker.address(), &folder.join(&name));
+            println!("{name}: {speed:?}");
+            speed
+        };
+        let speed = measure(crowded, "crowded");
+        slowest = slowest.max(speed.slowest);
+        complaints = speed.complaints(&measure(alone, "alone"));
+        if complaints.is_empty() {
+            break;
+        }
+    }
+    assert!(complaints.is_empty(), "{when}: {complaints:?}");
+    assert!(slowest < SLOWEST_MS, "{when}: a record was read after {slowest} ms");
+}
 
 /// What honest clients wait for, in ms; but for the last, the median.
 #[derive(Clone, Copy, Debug)]
@@ -120,21 +148,20 @@ impl Speed {
         Speed { ping, connect, acknowledged, read, slowest }
     }
 
-    /// Compares what was measured beside the crowd with what was measured without it.
-    fn check(&self, before: &Speed, after: &Speed) {
-        let parts: [(&str, Part); 4] = [
-            ("an answer", |speed| speed.ping),
-            ("an answer on a new connection", |speed| speed.connect),
-            ("an acknowledgement", |speed| speed.acknowledged),
-            ("a record", |speed| speed.read),
-        ];
-        for (what, part) in parts {
-            let (beside, alone) = (part(self), part(before).max(part(after)));
-            let max = (SLOWER_MAX * alone).max(alone + SLOWER_MS);
-            assert!(beside <= max, "{what}: {beside} ms beside the crowd, {alone} ms alone");
+    /// What takes too long here, where another broker takes so long.
+    fn complaints(&self, other: &Speed) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for (what, here, there) in [
+            ("an answer", self.ping, other.ping),
+            ("an answer on a new connection", self.connect, other.connect),
+            ("an acknowledgement", self.acknowledged, other.acknowledged),
+            ("a record", self.read, other.read),
+        ] {
+            if here > (SLOWER_MAX * there).max(there + SLOWER_MS) {
+                complaints.push(format!("{what}: {here} ms, and {there} ms elsewhere"));
+            }
         }
-        let slowest = self.slowest;
-        assert!(slowest < SLOWEST_MS, "a record was read after {slowest} ms beside the crowd");
+        complaints
     }
 }
 
@@ -193,6 +220,19 @@ impl Watched<'_> {
         assert!(counted <= sum("ringmain_memory_limit_bytes"), "{counted} bytes");
         let max = counted + f64::from(CROWD) * OF_CONNECTION_BYTES;
         assert!(taken <= max, "{taken} bytes were taken, where {max} may be");
+    }
+
+    /// Waits for a second in which the broker takes little of a processor for the crowd.
+    fn await_rest(&self) {
+        wait::until("little work for the crowd", DEADLINE, || {
+            let (began, before) = (Instant::now(), self.broker.processor_time());
+            while began.elapsed() < Duration::from_secs(1) {
+                thread::sleep(Duration::from_millis(50));
+            }
+            let spent = self.broker.processor_time() - before;
+            println!("the crowd alone took {spent:?} of {:?}", began.elapsed());
+            (spent <= WORK_OF_A_SECOND_MAX).then_some(())
+        });
     }
 
     fn await_end_of_crowd(&self) {
