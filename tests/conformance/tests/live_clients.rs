@@ -1,12 +1,14 @@
 //! What clients see while they live: waits, acknowledgements, a topic that is replaced.
 #![allow(clippy::disallowed_methods, reason = "a test measures the time of its own broker")]
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use conformance::broker::{Broker, Kind};
 use conformance::client::Client;
-use conformance::{wait, workspace};
+use conformance::samples::Samples;
+use conformance::{java, wait, workspace};
 
 const TOPIC: &str = "live";
 
@@ -80,6 +82,41 @@ fn a_topic_that_is_made_again_serves_the_clients_of_the_old_one() {
     setup.end();
 }
 
+/// A producer's batches may be larger than its topic takes: Kafka's own splits them and sends the
+/// parts, whose sequences go on where the last part ends.
+#[test]
+fn a_batch_that_is_too_large_for_its_topic_is_split_by_its_producer() {
+    let setup = Setup::new("live-split", "2");
+    let mut tool = java::kafka("org.apache.kafka.tools.TopicCommand");
+    tool.args(["--bootstrap-server", &setup.address, "--create", "--topic", TOPIC]);
+    tool.args(["--partitions", "1", "--config", "max.message.bytes=20000"]);
+    Client::program(&setup.folder.join("topic"), "TopicCommand", &mut tool).output();
+
+    let row = |number: usize| format!("{number:04} {}\n", "x".repeat(1_000));
+    let rows: String = (0..400).map(row).collect();
+    let file = setup.folder.join("rows");
+    fs::write(&file, &rows).expect("a fresh folder can be written");
+    let mut tool = java::kafka("org.apache.kafka.tools.ConsoleProducer");
+    tool.args(["--bootstrap-server", &setup.address, "--topic", TOPIC]);
+    tool.args(["--batch-size", "200000", "--timeout", "2000"]);
+    // With more of them a small last batch would come first, which of a new producer is in order
+    // whatever its sequence: then Kafka, too, refuses the parts of the one before.
+    tool.args(["--producer-property", "max.in.flight.requests.per.connection=1"]);
+    tool.stdin(fs::File::open(&file).expect("it was made above"));
+    Client::program(&setup.folder.join("producer"), "ConsoleProducer", &mut tool).output();
+
+    let arguments = ["-b", &setup.address, "-t", TOPIC, "-C", "-e", "-q"];
+    let read = Client::kcat(&setup.folder.join("kcat"), &arguments).output();
+    assert_eq!(String::from_utf8(read).as_deref(), Ok(rows.as_str()), "each row once, in order");
+    if setup.broker.kind() == Kind::Ringmain {
+        let samples = Samples::of(setup.broker.admin_address());
+        let too_large = "error=\"MESSAGE_TOO_LARGE\"";
+        let refused = samples.sum("ringmain_refused_partitions_total", too_large);
+        assert!(refused > 1.0, "no batch was split, or not more than once: {refused}");
+    }
+    setup.end();
+}
+
 /// A broker with the folder of its clients.
 struct Setup {
     broker: Broker,
@@ -107,6 +144,6 @@ impl Setup {
 
     fn end(mut self) {
         self.broker.stop();
-        std::fs::remove_dir_all(&self.folder).expect("nobody uses the clients' folder any more");
+        fs::remove_dir_all(&self.folder).expect("nobody uses the clients' folder any more");
     }
 }
