@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use crate::client::Client;
+use crate::content::Content;
 use crate::java;
 use crate::segments::{self, Part, SegmentFile};
 
@@ -20,7 +21,7 @@ const FILES_MAX: usize = 1_000;
 /// # Panics
 ///
 /// If the tool fails, or complains about anything.
-pub fn records(folder: &Path, data: &Path) -> BTreeMap<String, usize> {
+pub fn contents(folder: &Path, data: &Path) -> BTreeMap<String, Content> {
     let (logs, indexes): (Vec<_>, Vec<_>) =
         segments::files(data).into_iter().partition(|file| file.part == Part::Log);
     assert!(!logs.is_empty(), "{} holds no segments", data.display());
@@ -29,17 +30,22 @@ pub fn records(folder: &Path, data: &Path) -> BTreeMap<String, usize> {
             dump(folder, data, mode, some);
         }
     }
-    let mut counts = BTreeMap::new();
+    let mut contents: BTreeMap<String, Content> = BTreeMap::new();
     for some in logs.chunks(FILES_MAX) {
-        for (topic, count) in dump(folder, data, "--deep-iteration", some) {
-            *counts.entry(topic).or_default() += count;
+        for (topic, content) in dump(folder, data, "--deep-iteration", some) {
+            contents.entry(topic).or_default().add(content);
         }
     }
-    counts
+    contents
 }
 
 /// One run of the tool; the records that it shows, by topic.
-fn dump(folder: &Path, data: &Path, mode: &str, files: &[SegmentFile]) -> BTreeMap<String, usize> {
+fn dump(
+    folder: &Path,
+    data: &Path,
+    mode: &str,
+    files: &[SegmentFile],
+) -> BTreeMap<String, Content> {
     let path = |file: &SegmentFile| {
         file.path.to_str().expect("the names of segments are ASCII").to_string()
     };
@@ -49,21 +55,23 @@ fn dump(folder: &Path, data: &Path, mode: &str, files: &[SegmentFile]) -> BTreeM
     let mut tool = java::kafka("org.apache.kafka.tools.DumpLogSegments");
     tool.args([mode, "--files", &names]).current_dir(data);
     let output = Client::program(folder, "DumpLogSegments", &mut tool).output_file();
-    let mut counts = BTreeMap::new();
-    let (mut topic, mut seen) = ("", 0);
+    let mut contents: BTreeMap<String, Content> = BTreeMap::new();
+    let (mut topic, mut codec, mut seen) = ("", String::new(), 0);
     for line in BufReader::new(output).lines() {
         let line = line.expect("the tool prints text");
         if is_record(&line) {
-            *counts.entry(topic.to_string()).or_default() += 1;
+            contents.entry(topic.to_string()).or_default().count(&codec);
         } else if let Some(file) = line.strip_prefix("Dumping ") {
             topic = topics.get(file).expect("the tool was asked for this file");
             seen += 1;
         } else if is_complaint(&line) {
             panic!("DumpLogSegments {mode}: {line}");
+        } else if let Some(found) = codec_of(&line) {
+            codec = found.to_string();
         }
     }
     assert_eq!(seen, files.len(), "files that DumpLogSegments {mode} looked into");
-    counts
+    contents
 }
 
 /// The tool ends with success whatever it finds: what it found stands in its text.
@@ -76,13 +84,26 @@ fn is_complaint(line: &str) -> bool {
     gap || found.iter().any(|word| line.contains(word))
 }
 
+/// The codec in the line of a batch.
+fn codec_of(line: &str) -> Option<&str> {
+    let (_, behind) = line.split_once(" compresscodec: ")?;
+    behind.split(' ').next()
+}
+
 fn is_record(line: &str) -> bool {
     line.starts_with("| offset: ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_complaint;
+    use super::{codec_of, is_complaint};
+
+    #[test]
+    fn the_line_of_a_batch_names_its_codec() {
+        let batch = "baseOffset: 0 lastOffset: 9 size: 7 magic: 2 compresscodec: gzip crc: 17";
+        assert_eq!(codec_of(batch), Some("gzip"));
+        assert_eq!(codec_of("| offset: 0 CreateTime: 1 keySize: 3 valueSize: 9"), None);
+    }
 
     #[test]
     fn what_the_tool_finds_wrong_is_a_complaint_and_what_it_always_says_is_none() {

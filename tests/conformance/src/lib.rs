@@ -25,6 +25,7 @@ pub mod equality;
 pub mod flights;
 pub mod look_up;
 
+pub mod content;
 pub mod dump;
 pub mod footprint;
 pub mod log_dump;

@@ -13,6 +13,8 @@
 //! ```text
 //! 6            java        gzip, snappy                       kcat, confluent, java, and of gzip
 //! 6            console     none, zstd                         and none also kafka-python
+//! 6            kcat        gzip, zstd
+//! 6            ringmain    none, lz4
 //! ```
 //!
 //! Each topic is read in these phases, hot by all of its readers and then by one after the other,
@@ -68,6 +70,9 @@ fn every_cell_on_two_shards_gives_what_was_written() {
         (Writer::Console, "none"),
         (Writer::Ringmain, "lz4"),
         (Writer::Ringmain, "none"),
+        // Its librdkafka leaves compression away where it takes a broker for too old.
+        (Writer::Kcat, "gzip"),
+        (Writer::Kcat, "zstd"),
     ];
     let further = further.into_iter().map(|(writer, codec)| Cell {
         partitions: PAIRS_PARTITIONS,
@@ -186,15 +191,15 @@ fn run(kind: Kind, shards: usize, cells: &[Cell<'_>]) {
 /// segments it may know less.
 fn check_files(broker: &Broker, folder: &Path, cells: &[Cell<'_>]) {
     let data = broker.data_folder();
-    let mut dumps = vec![("Kafka's", dump::records(&folder.join("dump"), &data))];
+    let mut dumps = vec![("Kafka's", dump::contents(&folder.join("dump"), &data))];
     if broker.kind() == Kind::Kafka {
-        dumps.push(("ours", log_dump::records(&folder.join("log-dump"), &data)));
+        dumps.push(("ours", log_dump::contents(&folder.join("log-dump"), &data)));
     }
     for (tool, dumped) in dumps {
         for cell in cells {
-            let topic = cell.topic();
-            let found = dumped.get(&topic).copied().unwrap_or(0);
-            assert_eq!(found, cell.flights.rows().len(), "{topic}: records that {tool} tool finds");
+            let topic = format!("{tool} tool, {}", cell.topic());
+            let found = dumped.get(&cell.topic()).cloned().unwrap_or_default();
+            found.assert_written(cell.flights.rows().len(), cell.codec, &topic);
         }
     }
 }
