@@ -1,4 +1,4 @@
-//! What the disk itself can do, by `fio`: durable writes of 64 KiB, sixteen at a time.
+//! What the disk itself can do, by `fio`: durable writes to a file, as a journal has them.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,20 +8,36 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::error::BenchError;
+use crate::measure::{Measure, Measures};
 
 /// The file that is written over and over: what a journal does, too.
 const FILE_BYTES: usize = 256 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 const SECONDS: u32 = 5;
 
-/// MB (10^6) a second that reach the disk durably, written to a file in `folder`.
+/// MB (10^6) a second that reach the disk durably, written to a file in `folder` in pieces of
+/// 64 KiB, sixteen at a time.
 pub fn durable_mb_per_second(folder: &Path) -> Result<f64, BenchError> {
+    let job = written(folder, &["--bs=64k", "--iodepth=16"])?;
+    bandwidth(&job).ok_or_else(|| unreadable(&job))
+}
+
+/// What `rate` writes a second of 4 KiB cost by themselves, each durable before the next begins:
+/// no broker that syncs each record can have it cheaper.
+pub fn lone_writes(folder: &Path, rate: u64) -> Result<Measures, BenchError> {
+    let rate = format!("--rate_iops={rate}");
+    let job = written(folder, &["--bs=4k", "--iodepth=1", &rate])?;
+    lone(&job).ok_or_else(|| unreadable(&job))
+}
+
+/// Runs one job, and returns what fio tells of it.
+fn written(folder: &Path, arguments: &[&str]) -> Result<Value, BenchError> {
     let path = folder.join("fio.data");
     write_first(&path).map_err(BenchError::file(&path))?;
     let mut fio = Command::new("fio");
-    fio.arg("--name=durable").arg(format!("--filename={}", path.display()));
-    fio.args(["--direct=1", "--ioengine=io_uring", "--rw=write", "--bs=64k", "--iodepth=16"]);
-    fio.args(["--overwrite=1", "--sync=dsync", "--time_based", "--output-format=json"]);
+    fio.arg("--name=durable").arg(format!("--filename={}", path.display())).args(arguments);
+    fio.args(["--direct=1", "--ioengine=io_uring", "--rw=write", "--sync=dsync", "--overwrite=1"]);
+    fio.args(["--time_based", "--output-format=json"]);
     fio.arg(format!("--size={FILE_BYTES}")).arg(format!("--runtime={SECONDS}"));
     let output = fio.output().map_err(BenchError::program("fio"))?;
     fs::remove_file(&path).map_err(BenchError::file(&path))?;
@@ -29,7 +45,7 @@ pub fn durable_mb_per_second(folder: &Path) -> Result<f64, BenchError> {
         return Err(BenchError::Failed { program: "fio".to_string(), status: output.status });
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    bandwidth(&text).ok_or_else(|| BenchError::Load { line: text.into_owned() })
+    job(&text).ok_or_else(|| BenchError::Load { line: text.into_owned() })
 }
 
 /// A fresh file's blocks are not on the disk yet, and the first write to each would pay for that.
@@ -41,21 +57,51 @@ fn write_first(path: &Path) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn bandwidth(text: &str) -> Option<f64> {
+fn job(text: &str) -> Option<Value> {
     // A warning may stand before the JSON.
     let json: Value = serde_json::from_str(&text[text.find('{')?..]).ok()?;
-    let bytes = json.get("jobs")?.get(0)?.get("write")?.get("bw_bytes")?.as_f64()?;
-    Some(bytes / 1e6)
+    json.get("jobs")?.get(0).cloned()
+}
+
+fn bandwidth(job: &Value) -> Option<f64> {
+    Some(job.get("write")?.get("bw_bytes")?.as_f64()? / 1e6)
+}
+
+fn lone(job: &Value) -> Option<Measures> {
+    let write = job.get("write")?;
+    let percentiles = write.get("clat_ns")?.get("percentile")?;
+    let latency_us = |percentile| Some(percentiles.get(percentile)?.as_f64()? / 1e3);
+    // In percent of the time that the job took.
+    let processor = job.get("usr_cpu")?.as_f64()? + job.get("sys_cpu")?.as_f64()?;
+    Some(Measures::from([
+        (Measure::FioProcessorUsPerWrite, processor * 1e4 / write.get("iops")?.as_f64()?),
+        (Measure::FioLatencyP50Us, latency_us("50.000000")?),
+        (Measure::FioLatencyP99Us, latency_us("99.000000")?),
+    ]))
+}
+
+fn unreadable(job: &Value) -> BenchError {
+    BenchError::Load { line: job.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::bandwidth;
+    use super::{bandwidth, job, lone};
+    use crate::measure::Measure;
 
     #[test]
     fn the_bandwidth_is_read_behind_a_warning() {
         let text = "fio: a warning\n{\"jobs\":[{\"write\":{\"bw_bytes\":250000000}}]}";
-        assert_eq!(bandwidth(text), Some(250.0));
-        assert_eq!(bandwidth("nothing"), None);
+        assert_eq!(job(text).as_ref().and_then(bandwidth), Some(250.0));
+        assert_eq!(job("nothing"), None);
+    }
+
+    #[test]
+    fn processor_time_is_divided_by_the_writes() {
+        let text = r#"{"jobs":[{"usr_cpu":1.0,"sys_cpu":3.0,"write":{"iops":2000.0,
+            "clat_ns":{"percentile":{"50.000000":140000,"99.000000":900000}}}}]}"#;
+        let measures = lone(&job(text).unwrap()).unwrap();
+        assert_eq!(measures[&Measure::FioProcessorUsPerWrite], 20.0);
+        assert_eq!(measures[&Measure::FioLatencyP50Us], 140.0);
     }
 }

@@ -37,6 +37,12 @@ pub enum Measure {
     FioMegabytesPerSecond,
     /// The one divided by the other; more is better.
     ShareOfFio,
+    /// Processor time of `fio` for a durable write of 4 KiB, at the rate of the load.
+    FioProcessorUsPerWrite,
+    /// From such a write's beginning until it is durable.
+    FioLatencyP50Us,
+    /// The same; one in a hundred is slower.
+    FioLatencyP99Us,
     /// Records a second, divided by those of a topic with one partition; more is better.
     ShareOfOnePartition,
 }
@@ -64,6 +70,9 @@ impl Measure {
             Self::DiskMegabytesPerSecond => "disk_mb_per_second",
             Self::FioMegabytesPerSecond => "fio_mb_per_second",
             Self::ShareOfFio => "share_of_fio",
+            Self::FioProcessorUsPerWrite => "fio_cpu_us_per_write",
+            Self::FioLatencyP50Us => "fio_latency_p50_us",
+            Self::FioLatencyP99Us => "fio_latency_p99_us",
             Self::ShareOfOnePartition => "share_of_one_partition",
         }
     }

@@ -1,5 +1,7 @@
 //! The table of one scenario: medians of every subject, and ratios with their spread.
 
+use std::collections::BTreeSet;
+
 use crate::measure::Measure;
 use crate::results::Round;
 use crate::spread::Spread;
@@ -10,13 +12,15 @@ use crate::spread::Spread;
 /// A ratio is the median of the ratios within each round; in brackets stands their middle half.
 pub fn print(subjects: &[&'static str], rounds: &[Round]) {
     let (Some(first), Some(round)) = (subjects.first(), rounds.first()) else { return };
+    // Some measures only one subject has.
+    let measures: BTreeSet<_> = rounds.iter().flat_map(|round| round.measures.keys()).collect();
     println!("\n{} ({} rounds, medians)\n", round.scenario, count(first, rounds));
     let mut heading = vec![String::new()];
     heading.extend(subjects.iter().map(|subject| subject.to_string()));
     heading.extend(subjects[1..].iter().map(|other| format!("{first} / {other}")));
     println!("{}", row(&heading));
     println!("{}", row(&vec!["---".to_string(); heading.len()]));
-    for measure in round.measures.keys() {
+    for measure in measures {
         println!("{}", row(&cells(*measure, subjects, rounds)));
     }
 }

@@ -26,7 +26,7 @@ const FLUSHED_RECORDS_16K: u64 = 300_000;
 const SPREAD_RECORDS: u64 = 200_000;
 
 /// Records a second of the loads with a rate.
-const RATE: u64 = 2_000;
+pub const RATE: u64 = 2_000;
 /// How long such a load lasts, in seconds.
 const PACED_SECONDS: u64 = 10;
 

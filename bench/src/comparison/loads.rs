@@ -3,9 +3,12 @@
 use super::{Comparison, TOPIC};
 use crate::broker::Broker;
 use crate::error::BenchError;
+use crate::fio;
 use crate::first_ack;
+use crate::measure::Measures;
 use crate::results::Round;
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
+use crate::subject::SubjectName;
 
 pub(super) fn measure(
     comparison: &mut Comparison<'_>,
@@ -17,8 +20,17 @@ pub(super) fn measure(
         scenario.warm_up().iter().try_for_each(|run| load.run(run, broker, TOPIC).map(drop))
     })?;
     let kept = comparison.in_turn(scenario, |index, _| {
-        let run = scenario.measured(cli.subjects[index]).expect("a scenario with a load");
-        load.run(&run, &brokers[index], TOPIC)
+        let subject = cli.subjects[index];
+        // Who syncs each record pays the disk's price; without the broker it is this.
+        let mut measures = match (scenario, subject) {
+            (Scenario::ProduceSingle, SubjectName::Ringmain) => {
+                fio::lone_writes(&cli.folder, scenario::RATE)?
+            }
+            _ => Measures::new(),
+        };
+        let run = scenario.measured(subject).expect("a scenario with a load");
+        measures.append(&mut load.run(&run, &brokers[index], TOPIC)?);
+        Ok(measures)
     })?;
     brokers.into_iter().try_for_each(Broker::stop)?;
     Ok(kept)

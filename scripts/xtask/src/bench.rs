@@ -4,11 +4,12 @@ use std::fs;
 use std::process::Command;
 
 use crate::steps::{StepError, cargo, step};
-use crate::workspace;
+use crate::{peers, workspace};
 
 /// Measures Ringmain beside Apache Kafka; `arguments` are for the measuring program.
 pub fn run(arguments: &[String]) -> Result<(), StepError> {
     let (root, target) = (workspace::root(), workspace::target());
+    peers::install_fio()?;
     // One at a time: together, the broker would get the features of what tests it.
     for package in ["cli", "bench"] {
         let title = format!("build {package}");

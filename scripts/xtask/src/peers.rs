@@ -8,6 +8,7 @@
 //! target/peers/bin      cargo-deny; cargo-fuzz, once somebody fuzzes
 //! kcat                  from the system's packages, 1.7.1 where they have it
 //! python3, javac, mvn   from the system's packages, where they are missing
+//! fio                   likewise, once somebody measures
 //! ```
 //!
 //! A stamp beside each part holds what it was made from, so that a second run has nothing to do.
@@ -57,6 +58,14 @@ pub fn run() -> Result<(), StepError> {
 /// Where cargo-deny is after [`run`].
 pub fn cargo_deny() -> PathBuf {
     workspace::peers().join("bin/cargo-deny")
+}
+
+/// Installs fio, which no test needs: it says what a disk can do.
+pub fn install_fio() -> Result<(), StepError> {
+    match answer("fio", Command::new("fio").arg("--version")) {
+        Ok(_) => Ok(()),
+        Err(_) => apt_install("fio", None, "apt-get install fio"),
+    }
 }
 
 /// Installs cargo-fuzz, which no test needs.
