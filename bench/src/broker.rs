@@ -39,7 +39,7 @@ impl Broker {
 
     /// Kills it with -9, starts it again on what it has left, and waits for its open port.
     pub fn kill_and_start(&mut self, subject: &Subject<'_>) -> Result<(), BenchError> {
-        self.process.kill()?;
+        self.process.kill_and_await_silence(&self.site)?;
         (self.process, self.began) = exec(subject, &self.site)?;
         self.await_port()
     }

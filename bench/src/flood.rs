@@ -1,15 +1,19 @@
 //! The leanest producer there is: ready batches on a few connections. So the broker and its disk
 //! are what is measured, and partitions may be more than a client library could bear.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::error::BenchError;
+use crate::first_ack;
 use crate::scenario::RECORD_SIZE;
 use crate::wire::{self, Wire};
 
 /// How many connections share the requests.
 const CONNECTIONS: usize = 4;
+/// Before a request is sent again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Requests of one batch each, to all partitions of a topic in turn.
 #[derive(Clone, Copy, Debug)]
@@ -63,24 +67,42 @@ impl Flood<'_> {
     /// Sends requests `first`, `first` + the number of connections, and so on.
     fn send_every(&self, first: usize, mut wire: Wire, batch: &[u8]) -> Result<(), BenchError> {
         let in_flight = (self.in_flight / CONNECTIONS).max(1);
-        let mut unanswered = 0;
+        let mut unanswered = VecDeque::new();
         for index in (first..self.requests).step_by(CONNECTIONS) {
-            if unanswered == in_flight {
-                Self::expect_ack(&mut wire)?;
-                unanswered -= 1;
+            while unanswered.len() >= in_flight {
+                self.take_answer(&mut wire, &mut unanswered, batch)?;
             }
             let partition = index % usize::try_from(self.partitions).expect("a count");
             let partition = i32::try_from(partition).expect("below a 32-bit count");
             wire.send_batch(self.topic, partition, batch)?;
-            unanswered += 1;
+            unanswered.push_back(partition);
         }
-        (0..unanswered).try_for_each(|_| Self::expect_ack(&mut wire))
+        while !unanswered.is_empty() {
+            self.take_answer(&mut wire, &mut unanswered, batch)?;
+        }
+        Ok(())
     }
 
-    fn expect_ack(wire: &mut Wire) -> Result<(), BenchError> {
-        match wire.receive_ack()? {
-            0 => Ok(()),
-            error_code => Err(BenchError::Refused { what: "produce", error_code }),
+    /// Takes the answer for the first of `unanswered`, the partitions that were sent to. A broker
+    /// that has just started, or just made the topic, may not lead all of it yet: as clients do,
+    /// the request is sent again.
+    fn take_answer(
+        &self,
+        wire: &mut Wire,
+        unanswered: &mut VecDeque<i32>,
+        batch: &[u8],
+    ) -> Result<(), BenchError> {
+        let error_code = wire.receive_ack()?;
+        let partition = unanswered.pop_front().expect("a request has no second answer");
+        if error_code == 0 {
+            return Ok(());
         }
+        if !first_ack::may_pass(error_code) {
+            return Err(BenchError::Refused { what: "produce", error_code });
+        }
+        std::thread::sleep(PAUSE);
+        wire.send_batch(self.topic, partition, batch)?;
+        unanswered.push_back(partition);
+        Ok(())
     }
 }

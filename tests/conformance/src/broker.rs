@@ -1,6 +1,6 @@
 //! A broker of a test: started on a free port with a folder of its own, stopped, started again.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -169,13 +169,7 @@ impl Broker {
 
     /// Kills the broker by SIGKILL and starts it again on the same folder and port.
     pub fn kill_and_restart(&mut self) {
-        sound(self.process.kill());
-        // The kernel closes the sockets of a ring after the process has ended: until then the old
-        // listener would be taken for the new one.
-        let address = self.site.address();
-        wait::until("the end of the killed broker's listener", STOP_DEADLINE, || {
-            TcpStream::connect(address).is_err().then_some(())
-        });
+        sound(self.process.kill_and_await_silence(&self.site));
         self.start_again();
     }
 

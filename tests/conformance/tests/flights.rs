@@ -11,7 +11,7 @@
 //! On two shards the topics of 6 partitions have all readers at once, and further writers:
 //!
 //! ```text
-//! 6            java        gzip, snappy                       kcat, confluent, java, and of gzip
+//! 6            java        gzip, lz4                          kcat, confluent, java, and of gzip
 //! 6            console     none, zstd                         and none also kafka-python
 //! 6            kcat        gzip, zstd
 //! 6            ringmain    none, lz4
@@ -65,7 +65,7 @@ fn every_cell_on_two_shards_gives_what_was_written() {
     let flights = Flights::all();
     let further = [
         (Writer::Console, "zstd"),
-        (Writer::Java, "snappy"),
+        (Writer::Java, "lz4"),
         (Writer::Java, "gzip"),
         (Writer::Console, "none"),
         (Writer::Ringmain, "lz4"),
@@ -199,8 +199,19 @@ fn check_files(broker: &Broker, folder: &Path, cells: &[Cell<'_>]) {
         for cell in cells {
             let topic = format!("{tool} tool, {}", cell.topic());
             let found = dumped.get(&cell.topic()).cloned().unwrap_or_default();
-            found.assert_written(cell.flights.rows().len(), cell.codec, &topic);
+            let codec = codec_on_disk(broker.kind(), cell);
+            found.assert_written(cell.flights.rows().len(), codec, &topic);
         }
+    }
+}
+
+/// librdkafka compresses with lz4 only for a broker that names FindCoordinator, which it takes for
+/// the mark of a Kafka that can read it. Ringmain has no groups, and so it does not name it.
+fn codec_on_disk(kind: Kind, cell: &Cell<'_>) -> &'static str {
+    let by_librdkafka = [Writer::Kcat, Writer::Confluent].contains(&cell.writer);
+    match cell.codec {
+        "lz4" if by_librdkafka && kind != Kind::Kafka => "none",
+        codec => codec,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -58,6 +59,11 @@ pub enum LaunchError {
         /// What it says.
         log: PathBuf,
     },
+    /// The broker was killed, and somebody still listens at its address.
+    StillOpen {
+        /// Where.
+        address: SocketAddr,
+    },
     /// SIGTERM could not be sent: the broker had ended by itself.
     Signal {
         /// That of `kill`.
@@ -92,6 +98,9 @@ impl fmt::Display for LaunchError {
             Self::Silent { after, log } => {
                 let seconds = after.as_secs();
                 write!(f, "the broker opens no port in {seconds} s: see {}", log.display())
+            }
+            Self::StillOpen { address } => {
+                write!(f, "somebody listens at {address}, and the broker was killed; stop others")
             }
             Self::Signal { status } => {
                 write!(f, "`kill -s TERM` ended with {status}: see the log of the broker")

@@ -82,8 +82,22 @@ impl Process {
         }
     }
 
-    /// Sends SIGKILL and waits until the process is gone. The kernel may close the sockets of its
-    /// rings a moment later.
+    /// Sends SIGKILL, and waits until the process is gone and nobody listens at the address of
+    /// `site`: the kernel closes the sockets of a ring a moment after its process has ended, and
+    /// until then the old listener would be taken for that of the next broker.
+    pub fn kill_and_await_silence(&mut self, site: &Site) -> Result<(), LaunchError> {
+        self.kill()?;
+        let deadline = Instant::now() + STOP_DEADLINE;
+        while TcpStream::connect(site.address()).is_ok() {
+            if Instant::now() >= deadline {
+                return Err(LaunchError::StillOpen { address: site.address() });
+            }
+            std::thread::sleep(GLANCE);
+        }
+        Ok(())
+    }
+
+    /// Sends SIGKILL and waits until the process is gone.
     pub fn kill(&mut self) -> Result<(), LaunchError> {
         let gone = self.child.kill().and_then(|()| self.child.wait());
         gone.map(drop).map_err(LaunchError::program(&*self.program))
