@@ -50,7 +50,8 @@ fn insist(
     }
 }
 
-/// Whether the broker only is not ready: one without a controller yet says so, and one that knows no other broker counts replicas.
+/// Whether the broker only is not ready: one without a controller yet says so, and one that knows
+/// no other broker counts replicas.
 pub fn may_pass(number: i16) -> bool {
     ErrorCode::from_number(number).is_some_and(|code| {
         code.is_retriable()

@@ -62,6 +62,8 @@ impl fmt::Display for AppendError {
 pub enum CreateError {
     /// It is there already.
     Exists(LogId),
+    /// One of that id was deleted, and the journal still says so.
+    Deleted(LogId),
     /// Its folder has files, though neither the journal nor the manifest knows of it.
     Folder {
         /// That folder.
@@ -82,6 +84,11 @@ impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CreateError::Exists(id) => write!(f, "log {id} exists already"),
+            CreateError::Deleted(id) => write!(
+                f,
+                "log {id} was deleted a while ago: it can be made again when the journal has \
+                 settled beyond that"
+            ),
             CreateError::Folder { path } => write!(
                 f,
                 "{} holds its segments, and what a shard knew of them is lost: restore the data \

@@ -9,7 +9,7 @@
 //! It reads the manifest and the journal, never the segments, so a start is bounded by the
 //! journal's size.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -27,7 +27,7 @@ use crate::log::{Log, Trim};
 use crate::log_id::LogId;
 use crate::manifest::{Manifest, ManifestError, Table};
 use crate::settler::{self, Round};
-use crate::store::{Replayed, Store, StoreCore, Unreflected, shard_dir};
+use crate::store::{Replayed, Store, StoreCore, shard_dir};
 
 /// Why a shard's storage can't be opened. Nothing that was acknowledged has been changed.
 #[derive(Debug)]
@@ -80,7 +80,10 @@ impl Store {
             Journal::scan(shard, &dir, &config.journal, replay_from, read_back.last_number)
                 .await
                 .map_err(StoreError::Scan)?;
-        let tombstones: BTreeSet<LogId> = scanned.tombstones().iter().copied().collect();
+        let mut tombstones = BTreeMap::new();
+        for (sequence, id) in scanned.tombstones() {
+            tombstones.entry(*id).or_insert(*sequence);
+        }
         let truncations = scanned.truncations().to_vec();
 
         // The journal first: a manifest without the journal that it names would be a loss.
@@ -102,8 +105,8 @@ impl Store {
 
 struct Recovery<'a> {
     core: &'a Rc<StoreCore>,
-    /// Logs that are deleted: nothing of them is brought back.
-    tombstones: BTreeSet<LogId>,
+    /// Logs that are deleted, and by which commit: nothing of them is brought back.
+    tombstones: BTreeMap<LogId, u64>,
     /// By commit: which log the journal cuts, to which offset.
     truncations: Vec<(u64, LogId, i64)>,
     /// The folders of logs, by what their names tell.
@@ -125,7 +128,7 @@ async fn folders(core: &StoreCore) -> Result<BTreeMap<LogId, String>, StoreError
 impl Recovery<'_> {
     async fn run(&mut self, table: &Table, mut replay: Replay) -> Result<(), StoreError> {
         for (id, settled) in table.logs() {
-            if self.tombstones.contains(id) {
+            if self.tombstones.contains_key(id) {
                 continue;
             }
             let reopened = Log::reopen(self.core, *id, settled).await;
@@ -152,7 +155,8 @@ impl Recovery<'_> {
         }
         self.admit_logs(u64::MAX);
         self.core.replayed.set(None);
-        self.folders.retain(|id, _| !self.tombstones.contains(id) && self.core.log(id).is_none());
+        self.folders
+            .retain(|id, _| !self.tombstones.contains_key(id) && self.core.log(id).is_none());
         *self.core.strangers.borrow_mut() = mem::take(&mut self.folders);
         Ok(())
     }
@@ -162,12 +166,22 @@ impl Recovery<'_> {
         let settled = table.logs().get(&header.log);
         if header.kind == EntryKind::Tombstone {
             // Its folder goes in the settler's next round.
-            self.core.index_unreflected(place, Unreflected::Tombstone(header.log));
+            self.core.note_tombstone(place, header.log);
             self.core.settle_wanted.wake_all();
             return Ok(());
         }
-        if self.tombstones.contains(&header.log) {
-            return Ok(());
+        let misfit = |what| {
+            let (log, offset) = (header.log, Offset(header.offset));
+            let (sequence, log_end) = (place.sequence, Offset(0));
+            StoreError::Misfit(Misfit { log, sequence, offset, log_end, what })
+        };
+        match self.tombstones.get(&header.log) {
+            // Left out, it would be back once the tombstone has left the journal.
+            Some(deleted) if place.sequence > *deleted => {
+                return Err(misfit("behind its deletion"));
+            }
+            Some(_) => return Ok(()),
+            None => {}
         }
         if settled.is_some_and(|settled| place < settled.entry.replay) {
             return Ok(());
@@ -178,14 +192,8 @@ impl Recovery<'_> {
             self.core.add_log(Log::create(self.core, header.log, &label, config, place));
             return Ok(());
         }
-        let misfit = Misfit {
-            log: header.log,
-            sequence: place.sequence,
-            offset: Offset(header.offset),
-            log_end: Offset(0),
-            what: "of a log that was never made",
-        };
-        let log = self.core.log(&header.log).ok_or(StoreError::Misfit(misfit))?;
+        let log = self.core.log(&header.log);
+        let log = log.ok_or_else(|| misfit("of a log that was never made"))?;
         log.replay(place, &header, payload).map_err(StoreError::Misfit)
     }
 

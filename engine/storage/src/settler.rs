@@ -21,7 +21,7 @@ use std::time::Duration;
 use runtime::sync::first;
 use runtime::{Level, TaskClass};
 
-use crate::journal::{EntryPlace, Pressure};
+use crate::journal::{EntryPlace, Pressure, ReplayFrom};
 use crate::log::{Log, SettlePlan, Trim};
 use crate::log_id::LogId;
 use crate::manifest::{Change, ManifestEntry, ManifestError};
@@ -203,7 +203,8 @@ async fn settle(
     reflected.extend(removed.iter().map(|(place, _)| *place));
     reflected.sort_unstable();
     let replay = oldest_needed(core, &work, &reflected, synced);
-    if !record(core, replay, entries_of(core, &work, &removed)).await {
+    let replay_from = core.journal().replay_place(replay);
+    if !record(core, replay_from, entries_of(core, &work, &removed)).await {
         return Round::Parked;
     }
     for w in &work {
@@ -212,6 +213,7 @@ async fn settle(
     for (place, _) in &removed {
         core.unindex_unreflected(*place);
     }
+    core.forget_tombstones_before(replay_from.sequence);
     core.journal().recycle_before(replay);
     core.settle_durations.record(core.shard.now().since(began));
     let given_up = !removed.is_empty() || reflected.iter().any(|place| place.sequence < replay);
@@ -320,12 +322,11 @@ fn oldest_needed(core: &StoreCore, work: &[Work], reflected: &[EntryPlace], sync
 ///
 /// What the manifest says already is not said again: a round that can do nothing would take space
 /// when there is least of it.
-async fn record(core: &StoreCore, replay: u64, entries: Vec<ManifestEntry>) -> bool {
-    let place = core.journal().replay_place(replay);
-    if entries.is_empty() && place == core.manifest.replay() {
+async fn record(core: &StoreCore, replay: ReplayFrom, entries: Vec<ManifestEntry>) -> bool {
+    if entries.is_empty() && replay == core.manifest.replay() {
         return true;
     }
-    match core.manifest.append(place, entries).await {
+    match core.manifest.append(replay, entries).await {
         Ok(number) => {
             core.journal().manifest_synced(number);
             true

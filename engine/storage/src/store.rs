@@ -58,6 +58,8 @@ pub(crate) struct StoreCore {
     /// Folders that were there at the start, and no log of this shard's has them: other shards',
     /// mostly.
     pub(crate) strangers: RefCell<BTreeMap<LogId, String>>,
+    /// Deleted logs whose tombstone a start would still read, with the commit that holds it.
+    tombstones: RefCell<BTreeMap<LogId, u64>>,
     /// Files whose damage was said.
     said: RefCell<BTreeSet<PathBuf>>,
     /// Quarantined logs keep the journal full, and the settler has said so.
@@ -99,7 +101,8 @@ impl Store {
 
     /// Makes a log; waits for room in the journal as long as it takes. Durable on return. It is
     /// refused if its folder has files from before the start: they would be taken for orphans, and
-    /// they are what is left of a log of that id.
+    /// they are what is left of a log of that id. It is refused, too, while the journal has the
+    /// tombstone of a log of that id: a start would take one for the other.
     pub async fn create_log(
         &self,
         id: LogId,
@@ -126,6 +129,9 @@ impl Store {
         if self.0.logs.borrow().contains_key(&id) {
             return Err(CreateError::Exists(id));
         }
+        if self.0.tombstones.borrow().contains_key(&id) {
+            return Err(CreateError::Deleted(id));
+        }
         self.0.check_no_folder(&id).await?;
         let label = log_id::cut_label(label);
         let (kind, payload) = (EntryKind::Creation, label.as_bytes());
@@ -147,7 +153,7 @@ impl Store {
             .map_err(DeleteError::Append)?;
         self.0.logs.borrow_mut().remove(id);
         log.refuse_appends();
-        self.0.index_unreflected(laid, Unreflected::Tombstone(*id));
+        self.0.note_tombstone(laid, *id);
         self.0.journal.wait_synced(laid.sequence).await;
         // Only now: a crash before would have brought it back.
         log.forget();
@@ -209,6 +215,7 @@ impl StoreCore {
             settler_stopped: Event::new(),
             is_parked: Cell::new(false),
             strangers: RefCell::default(),
+            tombstones: RefCell::default(),
             said: RefCell::default(),
             is_held: Cell::new(false),
             traffic: TrafficCells::default(),
@@ -357,6 +364,18 @@ impl StoreCore {
     /// The last commit whose entries a settle round may reflect.
     pub(crate) fn settleable_sequence(&self) -> u64 {
         self.replayed.get().map_or_else(|| self.journal.synced(), |replayed| replayed.sequence)
+    }
+
+    /// A log was deleted: its folder is to go, and its id is not free until the journal has
+    /// forgotten it.
+    pub(crate) fn note_tombstone(&self, place: EntryPlace, id: LogId) {
+        self.index_unreflected(place, Unreflected::Tombstone(id));
+        self.tombstones.borrow_mut().insert(id, place.sequence);
+    }
+
+    /// A start reads the journal from that commit on.
+    pub(crate) fn forget_tombstones_before(&self, replay: u64) {
+        self.tombstones.borrow_mut().retain(|_, sequence| *sequence >= replay);
     }
 
     /// The oldest entry of something that the manifest does not reflect.

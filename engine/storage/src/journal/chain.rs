@@ -50,7 +50,8 @@ pub(crate) struct Chain {
     pub(crate) generation: u64,
     /// Where the next commit goes; none if the journal has not begun.
     pub(crate) end: Option<Place>,
-    pub(crate) tombstones: Vec<LogId>,
+    /// By commit: which log was deleted.
+    pub(crate) tombstones: Vec<(u64, LogId)>,
     /// By commit: which log was cut to which offset.
     pub(crate) truncations: Vec<(u64, LogId, i64)>,
     /// The highest synced manifest record that any whole header tells.
@@ -121,7 +122,8 @@ pub(crate) fn follow(files: &[FileFound], start: Option<ReplayFrom>) -> Result<C
             previous_crc: header.previous_crc,
         });
         let here = |t: &&(u64, LogId)| t.0 == header.position;
-        chain.tombstones.extend(file.tombstones.iter().filter(here).map(|t| t.1));
+        let deleted = file.tombstones.iter().filter(here);
+        chain.tombstones.extend(deleted.map(|t| (header.sequence, t.1)));
         let cut = file.truncations.iter().filter(|t| t.0 == header.position);
         chain.truncations.extend(cut.map(|t| (header.sequence, t.1, t.2)));
         chain.end = Some(Place { file: header.file, position: header.end() });

@@ -55,7 +55,7 @@ impl Scanned {
     }
 
     /// Logs that a commit from the replay place on deletes, in order.
-    pub fn tombstones(&self) -> &[LogId] {
+    pub fn tombstones(&self) -> &[(u64, LogId)] {
         &self.chain.tombstones
     }
 

@@ -11,7 +11,9 @@ use super::{PrepareError, RETRY_DELAY, RETRY_DELAY_MAX, Round, round};
 use crate::log::Trim;
 use crate::segment::{AtLeast, ReadRequest, SegmentConfig, Stage};
 use crate::testing::{batch, run, run_until};
-use crate::{JournalConfig, Log, LogConfig, LogId, Purpose, Stamp, Store, StoreConfig};
+use crate::{
+    CreateError, JournalConfig, Log, LogConfig, LogId, Purpose, Stamp, Store, StoreConfig,
+};
 
 const LOG: LogId = LogId { topic_id: *b"sixteen bytes id", partition: 0 };
 const EPOCH: LeaderEpoch = LeaderEpoch(3);
@@ -264,6 +266,43 @@ fn a_read_of_a_log_that_is_deleted_meanwhile_is_not_said_to_the_operator() {
     }
     let lines = world.log_lines();
     assert!(!lines.iter().any(|line| line.contains("takes no more records")), "{lines:#?}");
+}
+
+/// A log that was made again behind its tombstone used to be gone after the next start, and back
+/// after the one that followed.
+#[test]
+fn an_id_is_not_free_while_a_start_would_read_its_tombstone() {
+    const OTHER: LogId = LogId { topic_id: *b"another topic id", partition: 0 };
+    let world = World::new(12, Options::default());
+    let node = world.node("broker");
+    run(&world, &node, |shard| async move {
+        let store = open(&shard).await;
+        the_log(&store).await;
+        store.create_log(OTHER, "other", LogConfig::default()).await.expect("a new log");
+        store.delete_log(&LOG).await.expect("a log");
+        let again = store.create_log(LOG, "t", LogConfig::default()).await;
+        assert_eq!(again.err(), Some(CreateError::Deleted(LOG)));
+    });
+    run(&world, &node, |shard| async move {
+        let store = open(&shard).await;
+        let again = store.create_log(LOG, "t", LogConfig::default()).await;
+        assert_eq!(again.err(), Some(CreateError::Deleted(LOG)), "after a start");
+        let (other, mut rng) = (store.log(&OTHER).expect("not deleted"), Rng::new(7));
+        let mut made = None;
+        for _ in 0..200 {
+            append(&other, &mut rng, 100_000).await;
+            made = store.create_log(LOG, "t", LogConfig::default()).await.ok();
+            if made.is_some() {
+                break;
+            }
+        }
+        let log = made.expect("what follows has pushed the tombstone out of the journal");
+        append(&log, &mut rng, 100).await;
+    });
+    run(&world, &node, |shard| async move {
+        let log = open(&shard).await.log(&LOG).expect("it was made again");
+        assert_eq!(log.log_end_offset(), Offset(1));
+    });
 }
 
 #[test]

@@ -243,5 +243,5 @@ fn tombstones_are_collected_from_the_chain_alone() {
     drawn.files[0].tombstones = vec![(2 * BLOCK, log(3))];
     drawn.files[1].tombstones = vec![(0, log(5)), (BLOCK, log(6))];
     drawn.files[1].commits[1].entries = EntriesFound::Torn;
-    assert_eq!(drawn.follow().expect("no rot").tombstones, [log(3), log(5)]);
+    assert_eq!(drawn.follow().expect("no rot").tombstones, [(3, log(3)), (5, log(5))]);
 }
