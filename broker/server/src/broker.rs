@@ -10,7 +10,7 @@ use runtime::{
     Shutdown, Snapshot, StartError, memory_bytes, run_shards, shard_count,
 };
 use storage::Layout;
-use storage::{LogConfig, LogId, Store, StoreConfig, StoreError};
+use storage::{LogId, Store, StoreConfig, StoreError};
 
 use crate::config::{Config, Shards};
 use crate::controller::{Advertised, Controller, METADATA_LOG};
@@ -21,7 +21,7 @@ use crate::memory_plan::{MemoryPlan, TooLittleMemory};
 use crate::message::{Reply, Request};
 use crate::observe::{Observer, ShardDesk, observer, start_answering};
 use crate::owner::append::start_queue;
-use crate::owner::producer_limits;
+use crate::owner::log_config;
 use crate::owner::watch::start_news;
 use crate::router::ask;
 use crate::shard::{Core, MESH_LIMITS, ShardMesh};
@@ -242,7 +242,8 @@ async fn open_store(shard: &Shard, config: &Config) -> Result<Store, OpenStoreEr
         open_files_max: Descriptors::of(shard, &journal).store_max,
         journal,
         disk_reserve_bytes: config.disk_reserve_bytes,
-        log: LogConfig { producers: producer_limits(config), ..LogConfig::default() },
+        // Until what topics have is known.
+        log: log_config(&config.topic, config),
         ..StoreConfig::default()
     };
     let opened = Store::open(shard, &config.data_folder, file_system, store).await;

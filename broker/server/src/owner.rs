@@ -20,7 +20,7 @@ use crate::error_codes::Refusal;
 
 use append::AppendQueue;
 use follow::Follower;
-pub(crate) use follow::{follow, producer_limits};
+pub(crate) use follow::{follow, log_config};
 use watch::Watchers;
 
 /// What one shard leads. Belongs to its [`crate::shard::Core`].

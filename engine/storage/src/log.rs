@@ -16,6 +16,7 @@
 //! watermark. What is below the high watermark is never truncated and may leave memory for the
 //! segments at any moment; a read in progress is not disturbed by it.
 
+mod orphans;
 pub(crate) mod read;
 pub(crate) mod replay;
 mod settle;
@@ -78,6 +79,8 @@ struct LogCell {
     traffic: TrafficCells,
     /// A file of it is lost.
     quarantined: Cell<bool>,
+    /// It was replayed: a killed broker may have written that to files of which no manifest knows.
+    may_have_orphans: Cell<bool>,
 }
 
 type DurableHook = Box<dyn Fn(Offset)>;

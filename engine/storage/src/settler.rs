@@ -21,7 +21,7 @@ use std::time::Duration;
 use runtime::sync::first;
 use runtime::{Level, TaskClass};
 
-use crate::journal::{EntryPlace, Pressure, ReplayFrom};
+use crate::journal::{EntryPlace, Pressure};
 use crate::log::{Log, SettlePlan, Trim};
 use crate::log_id::LogId;
 use crate::manifest::{Change, ManifestEntry, ManifestError};
@@ -141,7 +141,7 @@ async fn forget_producers(core: &Rc<StoreCore>) {
     let (logs, entries): (Vec<Log>, Vec<ManifestEntry>) = of_logs.into_iter().unzip();
     if record(core, replay, entries).await {
         logs.iter().for_each(Log::forgotten_recorded);
-        core.journal().recycle_before(replay);
+        core.release_before(replay);
     }
 }
 
@@ -203,8 +203,7 @@ async fn settle(
     reflected.extend(removed.iter().map(|(place, _)| *place));
     reflected.sort_unstable();
     let replay = oldest_needed(core, &work, &reflected, synced);
-    let replay_from = core.journal().replay_place(replay);
-    if !record(core, replay_from, entries_of(core, &work, &removed)).await {
+    if !record(core, replay, entries_of(core, &work, &removed)).await {
         return Round::Parked;
     }
     for w in &work {
@@ -213,8 +212,7 @@ async fn settle(
     for (place, _) in &removed {
         core.unindex_unreflected(*place);
     }
-    core.forget_tombstones_before(replay_from.sequence);
-    core.journal().recycle_before(replay);
+    core.release_before(replay);
     core.settle_durations.record(core.shard.now().since(began));
     let given_up = !removed.is_empty() || reflected.iter().any(|place| place.sequence < replay);
     if given_up || has_more_room(&before, &core.journal().pressure()) {
@@ -322,11 +320,12 @@ fn oldest_needed(core: &StoreCore, work: &[Work], reflected: &[EntryPlace], sync
 ///
 /// What the manifest says already is not said again: a round that can do nothing would take space
 /// when there is least of it.
-async fn record(core: &StoreCore, replay: ReplayFrom, entries: Vec<ManifestEntry>) -> bool {
-    if entries.is_empty() && replay == core.manifest.replay() {
+async fn record(core: &StoreCore, replay: u64, entries: Vec<ManifestEntry>) -> bool {
+    let place = core.journal().replay_place(replay);
+    if entries.is_empty() && place == core.manifest.replay() {
         return true;
     }
-    match core.manifest.append(replay, entries).await {
+    match core.manifest.append(place, entries).await {
         Ok(number) => {
             core.journal().manifest_synced(number);
             true
@@ -337,6 +336,13 @@ async fn record(core: &StoreCore, replay: ReplayFrom, entries: Vec<ManifestEntry
 }
 
 impl StoreCore {
+    /// The manifest says that a start needs no commit before that one.
+    fn release_before(&self, replay: u64) {
+        // It begins to read at the front of what it needs, which may be a bit before.
+        self.forget_tombstones_before(self.manifest.replay().sequence);
+        self.journal().recycle_before(replay);
+    }
+
     fn is_settling_due(&self) -> bool {
         self.stopping.get() || self.has_tombstone()
     }

@@ -280,7 +280,8 @@ fn partition_config(topic: &TopicConfig, partition: &metadata::Partition) -> Par
     }
 }
 
-fn log_config(topic: &TopicConfig, broker: &Config) -> LogConfig {
+/// What the storage is told of a log with these settings.
+pub(crate) fn log_config(topic: &TopicConfig, broker: &Config) -> LogConfig {
     LogConfig {
         segment: SegmentConfig {
             segment_bytes: topic.segment_size_bytes,
@@ -293,6 +294,6 @@ fn log_config(topic: &TopicConfig, broker: &Config) -> LogConfig {
 }
 
 /// How every log remembers its producers.
-pub(crate) fn producer_limits(broker: &Config) -> ProducerLimits {
+fn producer_limits(broker: &Config) -> ProducerLimits {
     ProducerLimits { expiration_ms: broker.producer_id_expiration_ms, ..ProducerLimits::default() }
 }

@@ -157,6 +157,7 @@ impl Log {
             deleted: Cell::new(false),
             traffic: TrafficCells::default(),
             quarantined: Cell::new(false),
+            may_have_orphans: Cell::new(false),
         }))
     }
 
@@ -167,6 +168,7 @@ impl Log {
         entry: &EntryHeader,
         payload: Lease,
     ) -> Result<(), Misfit> {
+        self.0.may_have_orphans.set(true);
         let offset = Offset(entry.offset);
         let mut state = self.0.state.borrow_mut();
         let (log_end, sequence) = (state.end_offset, place.sequence);

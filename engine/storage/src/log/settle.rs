@@ -63,6 +63,7 @@ impl Log {
         size_bytes: u64,
         trim: Trim,
     ) -> Result<Option<SettlePlan>, PrepareError> {
+        self.remove_orphans().await;
         let (batches, mut plan, config) = {
             let state = self.0.state.borrow();
             // Of this very moment: what is durable and what is reflected must agree.

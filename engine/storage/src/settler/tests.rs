@@ -305,6 +305,45 @@ fn an_id_is_not_free_while_a_start_would_read_its_tombstone() {
     });
 }
 
+/// What a killed broker had written beyond its manifest used to stay in its files for ever when the
+/// next life rolled elsewhere; Kafka's tool took the zeros behind it for a broken segment.
+#[test]
+fn what_a_killed_broker_left_in_files_of_other_segments_is_removed() {
+    const BATCHES: i64 = 8;
+    let world = World::new(13, Options::default());
+    let node = world.node("broker");
+    let files = |shard: Shard, store: Store| async move {
+        let mut files = shard.disk().list(&store.0.folder(LOG, "t")).await.expect("a folder");
+        files.retain(|file| file.name.ends_with(".log"));
+        files.into_iter().map(|file| file.name).collect::<Vec<_>>()
+    };
+    run(&world, &node, move |shard| async move {
+        let store = open(&shard).await;
+        let log = the_log(&store).await;
+        let segment = SegmentConfig { segment_bytes: 10_000, ..SegmentConfig::default() };
+        log.set_config(LogConfig { segment, ..LogConfig::default() });
+        let mut rng = Rng::new(7);
+        for _ in 0..BATCHES {
+            append(&log, &mut rng, 9_000).await;
+        }
+        let plan = log.begin_settle(1 << 20, Trim::No).await.expect("space");
+        let plan = plan.expect("batches that are synced");
+        log.write_settled(&plan).await.expect("space");
+        // It is killed before the manifest says so.
+        assert_eq!(files(shard, store).await.len(), usize::try_from(BATCHES).unwrap());
+    });
+    run(&world, &node, move |shard| async move {
+        let store = open(&shard).await;
+        let log = store.log(&LOG).expect("it was made");
+        let foreign = store.0.folder(LOG, "t").join("notes.log");
+        let how = Open::read().write().create();
+        shard.disk().open(&foreign, how).await.expect("somebody's file");
+        assert_eq!(round(&store.0, u64::MAX, Trim::No).await, Round::Settled);
+        assert_eq!(log.log_end_offset(), Offset(BATCHES));
+        assert_eq!(files(shard, store).await, [LOG_FILE, "notes.log"]);
+    });
+}
+
 #[test]
 fn what_the_disk_says_is_a_shortage_or_the_end() {
     let at = |code| PrepareError::at(Path::new("/f"), std::io::Error::from_raw_os_error(code));
