@@ -140,8 +140,16 @@ impl SegmentState {
         };
         let is_sound = Offset(0) <= base_offset
             && base_offset <= end_offset
-            && (base_offset == end_offset) == (state.log.total_bytes() == 0);
+            && (base_offset == end_offset) == (state.log.total_bytes() == 0)
+            && state.has_offsets_of_an_index();
         is_sound.then_some(state)
+    }
+
+    /// An index holds an offset as an i32 above the base offset.
+    fn has_offsets_of_an_index(&self) -> bool {
+        let last_offset = self.end_offset.plus(-1).max(self.base_offset);
+        (self.base_offset..=last_offset).contains(&self.max_timestamp_offset)
+            && last_offset.0 - self.base_offset.0 <= i64::from(i32::MAX)
     }
 }
 

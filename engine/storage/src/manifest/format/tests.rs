@@ -27,6 +27,7 @@ fn sample_entries() -> Vec<ManifestEntry> {
         base_offset: Offset(0),
         end_offset: Offset(100),
         stage: Stage::Sealed,
+        max_timestamp_offset: Offset(99),
         log: FileState { size_bytes: 70_001, remainder: Lease::empty() },
         offset_index: FileState::empty(),
         time_index: FileState::empty(),
