@@ -5,8 +5,10 @@
 //
 // Each line of the input is a step, each line of the output its outcome, both JSON:
 //
-//   {"tool": MAIN CLASS, "arguments": [...], "input": STANDARD INPUT}
+//   {"tool": MAIN CLASS, "arguments": [...], "input": STANDARD INPUT, "until": OUTPUT OR NULL}
 //   {"status": EXIT STATUS, "output": WHAT IT WROTE TO STANDARD OUTPUT AND ERROR}
+//
+// A step that is to print something is run again until it does, for a few seconds.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -26,6 +28,8 @@ import org.slf4j.LoggerFactory;
 
 public final class Tools {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int TRIES = 50;
+    private static final int PAUSE_MS = 100;
 
     /** The status of the first exit that a step asked for, and what it had written until then. */
     private static Integer status;
@@ -65,6 +69,19 @@ public final class Tools {
     }
 
     private static JsonNode run(JsonNode step) throws Exception {
+        JsonNode until = step.path("until");
+        JsonNode outcome = runOnce(step);
+        for (int tries = 1; until.isTextual() && tries < TRIES; tries++) {
+            if (outcome.get("output").asText().strip().equals(until.asText())) {
+                break;
+            }
+            Thread.sleep(PAUSE_MS);
+            outcome = runOnce(step);
+        }
+        return outcome;
+    }
+
+    private static JsonNode runOnce(JsonNode step) throws Exception {
         String[] arguments = StreamSupport.stream(step.get("arguments").spliterator(), false)
             .map(JsonNode::asText)
             .toArray(String[]::new);

@@ -26,6 +26,8 @@ pub struct Step {
     pub input: &'static str,
     /// Whose words the tool repeats.
     pub words: Words,
+    /// What it is to print; it is run again, for a few seconds, until it does.
+    pub until: Option<&'static str>,
 }
 
 /// Whose words a tool repeats when a broker refuses something.
@@ -70,7 +72,7 @@ pub struct Outcome {
 impl Step {
     /// A tool that is given nothing to read.
     pub const fn new(tool: Tool, arguments: &'static str) -> Self {
-        Self { tool, arguments, input: "", words: Words::Kafkas }
+        Self { tool, arguments, input: "", words: Words::Kafkas, until: None }
     }
 
     /// The same with this standard input.
@@ -83,10 +85,21 @@ impl Step {
         Self { words: Words::Brokers, ..self }
     }
 
+    /// The same, run again until it prints this: Kafka's brokers hear of a deletion a moment after
+    /// it has been answered.
+    pub const fn until(self, output: &'static str) -> Self {
+        Self { until: Some(output), ..self }
+    }
+
     fn json(&self, address: &str) -> Value {
         let mut arguments = vec!["--bootstrap-server", address];
         arguments.extend(self.arguments.split_whitespace());
-        json!({ "tool": self.tool.main_class(), "arguments": arguments, "input": self.input })
+        json!({
+            "tool": self.tool.main_class(),
+            "arguments": arguments,
+            "input": self.input,
+            "until": self.until,
+        })
     }
 }
 

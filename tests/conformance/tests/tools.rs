@@ -108,11 +108,11 @@ const SCRIPT: &[Step] = &[
     step(Tool::ProducerPerf, "--topic one --num-records 5000 --record-size 100 --throughput -1"),
     step(Tool::GetOffsets, "--topic one --time earliest"),
     step(Tool::Topics, "--delete --topic one"),
+    step(Tool::Topics, "--list").until("two"),
     step(Tool::Topics, "--delete --topic one"),
     step(Tool::Topics, "--delete --topic one --if-exists"),
-    step(Tool::Topics, "--list"),
     step(Tool::Topics, "--delete --topic t.*"),
-    step(Tool::Topics, "--list"),
+    step(Tool::Topics, "--list").until(""),
 ];
 
 #[test]
