@@ -111,6 +111,53 @@ fn the_settings_that_kafka_ships_start_a_broker_with_a_warning_for_each_without_
     assert!(status.success(), "{status}: {rest:?}");
 }
 
+/// A broker at that address, and what it says.
+fn broker_at(
+    address: &str,
+    name: &str,
+    driver: &str,
+) -> (Running, impl Iterator<Item = String> + use<>) {
+    let log_dirs = format!("log.dirs={}", fresh_folder(name).join("data").display());
+    let listeners = format!("listeners=PLAINTEXT://{address}");
+    let driver = format!("ringmain.driver={driver}");
+    let mut arguments = vec!["serve"];
+    for setting in [&log_dirs, &listeners, &driver, "ringmain.shards=2", "ringmain.admin.listener="]
+    {
+        arguments.extend(["--set", setting]);
+    }
+    let mut broker = ringmain(&arguments);
+    let mut broker = Running(broker.stderr(Stdio::piped()).spawn().expect("the program starts"));
+    let stderr = broker.0.stderr.take().expect("it was asked to be piped");
+    (broker, BufReader::new(stderr).lines().map(|line| line.expect("messages are UTF-8")))
+}
+
+/// The second one once listened beside the first, and took half of its connections.
+#[test]
+fn a_broker_waits_for_another_one_at_its_address_and_never_listens_beside_it() {
+    for driver in ["auto", "posix"] {
+        let (mut first, mut lines) = broker_at("127.0.0.1:0", &format!("first-{driver}"), driver);
+        let ready = lines.find(|line| line.contains(" listens at ")).expect("the first one starts");
+        let (_, rest) = ready.split_once(" listens at ").expect("it was just found");
+        let address = rest.split(',').next().expect("an address").to_owned();
+        let waits = format!("{address} is in use: waiting up to 10 s");
+
+        let (mut second, lines) = broker_at(&address, &format!("second-{driver}"), driver);
+        let said: Vec<String> = lines.collect();
+        assert!(said.iter().any(|line| line.contains(&waits)), "{said:#?}");
+        assert!(!said.iter().any(|line| line.contains(" listens at ")), "{said:#?}");
+        let last = said.iter().find(|line| line.contains("in use for all of 10 s"));
+        assert!(last.is_some_and(|line| line.contains("ss -tlnp")), "{said:#?}");
+        let status = second.0.wait().expect("it was started");
+        assert_eq!(status.code(), Some(70), "{said:#?}");
+
+        let (_third, mut lines) = broker_at(&address, &format!("third-{driver}"), driver);
+        assert!(lines.any(|line| line.contains(&waits)), "the third one does not wait");
+        first.0.kill().expect("it runs");
+        let ready = lines.find(|line| line.contains(" listens at "));
+        assert!(ready.is_some_and(|line| line.contains(&address)), "the third one does not start");
+    }
+}
+
 #[test]
 fn what_cannot_be_started_is_refused_with_the_reason_and_the_remedy() {
     let folder = fresh_folder("refused");

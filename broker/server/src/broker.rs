@@ -272,29 +272,25 @@ async fn start_together(core: &Rc<Core>, controller: &Controller, folder: &DataF
         Ok(addr) => addr,
         Err(e) => core.shard.fatal(&format_args!("listeners={}: {e}", config.listener)),
     };
-    // With port 0 the system chooses: one socket holds the choice until every shard has its own.
-    let (addr, held) = match wanted.port() {
-        0 => match core.shard.net().listen(wanted) {
-            Ok(listener) => (listener.local_addr(), Some(listener)),
-            Err(e) => core.shard.fatal(&format_args!("can't listen at {wanted}: {e}")),
-        },
-        _ => (wanted, None),
-    };
-    let port = match config.advertised.port {
-        0 => addr.port(),
-        port => port,
-    };
     controller.all_found().await;
     if let Err(e) = data_folder::finish(&core.shard, &config.data_folder, folder).await {
         core.shard.fatal(&e);
     }
+    let Some(listener) = listener::claim(core, wanted).await else { return };
+    // With port 0 the system has chosen.
+    let addr = listener.local_addr();
+    let port = match config.advertised.port {
+        0 => addr.port(),
+        port => port,
+    };
     let host = config.advertised.host.clone();
     let advertised = format!("{host}:{port}");
     if let Err(e) = controller.start(core, Advertised { host, port }).await {
         core.shard.fatal(&format_args!("the broker can't register itself: {e}"));
     }
-    controller.open_listeners(core, addr).await;
-    drop(held);
+    controller.open_other_listeners(core, addr).await;
+    // It was the first to listen, and the last to serve: connections spread from the start.
+    listener::serve(core, listener);
     let ready_ms = core.shard.now().since(core.began).as_millis();
     let line = format_args!(
         "broker {} listens at {addr}, clients are told {advertised}; ready after {ready_ms} ms",

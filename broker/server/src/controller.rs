@@ -108,8 +108,9 @@ impl Controller {
     }
 
     /// Lets clients in, on every shard.
-    pub(crate) async fn open_listeners(&self, core: &Rc<Core>, addr: SocketAddr) {
-        let _shards_listen = self.tell_all(core, || Request::Listen(addr)).await;
+    pub(crate) async fn open_other_listeners(&self, core: &Rc<Core>, addr: SocketAddr) {
+        let tell = |shard| ask(core.clone(), ShardId(shard), Lane::Control, Request::Listen(addr));
+        let _shards_listen = together((1..core.shard.count()).map(tell)).await;
     }
 
     /// Takes no more changes.

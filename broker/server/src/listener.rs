@@ -2,18 +2,24 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use runtime::sync::Signal;
-use runtime::{Instant, JoinHandle, Lane, Listener, ShardId, Socket, TaskClass};
+use runtime::{Instant, JoinHandle, Lane, Level, Listener, ShardId, Socket, TaskClass};
 
 use crate::message::{Reply, Request};
 use crate::router::ask;
 use crate::session;
 use crate::shard::{Core, Scarce};
 
+/// How long the address may be in use by another process. The sockets of a killed broker live on in
+/// its rings for milliseconds; one that is told to stop drains its connections first.
+const PORT_PATIENCE: Duration = Duration::from_secs(10);
+/// How often an address in use is tried.
+const PORT_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait after an accept that failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How far connections may be ahead of an even pace, the last one included: a client opens several
@@ -44,15 +50,50 @@ impl Sessions {
     }
 }
 
-/// Listens, and serves whoever connects, until the shard stops.
+/// Listens, as the broker's first shard to do so and where nobody else does: another broker there
+/// would silently take a part of the connections. Who listens there gets a while to end. None if
+/// this broker is asked to stop meanwhile.
+pub(crate) async fn claim(core: &Core, addr: SocketAddr) -> Option<Listener> {
+    let began = core.shard.now();
+    let patience = PORT_PATIENCE.as_secs();
+    let mut has_waited = false;
+    loop {
+        match core.shard.net().listen(addr) {
+            Ok(listener) => return Some(listener),
+            Err(e) if e.kind() != ErrorKind::AddrInUse => refuse(core, addr, &e),
+            Err(_) if core.shard.now().since(began) >= PORT_PATIENCE => {
+                core.shard.fatal(&format_args!(
+                    "listeners: {addr} was in use for all of {patience} s: stop the broker that \
+                     listens there (`ss -tlnp` tells its process), or set listeners to a free \
+                     address of this machine"
+                ))
+            }
+            Err(_) if has_waited => {}
+            Err(_) => core.log(
+                Level::Warn,
+                format_args!("{addr} is in use: waiting up to {patience} s for who listens there"),
+            ),
+        }
+        has_waited = true;
+        if core.shard.timeout(PORT_PAUSE, core.shard.shutdown_requested()).await.is_ok() {
+            return None;
+        }
+    }
+}
+
+/// Listens beside the shard that was the first to do so, and serves whoever connects, until the
+/// shard stops.
 pub(crate) fn open(core: &Rc<Core>, addr: SocketAddr) {
-    let listener = match core.shard.net().listen(addr) {
-        Ok(listener) => listener,
-        Err(e) => core.shard.fatal(&format_args!(
-            "can't listen at {addr}: {e}; set listeners to a free address of this machine"
-        )),
-    };
-    serve(core, listener);
+    match core.shard.net().listen_beside(addr) {
+        Ok(listener) => serve(core, listener),
+        Err(e) => refuse(core, addr, &e),
+    }
+}
+
+fn refuse(core: &Core, addr: SocketAddr, error: &io::Error) -> ! {
+    core.shard.fatal(&format_args!(
+        "can't listen at {addr}: {error}; set listeners to a free address of this machine"
+    ))
 }
 
 /// Serves whoever connects to a listener, until the shard stops.

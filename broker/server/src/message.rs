@@ -55,7 +55,7 @@ pub(crate) enum Request {
     FolderReady,
     /// From shard 0: the cluster has changed. Answered when the shard has done its part.
     View(Snapshot<ClusterView>),
-    /// From shard 0: everything is ready, let clients in.
+    /// From shard 0, which listens there: everything is ready, let clients in beside it.
     Listen(SocketAddr),
 }
 

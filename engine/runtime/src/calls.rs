@@ -1,6 +1,6 @@
 //! The few system calls beside those of the drivers, none of which blocks.
 
-use crate::op::PeerAddr;
+use crate::op::{Beside, PeerAddr};
 use crate::pipe::PIPE_BYTES;
 use crate::time::Instant;
 use std::io;
@@ -78,9 +78,9 @@ pub(crate) fn socket(peer: &SocketAddr) -> io::Result<RawFd> {
 }
 
 /// A listening TCP socket; connections inherit `TCP_NODELAY` from it.
-pub(crate) fn listen(at: &SocketAddr) -> io::Result<(RawFd, SocketAddr)> {
+pub(crate) fn listen(at: &SocketAddr, beside: Beside) -> io::Result<(RawFd, SocketAddr)> {
     let fd = socket(at)?;
-    let local = closing(fd, bind_and_listen(fd, at))?;
+    let local = closing(fd, bind_and_listen(fd, at, beside))?;
     Ok((fd, local))
 }
 
@@ -108,14 +108,23 @@ pub(crate) fn pipe() -> io::Result<(RawFd, RawFd)> {
     Ok((ends[0], ends[1]))
 }
 
-fn bind_and_listen(fd: RawFd, at: &SocketAddr) -> io::Result<SocketAddr> {
+/// A socket with `SO_REUSEPORT` may listen beside every other of the same user that has it, another
+/// broker's, too. So the first of a process has it only once it listens, alone: the kernel asks for
+/// it when somebody binds, and groups those who listen when the next one does.
+fn bind_and_listen(fd: RawFd, at: &SocketAddr, beside: Beside) -> io::Result<SocketAddr> {
+    // What is left of earlier connections is nobody who listens.
     set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR)?;
-    set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    if beside == Beside::OurOwn {
+        set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    }
     let addr = PeerAddr::new(at);
     // SAFETY: reads `len` bytes of an address of ours.
     checked(unsafe { libc::bind(fd, (&raw const addr.storage).cast(), addr.len) })?;
     // SAFETY: takes numbers.
     checked(unsafe { libc::listen(fd, BACKLOG) })?;
+    if beside == Beside::Nobody {
+        set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    }
     let mut local = PeerAddr::unknown();
     let into = (&raw mut local.storage).cast();
     // SAFETY: writes at most `len` bytes of an address of ours, and its length.

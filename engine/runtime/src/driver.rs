@@ -3,7 +3,7 @@
 use crate::bell::Bell;
 use crate::lock::DirLock;
 use crate::log::Level;
-use crate::op::{Completion, Fd, Key, Op, Wait};
+use crate::op::{Beside, Completion, Fd, Key, Op, Wait};
 use crate::posix::Posix;
 use crate::shard::ShardId;
 #[cfg(feature = "sim")]
@@ -124,9 +124,14 @@ impl Driver {
         each!(self, d => d.socket(to))
     }
 
-    /// A listening socket with `SO_REUSEPORT`, and the address it got.
-    pub(crate) fn listen(&mut self, at: &SocketAddr) -> io::Result<(Fd, SocketAddr)> {
-        each!(self, d => d.listen(at))
+    /// A listening socket, beside which other shards of the process may listen, and the address it
+    /// got.
+    pub(crate) fn listen(
+        &mut self,
+        at: &SocketAddr,
+        beside: Beside,
+    ) -> io::Result<(Fd, SocketAddr)> {
+        each!(self, d => d.listen(at, beside))
     }
 
     /// About how many bytes a connected socket takes now. It may take less.

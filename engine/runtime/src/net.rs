@@ -5,7 +5,7 @@ mod send_file;
 pub(crate) mod socket;
 
 use crate::memory::Parked;
-use crate::op::{CloseKind, Fd, Op, PeerAddr, check};
+use crate::op::{Beside, CloseKind, Fd, Op, PeerAddr, check};
 use crate::ring::{Holder, Keep};
 use crate::shard::Core;
 use socket::Socket;
@@ -24,10 +24,20 @@ impl Net {
         Net { core }
     }
 
-    /// Listens with `SO_REUSEPORT`: every shard has a listener of its own at the same address, and
-    /// the kernel spreads connections over them. Port 0 takes a free one.
+    /// Listens where nobody does yet: `AddrInUse` if somebody listens there, in this process or in
+    /// another. Port 0 takes a free one.
     pub fn listen(&self, addr: SocketAddr) -> io::Result<Listener> {
-        let (fd, local) = self.core.driver().listen(&addr)?;
+        self.listen_as(addr, Beside::Nobody)
+    }
+
+    /// Listens where another shard of this process does, by [`Net::listen`]: every shard has a
+    /// listener of its own at the same address, and the kernel spreads connections over them.
+    pub fn listen_beside(&self, addr: SocketAddr) -> io::Result<Listener> {
+        self.listen_as(addr, Beside::OurOwn)
+    }
+
+    fn listen_as(&self, addr: SocketAddr, beside: Beside) -> io::Result<Listener> {
+        let (fd, local) = self.core.driver().listen(&addr, beside)?;
         Ok(Listener(Rc::new(Listening { core: self.core.clone(), fd, local })))
     }
 

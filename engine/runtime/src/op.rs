@@ -39,6 +39,15 @@ impl Fd {
     }
 }
 
+/// Who may listen at an address already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// Nobody.
+    Nobody,
+    /// Another shard of this process, which did so first.
+    OurOwn,
+}
+
 /// Whether a sync saves all of the inode or only what reading the data back needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SyncKind {

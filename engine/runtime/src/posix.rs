@@ -26,7 +26,7 @@ use crate::calls;
 use crate::helper;
 use crate::host::Host;
 use crate::lock::DirLock;
-use crate::op::{CloseKind, Completion, Fd, Key, Op, Wait};
+use crate::op::{Beside, CloseKind, Completion, Fd, Key, Op, Wait};
 use crate::shard::ShardId;
 use crew::Crew;
 use poller::{Poller, Ready};
@@ -102,8 +102,12 @@ impl Posix {
         calls::socket(to).map(Fd::plain)
     }
 
-    pub(crate) fn listen(&mut self, at: &SocketAddr) -> io::Result<(Fd, SocketAddr)> {
-        calls::listen(at).map(|(raw, local)| (Fd::plain(raw), local))
+    pub(crate) fn listen(
+        &mut self,
+        at: &SocketAddr,
+        beside: Beside,
+    ) -> io::Result<(Fd, SocketAddr)> {
+        calls::listen(at, beside).map(|(raw, local)| (Fd::plain(raw), local))
     }
 
     pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {

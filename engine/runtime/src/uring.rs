@@ -16,7 +16,7 @@ use crate::helper;
 use crate::host::Host;
 use crate::lock::DirLock;
 use crate::log::Level;
-use crate::op::{Completion, Fd, Key, Op, Payload, Wait};
+use crate::op::{Beside, Completion, Fd, Key, Op, Payload, Wait};
 use crate::shard::ShardId;
 use crate::time::Instant;
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
@@ -190,8 +190,12 @@ impl Uring {
         calls::socket(to).map(|raw| self.adopt(raw))
     }
 
-    pub(crate) fn listen(&mut self, at: &SocketAddr) -> io::Result<(Fd, SocketAddr)> {
-        calls::listen(at).map(|(raw, local)| (self.adopt(raw), local))
+    pub(crate) fn listen(
+        &mut self,
+        at: &SocketAddr,
+        beside: Beside,
+    ) -> io::Result<(Fd, SocketAddr)> {
+        calls::listen(at, beside).map(|(raw, local)| (self.adopt(raw), local))
     }
 
     pub(crate) fn pipe(&mut self) -> io::Result<(Fd, Fd)> {

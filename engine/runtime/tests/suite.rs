@@ -68,6 +68,7 @@ cases! {
         a_slow_receiver_stops_only_its_own_sender,
         many_connections_wait_without_memory,
         connecting_to_nobody_is_refused,
+        where_somebody_listens_nobody_else_can,
         shutdown_ends_a_waiting_receive;
     tasks(1):
         a_join_gives_the_result_or_says_aborted,

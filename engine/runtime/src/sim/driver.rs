@@ -13,7 +13,7 @@ use super::world::Universe;
 use crate::bell::Bell;
 use crate::lock::DirLock;
 use crate::log::Level;
-use crate::op::{Completion, Fd, Key, Op, Wait};
+use crate::op::{Beside, Completion, Fd, Key, Op, Wait};
 use crate::time::Instant;
 
 /// Completions that a shard has not fetched yet.
@@ -76,9 +76,13 @@ impl SimDriver {
         Ok(Fd::plain(raw))
     }
 
-    pub(crate) fn listen(&mut self, at: &SocketAddr) -> io::Result<(Fd, SocketAddr)> {
+    pub(crate) fn listen(
+        &mut self,
+        at: &SocketAddr,
+        beside: Beside,
+    ) -> io::Result<(Fd, SocketAddr)> {
         let universe = self.living().ok_or(io::ErrorKind::NotConnected)?;
-        let (raw, addr) = universe.state.borrow_mut().listen(self.shard, *at);
+        let (raw, addr) = universe.state.borrow_mut().listen(self.shard, *at, beside)?;
         Ok((Fd::plain(raw), addr))
     }
 

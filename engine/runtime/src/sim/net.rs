@@ -125,6 +125,20 @@ impl Net {
         self.blocked.contains(&(socket.peer_node, socket.owner.node))
     }
 
+    /// Who listens at an address of a node, or at one that is a part of it or the whole. Nobody
+    /// is in the way of port 0.
+    pub(crate) fn listeners_in_the_way(
+        &self,
+        node: usize,
+        at: SocketAddr,
+    ) -> impl Iterator<Item = &Address> {
+        let overlaps =
+            move |ip: IpAddr| ip == at.ip() || ip.is_unspecified() || at.ip().is_unspecified();
+        let of_node = self.listeners.values().filter(move |l| l.owner.node == node);
+        let there = of_node.filter(move |l| l.addr.port() == at.port() && overlaps(l.addr.ip()));
+        there.map(|listener| &listener.owner)
+    }
+
     /// The listeners at an address of a node.
     pub(crate) fn listening(&self, node: usize, to: SocketAddr) -> Vec<u64> {
         let hears = |listener: &Listener| {

@@ -1,5 +1,6 @@
 //! Socket operations of simulated processes, and what happens when bytes arrive.
 
+use std::io;
 use std::net::SocketAddr;
 
 use super::driver::{Address, Caller};
@@ -7,7 +8,7 @@ use super::files::Handle;
 use super::net::{Listener, NetEvent, Pipe, Receive, Send, Socket, ip_of, node_of};
 use super::world::{End, Event, State};
 use crate::lease::Lease;
-use crate::op::{Completion, Fd, Op, Payload, PeerAddr};
+use crate::op::{Beside, Completion, Fd, Op, Payload, PeerAddr};
 
 /// How long a connect waits before it tries again, and how often it does.
 const CONNECT_AGAIN_NS: u64 = 500_000_000;
@@ -82,7 +83,17 @@ impl State {
         self.machines[owner.node].files.open_handle(Handle::Socket(id))
     }
 
-    pub(crate) fn listen(&mut self, owner: Address, at: SocketAddr) -> (i32, SocketAddr) {
+    pub(crate) fn listen(
+        &mut self,
+        owner: Address,
+        at: SocketAddr,
+        beside: Beside,
+    ) -> io::Result<(i32, SocketAddr)> {
+        let others_are_let_in =
+            |other: &Address| beside == Beside::OurOwn && other.incarnation == owner.incarnation;
+        if !self.net.listeners_in_the_way(owner.node, at).all(others_are_let_in) {
+            return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+        }
         let machine = &mut self.machines[owner.node];
         let mut addr = at;
         if addr.port() == 0 {
@@ -92,7 +103,7 @@ impl State {
         let id = self.net.number();
         let (backlog, accepting) = Default::default();
         self.net.listeners.insert(id, Listener { owner, addr, backlog, accepting });
-        (self.machines[owner.node].files.open_handle(Handle::Listener(id)), addr)
+        Ok((self.machines[owner.node].files.open_handle(Handle::Listener(id)), addr))
     }
 
     pub(crate) fn new_pipe(&mut self, node: usize) -> (i32, i32) {

@@ -124,7 +124,7 @@ pub async fn every_shard_accepts_at_the_same_address(shard: Shard, seat: Seat) {
     } else {
         told.wait().await;
         let at = SocketAddr::new(seat.ip, *port.borrow());
-        let listener = shard.net().listen(at).expect("the same address again");
+        let listener = shard.net().listen_beside(at).expect("the same address again");
         drop(serve_greetings(&shard, listener));
         for _ in 0..50 {
             let client = shard.net().connect(at).await.expect("connect");

@@ -3,7 +3,7 @@
 use super::run::Seat;
 use runtime::{Buffer, JoinHandle, Lease, Open, Shard, SharedFile, Socket, TaskClass};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Two ends of one connection.
@@ -17,6 +17,32 @@ pub async fn pair(shard: &Shard, seat: &Seat) -> (Socket, Socket) {
     assert_eq!(peer.ip(), seat.ip);
     let client = client.await.expect("not aborted").expect("connect");
     (client, server)
+}
+
+/// A second process once took half of a broker's connections without a word.
+pub async fn where_somebody_listens_nobody_else_can(shard: Shard, seat: Seat) {
+    let listen = |ip, port| shard.net().listen(SocketAddr::new(ip, port));
+    let first = listen(seat.ip, 0).expect("there is a free port");
+    let at = first.local_addr();
+    let net = shard.net().clone();
+    let connect = async move { net.connect(at).await };
+    let client = shard.spawn(TaskClass::Foreground, "connect", connect);
+    let server = first.accept().await.expect("accept");
+    let beside = shard.net().listen_beside(at).expect("it is of this process");
+    assert_eq!(beside.local_addr(), at);
+    for ip in [seat.ip, Ipv4Addr::UNSPECIFIED.into()] {
+        let refused = listen(ip, at.port()).map(|second| second.local_addr());
+        assert_eq!(refused.map_err(|e| e.kind()), Err(io::ErrorKind::AddrInUse), "{ip}");
+    }
+    let other = listen(seat.ip, 0).expect("there is another free port");
+    assert_ne!(other.local_addr(), at);
+    drop((first, beside));
+    // They close a moment later. The connection stays, and is in nobody's way.
+    while let Err(e) = listen(seat.ip, at.port()) {
+        assert_eq!(e.kind(), io::ErrorKind::AddrInUse);
+        shard.sleep(Duration::from_millis(1)).await;
+    }
+    drop((client.await.expect("not aborted").expect("connect"), server));
 }
 
 /// Everything until the stream ends.
