@@ -33,7 +33,7 @@ impl CommandLine {
 const EXAMPLES: &str = "Examples:
   ringmain                                      a broker at 127.0.0.1:9092, data in ./data
   ringmain --config server.properties           with Kafka's keys from a file
-  ringmain serve --set log.dirs=/var/lib/ringmain --set listeners=PLAINTEXT://0.0.0.0:9092
+  ringmain serve --set log.dirs=/var/lib/ringmain --set listeners=PLAINTEXT://:9092
   RINGMAIN_LOG_SEGMENT_BYTES=1048576 ringmain   log.segment.bytes from the environment
   ringmain serve --help                         all settings, with their defaults
   ringmain topic create flights --partitions 6

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use control::Listening;
-use runtime::{DirLock, Instant, Level, LockError, Shutdown, say};
+use runtime::{DirLock, Instant, Level, LockError, Shutdown, host_name, say};
 use server::{
     AdminListener, BrokerError, Config, ConfigError, FolderError, LAYOUT_FILE_NAME, Settings,
     SettingsError, decode_layout,
@@ -124,7 +124,7 @@ impl fmt::Display for ServeError {
 /// Runs a broker until it is asked to stop. The process runs since `began`.
 pub fn run(options: &ServeOptions, began: Instant) -> Result<(), ServeError> {
     let settings = gather(options).map_err(|e| *e)?;
-    let config = Config::check(&settings).map_err(ServeError::Config)?;
+    let config = Config::check(&settings, host_name().as_deref()).map_err(ServeError::Config)?;
     for warning in settings.warnings() {
         eprintln!("ringmain: warning: {warning}");
     }

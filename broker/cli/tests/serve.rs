@@ -186,6 +186,7 @@ fn what_cannot_be_started_is_refused_with_the_reason_and_the_remedy() {
         (&["--set", "listeners=SASL_SSL://:1"], 2, &["encrypted or authenticated"]),
         (&["--set", "listeners=EXTERNAL://:1"], 2, &["listener.security.protocol.map"]),
         (&["--set", "listeners=PLAINTEXT://kafka.example:1"], 2, &["advertised.listeners"]),
+        (&["--set", "listeners=PLAINTEXT://0.0.0.0:1"], 2, &["advertised.listeners"]),
         (&["--set", "listeners=PLAINTEXT://:1,B://:2"], 2, &["B is no protocol"]),
         (&["--set", "log.dirs=/a,/b"], 2, &["one folder"]),
         (&["--set", "authorizer.class.name=A"], 2, &["could read and write everything"]),

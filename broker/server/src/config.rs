@@ -240,13 +240,14 @@ fn refusal(key: &str, given: &Given, wanted: String) -> ConfigError {
 }
 
 impl Config {
-    /// Checks every setting, alone and together.
-    pub fn check(settings: &Settings) -> Result<Config, ConfigError> {
+    /// Checks every setting, alone and together. `host_name` is the machine's, which clients are
+    /// told where nobody names a host.
+    pub fn check(settings: &Settings, host_name: Option<&str>) -> Result<Config, ConfigError> {
         if let Some((name, given, why)) = settings.unsafe_ones().next() {
             return Err(refusal(name, given, why.into()));
         }
         let read = Reader(settings);
-        let (listener, advertised) = read.listeners()?;
+        let (listener, advertised) = read.listeners(host_name)?;
         let topic_defaults = read.topic_defaults()?;
         let config = Config {
             broker: BrokerId(read.number("node.id")?),
@@ -324,7 +325,10 @@ impl Config {
 
 impl Reader<'_> {
     /// Where to listen, and what clients are told.
-    fn listeners(&self) -> Result<(ListenAddress, ListenAddress), ConfigError> {
+    fn listeners(
+        &self,
+        host_name: Option<&str>,
+    ) -> Result<(ListenAddress, ListenAddress), ConfigError> {
         let refuse = |name| move |e: ListenerError| self.refuse(name, e.to_string());
         let controllers = self.0.given("controller.listener.names").map_or("", |g| &g.value);
         let map = self.text("listener.security.protocol.map")?;
@@ -334,17 +338,16 @@ impl Reader<'_> {
         listener.address.to_bind().map_err(refuse("listeners"))?;
         let text = self.text("advertised.listeners")?;
         if text.is_empty() {
-            return Ok((listener.address.clone(), listener.address.for_clients()));
+            let told = listener.address.for_clients(host_name).map_err(refuse("listeners"))?;
+            return Ok((listener.address, told));
         }
         let told = names.for_clients(&text).map_err(refuse("advertised.listeners"))?;
-        if ["", "0.0.0.0", "::"].contains(&told.address.host.as_str()) {
-            return Err(refuse("advertised.listeners")(ListenerError::NoHost));
-        }
         if told.name != listener.name {
             let wanted = format!("the listener is called {}; use that name", listener.name);
             return Err(self.refuse("advertised.listeners", wanted));
         }
-        Ok((listener.address, told.address))
+        let told = told.address.for_clients(host_name).map_err(refuse("advertised.listeners"))?;
+        Ok((listener.address, told))
     }
 
     fn admin_listener(&self) -> Result<Option<AdminListener>, ConfigError> {

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn whatever_there_is_the_sum_of_all_purposes_is_within_it() {
-        let config = Config::check(&Settings::new()).expect("the defaults");
+        let config = Config::check(&Settings::new(), None).expect("the defaults");
         let fixed = OF_SHARD_BYTES + config.tail_bytes + config.request_bytes_in_all();
         let sum = |plan: &MemoryPlan| {
             fixed + plan.answers.sum() + plan.connections_max as u64 * CONNECTION_BYTES
@@ -179,7 +179,7 @@ mod tests {
     /// A broker on a small machine used to start, and is to.
     #[test]
     fn a_machine_gives_three_quarters_and_one_that_is_too_small_for_that_is_named() {
-        let config = Config::check(&Settings::new()).expect("the defaults");
+        let config = Config::check(&Settings::new(), None).expect("the defaults");
         let of = |shards, machine| MemoryPlan::of(&config, shards, machine);
         let planned = |shards, mib| of(shards, Some(mib * MIB)).expect("every machine will do");
         assert_eq!(of(2, None), Ok(MemoryPlan::MOST));
@@ -203,7 +203,7 @@ mod tests {
     fn what_a_setting_says_counts_whatever_the_machine_has() {
         let mut settings = Settings::new();
         settings.set_argument("ringmain.memory.bytes=1073741824").expect("a setting of the table");
-        let config = Config::check(&settings).expect("settings that fit together");
+        let config = Config::check(&settings, None).expect("settings that fit together");
         let plan = MemoryPlan::of(&config, 2, None);
         assert!(plan.is_ok_and(|plan| plan != MemoryPlan::MOST));
         for machine in [Some(1 << 20), Some(1 << 40)] {

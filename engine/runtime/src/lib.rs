@@ -104,7 +104,7 @@ pub use durations::{DurationCounts, Durations};
 pub use lease::Lease;
 pub use lock::{DirLock, LockError};
 pub use log::{Level, say};
-pub use machine::memory_bytes;
+pub use machine::{host_name, memory_bytes};
 pub use memory::DIRECT_ALIGN;
 pub use mesh::line::{ReplyTo, Unanswered};
 pub use mesh::{Incoming, Lane, Mesh, MeshLimits, MeshPort};

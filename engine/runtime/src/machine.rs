@@ -1,4 +1,4 @@
-//! How much memory there is for this process.
+//! What there is to know of the machine: its memory for this process, and its name.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +13,14 @@ pub fn memory_bytes() -> Option<u64> {
     let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let groups = of_groups(&groups, Path::new("/sys/fs/cgroup"), read);
     [machine, groups].into_iter().flatten().min()
+}
+
+/// The host name of this machine, or of the container that the process runs in; none if nobody gave
+/// it one.
+pub fn host_name() -> Option<String> {
+    // The kernel says `(none)` until it is told.
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim()).filter(|name| !["", "(none)"].contains(name)).map(str::to_owned)
 }
 
 fn of_machine(meminfo: &str) -> Option<u64> {
@@ -43,6 +51,11 @@ mod tests {
         assert!(memory_bytes().is_some_and(|bytes| bytes > 1 << 20));
         assert_eq!(of_machine("MemTotal:       24683908 kB\nMemFree: 1 kB"), Some(25_276_321_792));
         assert_eq!(of_machine("MemFree: 1 kB"), None);
+    }
+
+    #[test]
+    fn a_machine_has_a_name() {
+        assert!(host_name().is_some_and(|name| !name.contains(char::is_whitespace)));
     }
 
     fn check(groups: &str, files: &[(&str, &str)], expect: Option<u64>) {

@@ -153,7 +153,7 @@ pub const BROKER_KEYS: &[Key] = &[
         "advertised.listeners",
         Kind::OptionalText,
         "",
-        "the address that clients are told to connect to, if it is another than the listener's",
+        "what clients are told, if it is not the listener; an empty host is the machine's name",
     ),
     broker(
         "listener.security.protocol.map",

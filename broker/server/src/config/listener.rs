@@ -40,8 +40,10 @@ pub enum ListenerError {
     Unmapped(String),
     /// No port, or none that is a number.
     Port(String),
-    /// No host where clients are told one.
+    /// No host where clients are told one, and a machine without a name.
     NoHost,
+    /// The address of every interface where clients are told one.
+    Everywhere(String),
     /// A name where an address is needed.
     Host(String),
     /// Not `NAME:PROTOCOL`.
@@ -73,8 +75,17 @@ impl fmt::Display for ListenerError {
                 write!(f, "{text:?} has no port from 0 to 65535; write PLAINTEXT://host:port")
             }
             ListenerError::NoHost => {
-                write!(f, "clients need a host; write PLAINTEXT://host:port with its name")
+                write!(
+                    f,
+                    "clients need a host, and this machine has no name; give them one in \
+                     advertised.listeners=PLAINTEXT://host:port"
+                )
             }
+            ListenerError::Everywhere(host) => write!(
+                f,
+                "no client can connect to {host}, which stands for every interface; give them a \
+                 name or an address of this machine in advertised.listeners=PLAINTEXT://host:port"
+            ),
             ListenerError::Host(host) => write!(
                 f,
                 "{host:?} is no IP address; listen on one (0.0.0.0 for every interface) and give \
@@ -163,13 +174,20 @@ impl ListenAddress {
         Ok(SocketAddr::new(ip, self.port))
     }
 
-    /// What a client can connect to: "every interface" is no address for it.
-    pub fn for_clients(&self) -> ListenAddress {
+    /// What a client can connect to: the machine's name if there is no host. "Every interface" is
+    /// no address for it. Both as in Kafka.
+    pub(crate) fn for_clients(
+        &self,
+        host_name: Option<&str>,
+    ) -> Result<ListenAddress, ListenerError> {
         let host = match self.host.as_str() {
-            "" | "0.0.0.0" | "::" => "localhost",
+            "" => host_name.ok_or(ListenerError::NoHost)?,
+            host if host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified()) => {
+                return Err(ListenerError::Everywhere(host.into()));
+            }
             host => host,
         };
-        ListenAddress { host: host.into(), port: self.port }
+        Ok(ListenAddress { host: host.into(), port: self.port })
     }
 }
 
@@ -193,7 +211,19 @@ mod tests {
         assert_eq!(parse("PLAINTEXT://127.0.0.1:9092"), address("127.0.0.1", 9092));
         assert_eq!(parse("localhost:1"), address("localhost", 1));
         assert_eq!(parse("plaintext://[::1]:9"), address("::1", 9));
-        assert_eq!(parse("PLAINTEXT://:9092").unwrap().for_clients().host, "localhost");
+    }
+
+    #[test]
+    fn clients_are_told_the_machines_name_and_never_every_interface() {
+        let told =
+            |text: &str, name| parse(text).unwrap().for_clients(name).map(|told| told.to_string());
+        assert_eq!(told("h:1", Some("machine")), Ok("h:1".into()));
+        assert_eq!(told(":1", Some("machine")), Ok("machine:1".into()));
+        assert_eq!(told(":1", None), Err(ListenerError::NoHost));
+        for host in ["0.0.0.0", "::", "0:0::0"] {
+            let refused = Err(ListenerError::Everywhere(host.into()));
+            assert_eq!(told(&format!("[{host}]:1"), Some("machine")), refused);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ fn check(arguments: &[&str]) -> Result<Config, String> {
     for argument in arguments {
         settings.set_argument(argument).map_err(|e| e.to_string())?;
     }
-    Config::check(&settings).map_err(|e| e.to_string())
+    Config::check(&settings, Some("machine")).map_err(|e| e.to_string())
 }
 
 #[test]
@@ -110,11 +110,24 @@ fn nobody_may_connect_only_where_some_are_excepted() {
 #[test]
 fn clients_are_told_an_address_that_they_can_reach() {
     let told = |arguments: &[&str]| check(arguments).map(|config| config.advertised.to_string());
-    assert_eq!(told(&["listeners=PLAINTEXT://:5"]), Ok("localhost:5".into()));
+    assert_eq!(told(&[]), Ok("127.0.0.1:9092".into()));
+    assert_eq!(told(&["listeners=PLAINTEXT://:5"]), Ok("machine:5".into()));
     let other = "advertised.listeners=PLAINTEXT://kafka.example:6";
     assert_eq!(told(&["listeners=PLAINTEXT://:5", other]), Ok("kafka.example:6".into()));
-    assert!(told(&["advertised.listeners=PLAINTEXT://:6"]).is_err());
-    assert!(told(&["advertised.listeners=PLAINTEXT://0.0.0.0:6"]).is_err());
+    assert_eq!(told(&["advertised.listeners=PLAINTEXT://:6"]), Ok("machine:6".into()));
+    assert_eq!(
+        told(&["listeners=PLAINTEXT://0.0.0.0:5"]).unwrap_err(),
+        "--set on the command line: listeners=PLAINTEXT://0.0.0.0:5 can't be: no client can \
+         connect to 0.0.0.0, which stands for every interface; give them a name or an address of \
+         this machine in advertised.listeners=PLAINTEXT://host:port"
+    );
+    for host in ["0.0.0.0", "[::]"] {
+        let everywhere = format!("listeners=PLAINTEXT://{host}:5");
+        assert!(told(&[&everywhere]).unwrap_err().contains("set on the command line: listeners="));
+        assert_eq!(told(&[&everywhere, other]), Ok("kafka.example:6".into()));
+        let told = told(&[&format!("advertised.listeners=PLAINTEXT://{host}:6")]);
+        assert!(told.unwrap_err().contains("line: advertised.listeners="));
+    }
     let map = "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT";
     assert!(told(&[map, "listeners=A://:5", "advertised.listeners=B://h:5"]).is_err());
     assert_eq!(told(&[map, "listeners=A://:5", "advertised.listeners=A://h:5"]), Ok("h:5".into()));

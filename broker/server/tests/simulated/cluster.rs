@@ -78,7 +78,7 @@ impl Cluster {
         for setting in &self.settings {
             settings.set_argument(setting).expect("a setting of the table");
         }
-        let config = Config::check(&settings).expect("settings that fit together");
+        let config = Config::check(&settings, None).expect("settings that fit together");
         let starts = server::shard_starts(&config, SHARDS, Some(self.machine_bytes), None);
         let starts = starts.expect("there is enough memory");
         self.broker.start(starts, server::run_shard);
