@@ -14,6 +14,7 @@ mod control;
 
 mod connections;
 mod pages;
+mod places;
 
 mod gather;
 mod metrics;
