@@ -173,7 +173,8 @@ pub fn check_topic_settings(
         }
         if key.name == "max.message.bytes" && value.parse().is_ok_and(|n: u64| n > batch_size_max) {
             return Err(refuse(format!(
-                "this broker takes batches of up to {batch_size_max} bytes"
+                "this broker takes batches of up to {batch_size_max} bytes; raise \
+                 ringmain.journal.file.bytes, and ringmain.tail.bytes to four times that"
             )));
         }
     }
@@ -278,7 +279,10 @@ mod tests {
         assert_eq!(check("no.such", "1"), Err(TopicConfigError::UnknownKey("no.such".into())));
         assert!(check("cleanup.policy", "compact").is_err());
         assert!(check("compression.type", "gzip").is_err());
-        assert!(check("max.message.bytes", "1048577").is_err());
+        let too_large = check("max.message.bytes", "1048577").unwrap_err().to_string();
+        for name in ["ringmain.journal.file.bytes", "ringmain.tail.bytes"] {
+            assert!(too_large.contains(name), "{too_large}");
+        }
         assert!(check("segment.bytes", "many").is_err());
         let throttled = "leader.replication.throttled.replicas";
         assert_eq!(check(throttled, &"x".repeat(VALUE_BYTES_MAX)), Ok(()));
