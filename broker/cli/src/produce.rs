@@ -101,7 +101,7 @@ JSON, one object a line:
   headers    [\"name\",\"value\",\"name\",\"value\"], a value as the payload
   ts         the timestamp, ms since 1970; without it --timestamp, or now
   partition  without it --partition, or the key chooses
-  Other fields, such as topic and offset, mean nothing here.
+  Other fields, such as topic and offset, mean nothing here. Empty lines are passed over.
 
 Exit status:
   0    all was written and acknowledged

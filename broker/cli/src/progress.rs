@@ -58,13 +58,26 @@ impl Progress {
         }
     }
 
-    /// `336,776 records, 75.3 MB, 120.4 MB/s`.
+    /// `336,776 records, 75.3 MB in 0.6 s, 120.4 MB/s`.
     pub fn sum(&self) -> String {
-        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
-        let rate = self.bytes as f64 / seconds / 1e6;
-        let megabytes = self.bytes as f64 / 1e6;
-        format!("{} records, {megabytes:.1} MB, {rate:.1} MB/s", grouped(self.records))
+        sum(self.records, self.bytes, self.began.elapsed())
     }
+}
+
+fn sum(records: u64, bytes: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    let size = match bytes {
+        0..1_000_000 => counted(bytes, "byte"),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    };
+    let rate = bytes as f64 / seconds.max(0.001) / 1e6;
+    format!("{}, {size} in {seconds:.1} s, {rate:.1} MB/s", counted(records, "record"))
+}
+
+/// `1 record`, `2,000 records`.
+pub fn counted(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", grouped(number))
 }
 
 /// A number with commas between its thousands.
@@ -82,7 +95,7 @@ pub fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::*;
 
     #[test]
     fn thousands_are_set_apart() {
@@ -91,5 +104,13 @@ mod tests {
             assert_eq!(grouped(number), text);
         }
         assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn a_sum_names_records_bytes_and_seconds() {
+        let many = sum(336_776, 75_300_000, Duration::from_millis(625));
+        assert_eq!(many, "336,776 records, 75.3 MB in 0.6 s, 120.5 MB/s");
+        let one = sum(1, 12, Duration::from_millis(40));
+        assert_eq!(one, "1 record, 12 bytes in 0.0 s, 0.0 MB/s");
     }
 }

@@ -73,6 +73,12 @@ pub enum LineError {
 }
 
 impl Lines {
+    /// Whether a line stands for no record: among JSON one with nothing but white space, which
+    /// editors leave at the end.
+    pub fn is_passed_over(&self, line: &[u8]) -> bool {
+        self.form == Form::Json && line.trim_ascii().is_empty()
+    }
+
     /// Makes a record of a line and gives it to `take`, with the partition that it names.
     pub fn read<T>(
         &self,

@@ -202,6 +202,9 @@ impl Writing {
                 line::split(rest, &self.lines.delimiter).unwrap_or((rest, &[][..]));
             rest = behind;
             self.lines_read += 1;
+            if self.lines.is_passed_over(line) {
+                continue;
+            }
             let number = self.lines_read;
             let pushed = self.lines.read(line, now_ms, |record, partition| {
                 self.producer.push(record, partition, number)

@@ -74,11 +74,20 @@ fn json_has_what_kcat_writes() {
 }
 
 #[test]
+fn only_among_json_an_empty_line_is_no_record() {
+    for line in [&b""[..], b" \t\r"] {
+        assert!(lines(Form::Json).is_passed_over(line));
+        assert!(!text(None, Null::Never).is_passed_over(line));
+        assert!(!text(Some(":"), Null::Empty).is_passed_over(line));
+    }
+    assert!(!lines(Form::Json).is_passed_over(b"{}"));
+}
+
+#[test]
 fn what_is_no_record_says_what_to_do() {
     let reader = lines(Form::Json);
     let error = |line: &str| reader.read(line.as_bytes(), 0, |_, _| ()).expect_err("no record");
     assert!(matches!(error("{"), LineError::NotJson(_)));
-    assert!(matches!(error(""), LineError::NotJson(_)));
     for line in ["[]", "1", "{}", r#"{"value":"v"}"#] {
         assert_eq!(error(line), LineError::NoPayload, "{line}");
     }
