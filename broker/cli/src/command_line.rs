@@ -44,6 +44,12 @@ const EXAMPLES: &str = "Examples:
 
 An acknowledgement of acks=1 or acks=all means: on stable storage.";
 
+const LOG_EXAMPLES: &str = "\
+Examples:
+  ringmain log dump data                        everything that a broker has written
+  ringmain log dump --records data/shard-000    record by record
+  ringmain log dump --help                      more of them, and what the exit status says";
+
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -60,7 +66,7 @@ pub enum Command {
     #[command(subcommand)]
     Config(Config),
     /// Look into what a broker wrote.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = LOG_EXAMPLES)]
     Log(LogCommand),
 }
 
@@ -123,6 +129,21 @@ mod tests {
             };
             assert_eq!(options.settings, ["a=b"]);
         }
+    }
+
+    #[test]
+    fn help_has_examples_for_every_command() {
+        fn look(command: &mut clap::Command) {
+            let name = command.get_name().to_owned();
+            let is_group = command.has_subcommands() && name != "log" && name != "ringmain";
+            // A group's help names its commands, and theirs have examples.
+            if !is_group && name != "serve" && name != "help" {
+                let help = command.render_long_help().to_string();
+                assert!(help.contains("Examples:\n  "), "{name}: {help}");
+            }
+            command.get_subcommands_mut().for_each(look);
+        }
+        look(&mut CommandLine::command());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use clap::{Subcommand, ValueEnum};
 use crate::client::cluster::Cluster;
 use crate::client::error::ClientError;
 use crate::ending::Ending;
+use crate::fault::Fault;
+use crate::options::Reader;
 use settings::Owner;
 
 /// What can be done with settings.
@@ -48,6 +50,16 @@ pub enum ConfigError {
     Output(io::Error),
 }
 
+impl Config {
+    /// Who reads what is answered.
+    pub fn reader(&self) -> Reader {
+        match self {
+            Self::Describe(args) => args.asking.reader(),
+            Self::Alter(args) => args.asking.reader(),
+        }
+    }
+}
+
 /// Does it.
 pub fn run(config: &Config) -> Result<Ending, ConfigError> {
     let mut out = BufWriter::new(io::stdout().lock());
@@ -65,9 +77,14 @@ pub fn run(config: &Config) -> Result<Ending, ConfigError> {
 }
 
 /// Whose settings are meant; without a number the broker with the least one.
-fn owner(cluster: &Cluster, kind: Kind, name: Option<&str>) -> Result<Owner, ConfigError> {
+fn owner(cluster: &mut Cluster, kind: Kind, name: Option<&str>) -> Result<Owner, ConfigError> {
     match (kind, name) {
-        (Kind::Topic, Some(name)) => Ok(Owner::Topic(name.to_owned())),
+        (Kind::Topic, Some(name)) => {
+            // A broker's refusal of its settings could be news that is on its way, and be waited
+            // for long.
+            cluster.topic(name)?;
+            Ok(Owner::Topic(name.to_owned()))
+        }
         (Kind::Topic, None) => Err(ConfigError::NoName),
         (Kind::Broker, None) => {
             let first = cluster.brokers().next();
@@ -91,6 +108,15 @@ impl From<io::Error> for ConfigError {
     /// The writing side uses `?`; what is asked comes in other errors.
     fn from(error: io::Error) -> Self {
         Self::Output(error)
+    }
+}
+
+impl Fault for ConfigError {
+    fn kafka_code(&self) -> Option<i16> {
+        match self {
+            Self::Client(error) => error.kafka_code(),
+            Self::NoName | Self::NoBroker { .. } | Self::Nothing | Self::Output(_) => None,
+        }
     }
 }
 

@@ -8,13 +8,15 @@ use std::fmt;
 use std::io::{self, BufWriter};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use protocol::ErrorCode;
 use record::{BatchError, RecordsError};
 
 use crate::client::error::ClientError;
 use crate::client::offsets::Isolation;
 use crate::ending::Ending;
 use crate::escapes::Bytes;
-use crate::options::Reach;
+use crate::fault::{Fault, with_errors};
+use crate::options::{Reach, Reader};
 use format::{Format, Piece, Pieces};
 use place::{Place, Range};
 use reading::{Reading, Wanted};
@@ -28,7 +30,7 @@ const OUTPUT_BUFFER_BYTES: usize = 256 << 10;
 /// is interrupted; --to, -e or -n say where it ends. Partitions are read side by side; each in its
 /// order.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = with_errors(EXAMPLES))]
 pub struct Consume {
     /// The topic
     pub topic: String,
@@ -170,6 +172,11 @@ pub fn run(args: &Consume) -> Result<Ending, ConsumeError> {
 }
 
 impl Consume {
+    /// Who reads what goes wrong.
+    pub fn reader(&self) -> Reader {
+        if self.json { Reader::Program } else { Reader::Person }
+    }
+
     fn range(&self) -> Range {
         let isolation = match self.uncommitted {
             true => Isolation::ReadUncommitted,
@@ -210,6 +217,16 @@ impl From<io::Error> for ConsumeError {
     /// The writing side uses `?`; what is read comes in other errors.
     fn from(error: io::Error) -> Self {
         Self::Output(error)
+    }
+}
+
+impl Fault for ConsumeError {
+    fn kafka_code(&self) -> Option<i16> {
+        match self {
+            Self::Client(error) => error.kafka_code(),
+            Self::Batch { .. } | Self::Records { .. } => Some(ErrorCode::CorruptMessage.number()),
+            Self::Output(_) => None,
+        }
     }
 }
 

@@ -13,10 +13,13 @@ mod report;
 mod segment;
 mod text;
 
+use crate::fault::{self, Fault};
+use crate::options::Reader;
 use data_folder::DataFolders;
 use paths::{Kind, Named};
 use pieces::Pieces;
 use report::{Format, Report, Stop};
+use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -80,10 +83,22 @@ pub fn run(args: &LogDump) -> ExitCode {
         // Whoever reads no further has seen what he wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ringmain: the dump cannot be written: {error}");
+            let reader = if args.json { Reader::Program } else { Reader::Person };
+            fault::say(&Unwritten(error), reader);
             ExitCode::from(2)
         }
         Ok(()) => ExitCode::from(report.status()),
+    }
+}
+
+/// The dump can't be written out.
+struct Unwritten(io::Error);
+
+impl Fault for Unwritten {}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the dump cannot be written: {}", self.0)
     }
 }
 

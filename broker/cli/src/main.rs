@@ -18,18 +18,23 @@ mod client;
 mod calendar;
 mod ending;
 mod escapes;
+mod fault;
 mod json_bytes;
+mod nearest;
 mod options;
 mod progress;
 mod table;
 
-use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::Parser;
 use command_line::{Command, CommandLine, LogCommand};
+use ending::Ending;
+use fault::Fault;
 use mimalloc::MiMalloc;
+use options::Reader;
 use runtime::Instant;
+use serve::ServeError;
 
 /// Without huge pages: with them an idle broker holds five times the memory.
 #[global_allocator]
@@ -41,21 +46,27 @@ fn main() -> ExitCode {
     match line.chosen() {
         Command::Serve(options) => {
             let ran = serve::run(&options, began);
-            ran.map_or_else(|e| failed(&e, e.exit_code()), |()| ExitCode::SUCCESS)
+            ran.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
         }
-        Command::Topic(topic) => topic::run(&topic).map_or_else(|e| failed(&e, 1), ExitCode::from),
-        Command::Config(args) => config::run(&args).map_or_else(|e| failed(&e, 1), ExitCode::from),
-        Command::Produce(args) => {
-            produce::run(&args).map_or_else(|e| failed(&e, 1), ExitCode::from)
-        }
-        Command::Consume(args) => {
-            consume::run(&args).map_or_else(|e| failed(&e, 1), ExitCode::from)
-        }
+        Command::Topic(topic) => ended(topic::run(&topic), topic.reader()),
+        Command::Config(args) => ended(config::run(&args), args.reader()),
+        Command::Produce(args) => ended(produce::run(&args), args.reader()),
+        Command::Consume(args) => ended(consume::run(&args), args.reader()),
         Command::Log(LogCommand::Dump(paths)) => log_dump::run(&paths),
     }
 }
 
-fn failed(error: &impl Display, code: u8) -> ExitCode {
+fn ended(outcome: Result<Ending, impl Fault>, reader: Reader) -> ExitCode {
+    match outcome {
+        Ok(ending) => ending.into(),
+        Err(fault) => {
+            fault::say(&fault, reader);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn failed(error: &ServeError) -> ExitCode {
     eprintln!("ringmain: {error}");
-    ExitCode::from(code)
+    ExitCode::from(error.exit_code())
 }

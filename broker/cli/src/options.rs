@@ -1,8 +1,10 @@
-//! What the commands that talk to a cluster have in common: where it is, and `--set`.
+//! What the commands that talk to a cluster have in common: where it is, `--json` and `--set`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 use crate::client::cluster::Cluster;
 use crate::client::error::ClientError;
@@ -36,18 +38,49 @@ pub enum Reader {
     Program,
 }
 
-/// `--json` of commands that only answer.
-#[derive(clap::Args, Clone, Copy, Debug)]
-pub struct AsJson {
-    /// Write one JSON object a line, for programs
+/// What all commands take that ask something of a cluster, and tell the answer.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Asking {
+    /// Write one JSON object a line, for programs; errors too, to the standard error
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reach: Reach,
 }
 
-impl AsJson {
+impl Asking {
     /// Who reads.
-    pub fn reader(self) -> Reader {
+    pub fn reader(&self) -> Reader {
         if self.json { Reader::Program } else { Reader::Person }
+    }
+
+    /// Finds the cluster.
+    pub fn cluster(&self) -> Result<Cluster, ClientError> {
+        self.reach.cluster()
+    }
+}
+
+/// Changes of settings.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Changes {
+    /// A setting, with Kafka's key; may be given several times
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub set: Vec<Setting>,
+    /// A setting that goes back to its default; may be given several times
+    #[arg(short, long, value_name = "KEY")]
+    pub unset: Vec<String>,
+}
+
+impl Changes {
+    /// Whether nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.unset.is_empty()
+    }
+
+    /// What is set, for a program.
+    pub fn set_json(&self) -> Map<String, Value> {
+        let set = self.set.iter();
+        set.map(|own| (own.name.clone(), Value::from(own.value.clone()))).collect()
     }
 }
 

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use record::Compression;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::calendar;
 use crate::client::error::ClientError;
 use crate::client::producer::{ProduceError, ProducerConfig};
 use crate::ending::Ending;
 use crate::escapes::Bytes;
+use crate::fault::{Fault, with_errors};
 use crate::options::{Reach, Reader};
 use input::{InputError, Source};
 use line::{Form, LineError, Lines};
@@ -31,7 +32,7 @@ const BATCH_SIZE_BYTES: std::ops::RangeInclusive<u64> = 1..=96 << 20;
 /// nothing more can be read, in batches as large as the brokers' pace allows; each record is
 /// written once and in order, and acknowledged (acks=all) before the command ends.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = with_errors(EXAMPLES))]
 pub struct Produce {
     /// The topic; `ringmain topic create` makes one
     pub topic: String,
@@ -197,7 +198,8 @@ impl Produce {
         }
     }
 
-    fn reader(&self) -> Reader {
+    /// Who reads what is answered.
+    pub fn reader(&self) -> Reader {
         if self.json { Reader::Program } else { Reader::Person }
     }
 }
@@ -246,6 +248,21 @@ fn time(text: &str) -> Result<i64, String> {
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Fault for ProduceFailure {
+    fn kafka_code(&self) -> Option<i16> {
+        match &*self.why {
+            Failure::Client(error) => error.kafka_code(),
+            Failure::Produce(error) | Failure::Refused { error, .. } => error.kafka_code(),
+            Failure::Line { .. } | Failure::Input(_) | Failure::Header { .. } => None,
+        }
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        let fields = [("acknowledged", self.acknowledged), ("perhaps_written", self.open)];
+        fields.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
+    }
 }
 
 impl fmt::Display for ProduceFailure {

@@ -33,6 +33,9 @@ fn kafka_takes_all_commands() {
 fn all(broker: &Broker) {
     topics_are_made_listed_described_and_deleted(broker);
     settings_and_partitions_are_changed(broker);
+    partitions_and_settings_are_changed_both_or_neither(broker);
+    wrong_settings_lead_to_the_right_ones(broker);
+    programs_read_what_was_done_and_what_went_wrong(broker);
     records_come_back_as_they_were_in_every_codec(broker);
     what_kcat_reads_is_what_was_written_and_lies_where_it_would_put_it(broker);
     lines_become_keys_values_and_nulls(broker);
@@ -117,6 +120,107 @@ fn settings_and_partitions_are_changed(broker: &Broker) {
     let nothing = run(&["config", "alter", "topic", "grows"]).bad(1);
     assert!(nothing.contains("--set KEY=VALUE"), "{nothing}");
     run(&["topic", "delete", "grows"]).good();
+}
+
+fn partitions_and_settings_are_changed_both_or_neither(broker: &Broker) {
+    let run = |arguments: &[&str]| ringmain(broker, arguments, b"");
+    create(broker, "both", "2");
+    let own = || run(&["topic", "describe", "both", "--json"]).json()[0]["settings"].clone();
+    let before = own();
+    for count in ["2", "1"] {
+        let fewer = ["topic", "alter", "both", "-p", count, "--set", "segment.ms=77777"];
+        let said = run(&fewer).bad(1);
+        assert!(said.contains("INVALID_PARTITIONS") && !said.contains("are changed"), "{said}");
+        assert_eq!(own(), before, "the half of it was done");
+    }
+    let wrong = ["topic", "alter", "both", "-p", "3", "--set", "segment.ms=never"];
+    assert!(run(&wrong).bad(1).contains("INVALID_CONFIG"));
+    let missing = ["topic", "alter", "both", "-p", "3", "--unset", "no.such.key"];
+    assert!(run(&missing).bad(1).contains("no setting no.such.key"));
+    let described = run(&["topic", "describe", "both", "--json"]).json();
+    assert_eq!(described[0]["partitions"].as_array().map(Vec::len), Some(2));
+    let right =
+        ["topic", "alter", "both", "-p", "3", "-s", "segment.ms=77777", "-u", "retention.ms"];
+    let done = run(&[&right[..], &["--json"]].concat()).json();
+    let expected = json!({
+        "topic": "both",
+        "partitions": 3,
+        "set": { "segment.ms": "77777" },
+        "unset": ["retention.ms"],
+    });
+    assert_eq!(done, [expected]);
+    assert_eq!(own(), json!({ "segment.ms": "77777" }));
+    let nothing = run(&["topic", "alter", "both"]).bad(1);
+    assert!(nothing.contains("give --partitions, --set or --unset"), "{nothing}");
+}
+
+fn wrong_settings_lead_to_the_right_ones(broker: &Broker) {
+    let run = |arguments: &[&str]| ringmain(broker, arguments, b"");
+    let said = run(&["topic", "create", "wrong", "--set", "retention.mss=1"]).bad(1);
+    assert!(said.contains("did you mean retention.ms?"), "{said}");
+    let said = run(&["topic", "create", "wrong", "--set", "nonsense=1"]).bad(1);
+    assert!(said.contains("`ringmain topic create --help`"), "{said}");
+    let help =
+        Ran::of(Command::new(commands::run::BINARY).args(["topic", "create", "--help"]), b"");
+    assert!(help.good().contains("\n  retention.ms="));
+
+    run(&["topic", "create", "plain", "-p", "1"]).good();
+    let (shown, words) = run(&["config", "describe", "topic", "plain"]).good_with_words();
+    assert_eq!(shown.is_empty(), words.contains("--all"), "{shown}{words}");
+    for command in [&["config", "alter", "topic"][..], &["topic", "alter"]] {
+        let unset = |name| run(&[command, &["plain", "--unset", name]].concat());
+        let said = unset("no.such.key").bad(1);
+        assert!(said.contains("`ringmain config describe topic plain --all`"), "{said}");
+        let said = unset("segment.bites").bad(1);
+        assert!(said.contains("did you mean segment.bytes?"), "{said}");
+        // That it is not set is no error.
+        unset("segment.bytes").good();
+    }
+    let said = run(&["config", "alter", "broker", "1", "--unset", "no.such.key"]).bad(1);
+    assert!(said.contains("`ringmain config describe broker 1 --all`"), "{said}");
+    let began = Instant::now();
+    let said = run(&["config", "describe", "topic", "nowhere"]).bad(1);
+    assert!(said.contains("there is no topic nowhere"), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(15), "it was tried until the patience ended");
+}
+
+fn programs_read_what_was_done_and_what_went_wrong(broker: &Broker) {
+    let run = |arguments: &[&str]| ringmain(broker, &[arguments, &["--json"]].concat(), b"x\n");
+    let dry = run(&["topic", "create", "dry", "-p", "2", "--dry-run"]).json();
+    assert_eq!((&dry[0]["made"], &dry[0]["partitions"]), (&json!(false), &json!(2)));
+    assert_eq!(dry[0]["outcome"], "could_be_made");
+    assert_eq!(run(&["topic", "create", "told", "-p", "1"]).json()[0]["outcome"], "made");
+    let again = run(&["topic", "create", "told", "--if-not-exists"]).json();
+    assert_eq!(again[0]["outcome"], "was_there");
+
+    let cases: [(&[&str], Value, Value); 8] = [
+        (&["topic", "create", "told"], json!("TOPIC_ALREADY_EXISTS"), json!(36)),
+        (&["topic", "describe", "no"], json!("UNKNOWN_TOPIC_OR_PARTITION"), json!(3)),
+        (&["topic", "delete", "no"], json!("UNKNOWN_TOPIC_OR_PARTITION"), json!(3)),
+        (&["topic", "alter", "told", "-p", "1"], json!("INVALID_PARTITIONS"), json!(37)),
+        (&["config", "alter", "topic", "told", "-u", "no"], json!("INVALID_CONFIG"), json!(40)),
+        (&["config", "alter", "topic", "told"], Value::Null, Value::Null),
+        (&["consume", "no", "-e"], json!("UNKNOWN_TOPIC_OR_PARTITION"), json!(3)),
+        (&["produce", "told"], Value::Null, Value::Null),
+    ];
+    for (arguments, name, code) in cases {
+        let said = run(arguments).bad_json(1);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!((&said[0]["error"], &said[0]["code"]), (&name, &code), "{arguments:?}");
+        assert!(said[0]["message"].as_str().is_some_and(|words| words.len() > 20), "{said:?}");
+    }
+    let some = run(&["topic", "create", "told", "told-2", "bad name"]).bad_json(1);
+    let topics: Vec<_> = some.iter().filter_map(|line| line["topic"].as_str()).collect();
+    assert!(topics.contains(&"told") && topics.contains(&"bad name"), "{some:?}");
+    assert_eq!((&some[2]["refused"], &some[2]["of"]), (&json!(2), &json!(3)));
+
+    let spaced = b"{\"payload\":\"a\"}\n\n{\"payload\":\"b\"}\n \r\n";
+    let wrote = ringmain(broker, &["produce", "told", "--json"], spaced).json();
+    assert_eq!(wrote[0]["records"], 2);
+    let broken = ringmain(broker, &["produce", "told", "--json"], b"\n\n?\n").bad_json(1);
+    let words = broken[0]["message"].as_str().expect("text");
+    assert!(words.starts_with("line 3 of the standard input"), "{words}");
+    assert_eq!(broken[0]["acknowledged"], 0);
 }
 
 /// Records of every kind: what is text and what is not, nothing and null.

@@ -170,12 +170,9 @@ impl Cluster {
     /// A new connection to a broker.
     pub fn connect(&self, broker: i32) -> Result<Connection, ClientError> {
         let Some(address) = self.brokers.get(&broker) else {
-            let refusal = Refusal {
-                what: format!("ask broker {broker}, which nobody knows"),
-                code: ErrorCode::BrokerNotAvailable.number(),
-                message: None,
-            };
-            return Err(refusal.into());
+            let what = format!("ask broker {broker}, which nobody knows");
+            let code = ErrorCode::BrokerNotAvailable.number();
+            return Err(Refusal::new(what, code, None).into());
         };
         Connection::open(address, self.patience).map_err(|error| match error {
             ClientError::Unreachable { address, error } if !self.seeds.contains(&address) => {
@@ -254,11 +251,8 @@ pub fn insist<T>(
 }
 
 fn unknown_yet(topic: &str) -> Refusal {
-    Refusal {
-        what: format!("find the topic {topic}"),
-        code: ErrorCode::UnknownTopicOrPartition.number(),
-        message: None,
-    }
+    let code = ErrorCode::UnknownTopicOrPartition.number();
+    Refusal::new(format!("find the topic {topic}"), code, None)
 }
 
 fn described(topic: &MetadataResponseTopic) -> Result<Topic, ClientError> {

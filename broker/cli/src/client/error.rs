@@ -92,6 +92,15 @@ pub enum ClientError {
         /// How many it has.
         count: usize,
     },
+    /// The topic or broker has no setting of this name.
+    NoSetting {
+        /// As in "topic flights".
+        owner: Box<str>,
+        /// The name.
+        name: String,
+        /// Where the right one may be found.
+        remedy: Box<str>,
+    },
 }
 
 /// A broker's no.
@@ -103,9 +112,17 @@ pub struct Refusal {
     pub code: i16,
     /// What the broker says, if anything.
     pub message: Option<String>,
+    /// What a person can do about it, if whoever asked knows better than the error alone does.
+    pub remedy: Option<Box<str>>,
 }
 
 impl Refusal {
+    /// A broker's no.
+    pub fn new(what: String, code: i16, message: Option<&str>) -> Self {
+        let message = message.filter(|message| !message.is_empty()).map(str::to_owned);
+        Self { what, code, message, remedy: None }
+    }
+
     /// Nothing if the number is 0, which says that all is well.
     pub fn check(
         what: impl FnOnce() -> String,
@@ -115,12 +132,22 @@ impl Refusal {
         if code == ErrorCode::None.number() {
             return Ok(());
         }
-        Err(Refusal { what: what(), code, message: message.map(str::to_owned) })
+        Err(Self::new(what(), code, message))
     }
 
     /// The error, if Kafka 4.3 knows it.
     pub fn error_code(&self) -> Option<ErrorCode> {
         ErrorCode::from_number(self.code)
+    }
+
+    /// What can be done about it, unless the broker has said so.
+    fn remedy(&self) -> Option<&str> {
+        if let Some(remedy) = &self.remedy {
+            return Some(remedy);
+        }
+        let code = self.error_code()?;
+        let is_said = |words: &str| self.message.as_ref().is_some_and(|m| m.contains(words));
+        remedy(code).filter(|_| !said_by(code).is_some_and(is_said))
     }
 }
 
@@ -129,13 +156,13 @@ impl fmt::Display for Refusal {
         write!(f, "cannot {}: ", self.what)?;
         let name = self.error_code().map(ErrorCode::name);
         match (&self.message, name) {
-            (Some(message), Some(name)) if !message.is_empty() => {
+            (Some(message), Some(name)) => {
                 write!(f, "{} ({name})", message.trim_end_matches('.'))?;
             }
-            (_, Some(name)) => f.write_str(name)?,
+            (None, Some(name)) => f.write_str(name)?,
             (_, None) => write!(f, "error {}, which Kafka 4.3 does not have", self.code)?,
         }
-        match self.error_code().and_then(remedy) {
+        match self.remedy() {
             Some(remedy) => write!(f, "; {remedy}"),
             None => Ok(()),
         }
@@ -152,9 +179,6 @@ fn remedy(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::InvalidReplicationFactor => "there are fewer brokers than that",
         ErrorCode::InvalidTopicException => {
             "a name has letters, digits, '.', '_' and '-', at most 249 of them"
-        }
-        ErrorCode::InvalidConfig => {
-            "`ringmain config describe topic NAME` shows the settings that a topic has"
         }
         ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
             "`ringmain config alter topic NAME --set max.message.bytes=BYTES` lets larger ones in"
@@ -173,7 +197,46 @@ fn remedy(code: ErrorCode) -> Option<&'static str> {
     })
 }
 
+/// What stands in a broker's text that says the same as [`remedy`].
+fn said_by(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        // Every text says what is wrong with the name, and none is helped by the rule for another.
+        ErrorCode::InvalidTopicException => Some(""),
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => Some("max.message.bytes"),
+        ErrorCode::InvalidTimestamp => Some("message.timestamp."),
+        _ => None,
+    }
+}
+
 impl ClientError {
+    /// The same, where it is a broker's refusal of settings, with the way to the right ones.
+    pub fn or_settings(mut self, remedy: impl FnOnce() -> String) -> Self {
+        if let Self::Refused(refusal) = &mut self
+            && refusal.error_code() == Some(ErrorCode::InvalidConfig)
+        {
+            refusal.remedy = Some(remedy().into());
+        }
+        self
+    }
+
+    /// Kafka's number of the error; of one that no broker has sent, the number of the same state.
+    pub fn kafka_code(&self) -> Option<i16> {
+        let code = match self {
+            Self::Refused(refusal) => return Some(refusal.code),
+            Self::Unreachable { .. }
+            | Self::NoBroker { .. }
+            | Self::Misnamed { .. }
+            | Self::Lost { .. } => ErrorCode::NetworkException,
+            Self::Late { .. } => ErrorCode::RequestTimedOut,
+            Self::Unsupported { .. } => ErrorCode::UnsupportedVersion,
+            Self::NoLeader { .. } => ErrorCode::LeaderNotAvailable,
+            Self::NoTopic { .. } | Self::NoPartition { .. } => ErrorCode::UnknownTopicOrPartition,
+            Self::NoSetting { .. } => ErrorCode::InvalidConfig,
+            Self::Address { .. } | Self::NotKafka { .. } | Self::Encode(_) => return None,
+        };
+        Some(code.number())
+    }
+
     /// Whether the same may succeed a moment later.
     pub fn is_retriable(&self) -> bool {
         match self {
@@ -187,7 +250,8 @@ impl ClientError {
             | Self::Unsupported { .. }
             | Self::Encode(_)
             | Self::NoTopic { .. }
-            | Self::NoPartition { .. } => false,
+            | Self::NoPartition { .. }
+            | Self::NoSetting { .. } => false,
         }
     }
 }
@@ -259,6 +323,39 @@ impl fmt::Display for ClientError {
             Self::NoPartition { topic, partition, count } => {
                 write!(f, "{topic} has no partition {partition}; it has {count}, counted from 0")
             }
+            Self::NoSetting { owner, name, remedy } => {
+                write!(f, "{owner} has no setting {name}; {remedy}")
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(code: ErrorCode, message: Option<&str>) -> String {
+        let refused = Refusal::check(|| "do it".to_owned(), code.number(), message);
+        refused.expect_err("it is an error").to_string()
+    }
+
+    #[test]
+    fn a_remedy_that_the_broker_has_said_is_not_said_again() {
+        let cases = [
+            (ErrorCode::InvalidTopicException, "the name has ' '", "249"),
+            (ErrorCode::MessageTooLarge, "9 bytes; raise max.message.bytes", "config alter"),
+            (ErrorCode::InvalidTimestamp, "see message.timestamp.after.max.ms", "it takes"),
+        ];
+        for (code, message, remedy) in cases {
+            let twice = said(code, Some(message));
+            assert!(twice.contains(message) && !twice.contains(remedy), "{twice}");
+            for silent in [None, Some("")] {
+                let once = said(code, silent);
+                assert!(once.contains(code.name()) && once.contains(remedy), "{once}");
+            }
+        }
+        // Apache Kafka's text, which does not say where the limit is.
+        let other = said(ErrorCode::MessageTooLarge, Some("The message is too large."));
+        assert!(other.contains("config alter"), "{other}");
     }
 }

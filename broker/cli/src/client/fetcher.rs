@@ -165,7 +165,7 @@ impl<E: From<FetchEvent>> Fetcher<E> {
         if next == position.next {
             let what = format!("read partition {partition} of {} at offset {next}", self.topic);
             let code = ErrorCode::CorruptMessage.number();
-            return Err(Stop::Failed(Refusal { what, code, message: None }.into()));
+            return Err(Stop::Failed(Refusal::new(what, code, None).into()));
         }
         position.next = next;
         let aborted = answer.aborted_transactions.unwrap_or_default();

@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
+use protocol::ErrorCode;
 use protocol::generated::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use protocol::generated::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
@@ -371,8 +372,8 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
             Answer::Split => Ok(0),
             Answer::Fatal { from } => {
                 let what = format!("write to partition {partition} of {}", self.topic.name);
-                let message = answer.error_message.clone();
-                let refusal = Refusal { what, code: answer.error_code, message };
+                let message = answer.error_message.as_deref();
+                let refusal = Refusal::new(what, answer.error_code, message);
                 Err(ProduceError::Refused { from, refusal })
             }
         }
@@ -406,11 +407,9 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
             }
             // A broker that has just started may not have heard of it yet.
             Ok(_) | Err(ClientError::NoTopic { .. }) => {
-                self.pause_after(ClientError::Refused(Refusal {
-                    what: format!("find the topic {}", self.topic.name),
-                    code: protocol::ErrorCode::UnknownTopicOrPartition.number(),
-                    message: None,
-                }))?;
+                let what = format!("find the topic {}", self.topic.name);
+                let code = ErrorCode::UnknownTopicOrPartition.number();
+                self.pause_after(Refusal::new(what, code, None).into())?;
                 Ok(false)
             }
             Err(error) => self.pause_after(error).map(|()| false),
@@ -471,6 +470,20 @@ fn producer_id(cluster: &mut Cluster) -> Result<(i64, i16), ClientError> {
 fn nanoseconds() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| u64::from(since.subsec_nanos()))
+}
+
+impl ProduceError {
+    /// Kafka's number of the error, if Kafka has one.
+    pub fn kafka_code(&self) -> Option<i16> {
+        match self {
+            Self::Client(error) => error.kafka_code(),
+            Self::Refused { refusal, .. } => Some(refusal.code),
+            Self::Build(_) => None,
+            Self::NoPartition { .. } => Some(ErrorCode::UnknownTopicOrPartition.number()),
+            Self::Late { last: Some(error), .. } => error.kafka_code(),
+            Self::Late { last: None, .. } => Some(ErrorCode::RequestTimedOut.number()),
+        }
+    }
 }
 
 impl From<ClientError> for ProduceError {

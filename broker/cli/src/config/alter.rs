@@ -2,32 +2,27 @@
 
 use std::io::{BufWriter, StdoutLock, Write};
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::settings;
 use super::{ConfigError, Kind, owner};
-use crate::options::{AsJson, Reach, Reader, Setting};
+use crate::fault::with_errors;
+use crate::options::{Asking, Changes, Reader};
 
 /// Change the settings of a topic or a broker
 ///
 /// Takes effect without a restart, and survives one. All of it is done, or nothing.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = with_errors(EXAMPLES))]
 pub struct Alter {
     /// Whose
     kind: Kind,
     /// The topic's name or the broker's number
     name: String,
-    /// A setting, with Kafka's key; may be given several times
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    set: Vec<Setting>,
-    /// A setting that goes back to its default; may be given several times
-    #[arg(short, long, value_name = "KEY")]
-    unset: Vec<String>,
     #[command(flatten)]
-    json: AsJson,
+    changes: Changes,
     #[command(flatten)]
-    reach: Reach,
+    pub(super) asking: Asking,
 }
 
 const EXAMPLES: &str = "\
@@ -36,19 +31,19 @@ Examples:
   ringmain config alter topic flights --unset segment.bytes";
 
 pub(super) fn run(args: &Alter, out: &mut BufWriter<StdoutLock<'_>>) -> Result<(), ConfigError> {
-    if args.set.is_empty() && args.unset.is_empty() {
+    let Alter { changes, asking, .. } = args;
+    if changes.is_empty() {
         return Err(ConfigError::Nothing);
     }
-    let mut cluster = args.reach.cluster()?;
-    let owner = owner(&cluster, args.kind, Some(&args.name))?;
-    settings::alter(&mut cluster, &owner, &args.set, &args.unset)?;
-    match args.json.reader() {
+    let mut cluster = asking.cluster()?;
+    let owner = owner(&mut cluster, args.kind, Some(&args.name))?;
+    settings::check_unset(&mut cluster, &owner, &changes.unset)?;
+    settings::alter(&mut cluster, &owner, changes)?;
+    match asking.reader() {
         Reader::Person => writeln!(out, "changed the settings of {owner}")?,
         Reader::Program => {
-            let set = args.set.iter();
-            let set = set.map(|own| (own.name.clone(), Value::from(own.value.clone())));
-            let set: Map<_, _> = set.collect();
-            writeln!(out, "{}", json!({ "set": set, "unset": args.unset }))?;
+            let line = json!({ "set": changes.set_json(), "unset": changes.unset });
+            writeln!(out, "{line}")?;
         }
     }
     Ok(())

@@ -6,14 +6,15 @@ use serde_json::json;
 
 use super::settings::{self, Origin, Reported};
 use super::{ConfigError, Kind, owner};
-use crate::options::{AsJson, Reach, Reader};
+use crate::fault::with_errors;
+use crate::options::{Asking, Reader};
 use crate::table::Table;
 
 /// Show the settings of a topic or a broker
 ///
 /// Those that were set; with --all the defaults, too.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = with_errors(EXAMPLES))]
 pub struct Describe {
     /// Whose
     kind: Kind,
@@ -23,9 +24,7 @@ pub struct Describe {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    json: AsJson,
-    #[command(flatten)]
-    reach: Reach,
+    pub(super) asking: Asking,
 }
 
 const EXAMPLES: &str = "\
@@ -35,11 +34,11 @@ Examples:
   ringmain config describe broker --all --json | jq -r '.name'";
 
 pub(super) fn run(args: &Describe, out: &mut BufWriter<StdoutLock<'_>>) -> Result<(), ConfigError> {
-    let mut cluster = args.reach.cluster()?;
-    let owner = owner(&cluster, args.kind, args.name.as_deref())?;
+    let mut cluster = args.asking.cluster()?;
+    let owner = owner(&mut cluster, args.kind, args.name.as_deref())?;
     let all = settings::describe(&mut cluster, &owner)?;
     let shown = all.iter().filter(|setting| args.all || setting.origin != Origin::Default);
-    match args.json.reader() {
+    match args.asking.reader() {
         Reader::Program => {
             for setting in shown {
                 writeln!(out, "{}", program_line(setting))?;
@@ -47,6 +46,12 @@ pub(super) fn run(args: &Describe, out: &mut BufWriter<StdoutLock<'_>>) -> Resul
             Ok(())
         }
         Reader::Person => {
+            let mut shown = shown.peekable();
+            if shown.peek().is_none() {
+                eprintln!(
+                    "ringmain: nothing is set for {owner}; --all shows the defaults that it obeys"
+                );
+            }
             let mut table = Table::default();
             for setting in shown {
                 let value = setting.value.as_deref().unwrap_or("(not shown)");

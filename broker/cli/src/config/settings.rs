@@ -12,7 +12,8 @@ use protocol::generated::incremental_alter_configs::{
 
 use crate::client::cluster::{Cluster, insist};
 use crate::client::error::{ClientError, Refusal};
-use crate::options::Setting;
+use crate::nearest;
+use crate::options::{Changes, Setting};
 
 /// Kafka's numbers of what has settings.
 const TOPIC: i8 = 2;
@@ -38,6 +39,20 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Where the right settings are found, of all that it has, instead of these.
+    fn right_settings<'a>(
+        &self,
+        wrong: impl IntoIterator<Item = &'a str>,
+        all: &[Reported],
+    ) -> String {
+        let names = all.iter().map(|setting| &setting.name[..]);
+        let lists = format!("`ringmain config describe {self} --all` lists all");
+        match nearest::to_unknown(wrong, names) {
+            Some(near) => format!("did you mean {near}? {lists}"),
+            None => lists,
+        }
+    }
+
     fn resource(&self) -> (i8, String) {
         match self {
             Self::Topic(name) => (TOPIC, name.clone()),
@@ -53,6 +68,15 @@ impl fmt::Display for Owner {
             Self::Broker(id) => write!(f, "broker {id}"),
         }
     }
+}
+
+/// What follows when a change is found to be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is made.
+    Change,
+    /// Nothing: it was only asked about.
+    Nothing,
 }
 
 /// Where a value comes from (KIP-226).
@@ -140,20 +164,58 @@ pub fn describe(cluster: &mut Cluster, owner: &Owner) -> Result<Vec<Reported>, C
     })
 }
 
-/// Sets some and takes others back; all of it, or nothing. Returns when the broker that
-/// [`describe`] asks has heard of it.
-pub fn alter(
+/// Refuses what can't be unset because there is no such setting: brokers let it pass. One that
+/// cannot tell what there is has no such check.
+pub fn check_unset(
     cluster: &mut Cluster,
     owner: &Owner,
-    set: &[Setting],
     unset: &[String],
 ) -> Result<(), ClientError> {
-    let to_set = set.iter().map(|setting| AlterableConfig {
+    if unset.is_empty() {
+        return Ok(());
+    }
+    let all = match describe(cluster, owner) {
+        Err(ClientError::Unsupported { .. }) => return Ok(()),
+        all => all?,
+    };
+    match unset.iter().find(|name| !all.iter().any(|known| known.name == **name)) {
+        None => Ok(()),
+        Some(name) => Err(ClientError::NoSetting {
+            owner: owner.to_string().into(),
+            name: name.clone(),
+            remedy: owner.right_settings([&name[..]], &all).into(),
+        }),
+    }
+}
+
+/// Sets some and takes others back; all of it, or nothing. Returns when the broker that
+/// [`describe`] asks has heard of it.
+pub fn alter(cluster: &mut Cluster, owner: &Owner, changes: &Changes) -> Result<(), ClientError> {
+    request(cluster, owner, changes, Then::Change)?;
+    let deadline = Instant::now() + HEARSAY;
+    // The change is made: that nobody tells of it is no failure.
+    while let Ok(told) = describe(cluster, owner)
+        && !tells_of(&told, owner, changes)
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(GLANCE);
+    }
+    Ok(())
+}
+
+/// Asks for the changes, or only whether they could be made.
+pub fn request(
+    cluster: &mut Cluster,
+    owner: &Owner,
+    changes: &Changes,
+    then: Then,
+) -> Result<(), ClientError> {
+    let to_set = changes.set.iter().map(|setting| AlterableConfig {
         name: setting.name.clone(),
         config_operation: SET,
         value: Some(setting.value.clone()),
     });
-    let to_unset = unset.iter().map(|name| AlterableConfig {
+    let to_unset = changes.unset.iter().map(|name| AlterableConfig {
         name: name.clone(),
         config_operation: DELETE,
         value: None,
@@ -161,9 +223,11 @@ pub fn alter(
     let (resource_type, resource_name) = owner.resource();
     let configs = to_set.chain(to_unset).collect();
     let resource = AlterConfigsResource { resource_type, resource_name, configs };
-    let request =
-        IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
-    insist(cluster.patience(), || {
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![resource],
+        validate_only: then == Then::Nothing,
+    };
+    let asked = insist(cluster.patience(), || {
         let answer = match owner {
             Owner::Topic(_) => cluster.ask_controller(&request)?,
             Owner::Broker(id) => cluster.ask_broker(*id, &request)?,
@@ -173,20 +237,18 @@ pub fn alter(
             Refusal::check(what, result.error_code, result.error_message.as_deref())?;
         }
         Ok(())
-    })?;
-    let deadline = Instant::now() + HEARSAY;
-    // The change is made: that nobody tells of it is no failure.
-    while let Ok(told) = describe(cluster, owner)
-        && !tells_of(&told, owner, set, unset)
-        && Instant::now() < deadline
-    {
-        std::thread::sleep(GLANCE);
-    }
-    Ok(())
+    });
+    asked.map_err(|error| {
+        error.or_settings(|| {
+            // Without an answer there is still the way to look.
+            let all = describe(cluster, owner).unwrap_or_default();
+            owner.right_settings(changes.set.iter().map(|setting| &setting.name[..]), &all)
+        })
+    })
 }
 
 /// Whether this is what is reported behind such a change.
-fn tells_of(told: &[Reported], owner: &Owner, set: &[Setting], unset: &[String]) -> bool {
+fn tells_of(told: &[Reported], owner: &Owner, changes: &Changes) -> bool {
     let own = match owner {
         Owner::Topic(_) => Origin::Topic,
         Owner::Broker(_) => Origin::Broker,
@@ -198,7 +260,7 @@ fn tells_of(told: &[Reported], owner: &Owner, set: &[Setting], unset: &[String])
         of(&setting.name).is_some_and(|found| found.origin == own && is_so(found))
     };
     let is_unset = |name: &String| of(name).is_none_or(|found| found.origin != own);
-    set.iter().all(is_set) && unset.iter().all(is_unset)
+    changes.set.iter().all(is_set) && changes.unset.iter().all(is_unset)
 }
 
 fn reported(setting: &DescribeConfigsResourceResult) -> Reported {
@@ -231,8 +293,8 @@ mod tests {
         let set =
             |name: &str, value: &str| [Setting { name: name.to_owned(), value: value.to_owned() }];
         let tells = |set: &[Setting], unset: &[&str]| {
-            let unset: Vec<String> = unset.iter().map(|name| (*name).to_owned()).collect();
-            tells_of(&told, &owner, set, &unset)
+            let unset = unset.iter().map(|name| (*name).to_owned()).collect();
+            tells_of(&told, &owner, &Changes { set: set.to_vec(), unset })
         };
         assert!(tells(&set("a", "1"), &["b", "nowhere"]));
         assert!(tells(&set("secret", "x"), &[]));

@@ -9,32 +9,28 @@ use super::create::milliseconds;
 use super::{Out, TopicError};
 use crate::client::cluster::{Cluster, insist};
 use crate::client::error::{ClientError, Refusal};
-use crate::config::settings::{self, Owner};
-use crate::options::{AsJson, Reach, Reader, Setting};
+use crate::config::settings::{self, Owner, Then};
+use crate::fault::with_errors;
+use crate::options::{Asking, Changes, Reader};
+use crate::progress::counted;
 
 /// Give a topic more partitions, or other settings
 ///
 /// A topic cannot lose partitions. Records with a key go to other partitions when there are more;
-/// those that are written stay where they are.
+/// those that are written stay where they are. Where partitions and settings are to change, the
+/// cluster is asked whether it would do both before it does either.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = with_errors(EXAMPLES))]
 pub struct Alter {
     /// Its name
     name: String,
     /// How many partitions it is to have
     #[arg(short, long, value_name = "NUMBER")]
-    #[arg(required_unless_present_any = ["set", "unset"])]
     partitions: Option<i32>,
-    /// A setting, with Kafka's key; may be given several times
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    set: Vec<Setting>,
-    /// A setting that goes back to its default; may be given several times
-    #[arg(short, long, value_name = "KEY")]
-    unset: Vec<String>,
     #[command(flatten)]
-    json: AsJson,
+    changes: Changes,
     #[command(flatten)]
-    reach: Reach,
+    pub(super) asking: Asking,
 }
 
 const EXAMPLES: &str = "\
@@ -43,49 +39,93 @@ Examples:
   ringmain topic alter flights --set retention.ms=-1 --unset segment.bytes";
 
 pub(super) fn run(args: &Alter, out: &mut Out) -> Result<(), TopicError> {
-    let mut cluster = args.reach.cluster()?;
+    let Alter { name, partitions, changes, asking } = args;
+    if partitions.is_none() && changes.is_empty() {
+        return Err(TopicError::Nothing);
+    }
+    let mut cluster = asking.cluster()?;
     // A name that was mistyped is better known before a part of it is done.
-    cluster.topic(&args.name)?;
-    if !(args.set.is_empty() && args.unset.is_empty()) {
-        let owner = Owner::Topic(args.name.clone());
-        settings::alter(&mut cluster, &owner, &args.set, &args.unset)?;
+    cluster.topic(name)?;
+    let owner = Owner::Topic(name.clone());
+    let new = (*partitions).map(|count| NewPartitions { name, count });
+    if !changes.is_empty() {
+        settings::check_unset(&mut cluster, &owner, &changes.unset)?;
+        if let Some(new) = &new {
+            settings::request(&mut cluster, &owner, changes, Then::Nothing)?;
+            new.request(&mut cluster, Then::Nothing)?;
+        }
+        settings::alter(&mut cluster, &owner, changes)?;
     }
-    if let Some(count) = args.partitions {
-        grow(&mut cluster, &args.name, count)?;
+    if let Some(new) = &new {
+        let grown = new.make(&mut cluster);
+        grown.map_err(|error| match changes.is_empty() {
+            true => TopicError::Client(error),
+            false => TopicError::Half { changes: Box::new(changes.clone()), error },
+        })?;
     }
-    let partitions = cluster.topic_with_leaders(&args.name)?.partitions.len();
-    match args.json.reader() {
-        Reader::Person => writeln!(out, "changed {}: {partitions} partitions", args.name)?,
+    let partitions = cluster.topic_with_leaders(name)?.partitions.len();
+    match asking.reader() {
+        Reader::Person => {
+            writeln!(out, "changed {name}: {}", counted(partitions as u64, "partition"))?;
+        }
         Reader::Program => {
-            writeln!(out, "{}", json!({ "topic": args.name, "partitions": partitions }))?;
+            let (set, unset) = (changes.set_json(), &changes.unset);
+            let line =
+                json!({ "topic": name, "partitions": partitions, "set": set, "unset": unset });
+            writeln!(out, "{line}")?;
         }
     }
     Ok(())
 }
 
-/// Asks for so many partitions, and waits until they are known.
-fn grow(cluster: &mut Cluster, name: &str, count: i32) -> Result<(), ClientError> {
-    let patience = cluster.patience();
-    let topic = CreatePartitionsTopic { name: name.to_owned(), count, assignments: None };
-    let request = CreatePartitionsRequest {
-        topics: vec![topic],
-        timeout_ms: milliseconds(patience),
-        validate_only: false,
-    };
-    let what = || format!("give {name} {count} partitions");
-    insist(patience, || {
-        let answer = cluster.ask_controller(&request)?;
-        for result in &answer.results {
-            Refusal::check(what, result.error_code, result.error_message.as_deref())?;
-        }
-        Ok(())
-    })?;
-    insist(patience, || {
-        let found = cluster.topic(name)?.partitions.len();
-        match usize::try_from(count).is_ok_and(|count| found >= count) {
-            true => Ok(()),
-            // The broker that was asked has not heard of them yet.
-            false => Err(ClientError::NoLeader { topic: name.to_owned(), partition: count - 1 }),
-        }
-    })
+/// So many partitions for a topic.
+struct NewPartitions<'a> {
+    name: &'a str,
+    count: i32,
+}
+
+impl NewPartitions<'_> {
+    /// Asks for them, or only whether they could be had.
+    fn request(&self, cluster: &mut Cluster, then: Then) -> Result<(), ClientError> {
+        let patience = cluster.patience();
+        let name = self.name.to_owned();
+        let topic = CreatePartitionsTopic { name, count: self.count, assignments: None };
+        let request = CreatePartitionsRequest {
+            topics: vec![topic],
+            timeout_ms: milliseconds(patience),
+            validate_only: then == Then::Nothing,
+        };
+        let what = || format!("give {} {}", self.name, partitions(self.count));
+        insist(patience, || {
+            let answer = cluster.ask_controller(&request)?;
+            for result in &answer.results {
+                Refusal::check(what, result.error_code, result.error_message.as_deref())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Asks for them, and waits until they are known.
+    fn make(&self, cluster: &mut Cluster) -> Result<(), ClientError> {
+        self.request(cluster, Then::Change)?;
+        insist(cluster.patience(), || {
+            let found = cluster.topic(self.name)?.partitions.len();
+            match usize::try_from(self.count).is_ok_and(|count| found >= count) {
+                true => Ok(()),
+                // The broker that was asked has not heard of them yet.
+                false => {
+                    let (topic, partition) = (self.name.to_owned(), self.count - 1);
+                    Err(ClientError::NoLeader { topic, partition })
+                }
+            }
+        })
+    }
+}
+
+/// A wish may be negative, until a broker has refused it.
+fn partitions(count: i32) -> String {
+    match u64::try_from(count) {
+        Ok(count) => counted(count, "partition"),
+        Err(_) => format!("{count} partitions"),
+    }
 }

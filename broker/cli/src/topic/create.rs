@@ -12,13 +12,16 @@ use serde_json::json;
 use super::{Out, TopicError, all_or_some};
 use crate::client::cluster::{Cluster, Topic, insist};
 use crate::client::error::{ClientError, Refusal};
-use crate::options::{AsJson, Reach, Reader, Setting};
+use crate::fault::with_errors;
+use crate::nearest;
+use crate::options::{Asking, Reader, Setting};
+use crate::progress::counted;
 
 /// Make topics
 ///
 /// Returns when every partition has a leader, so that the next command finds it.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = with_errors(&examples_and_settings()))]
 pub struct Create {
     /// Their names
     #[arg(required = true, value_name = "NAME")]
@@ -39,9 +42,7 @@ pub struct Create {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    json: AsJson,
-    #[command(flatten)]
-    reach: Reach,
+    pub(super) asking: Asking,
 }
 
 const EXAMPLES: &str = "\
@@ -50,6 +51,17 @@ Examples:
   ringmain topic create flights --partitions 6 --set retention.ms=-1
   ringmain topic create flights --if-not-exists     for scripts
   ringmain topic create flights -p 6 --dry-run     would it be allowed?";
+
+/// The examples, and what can be set, from the table that a broker checks it with.
+fn examples_and_settings() -> String {
+    let mut text =
+        format!("{EXAMPLES}\n\nSettings of a topic, with the defaults of this broker:\n");
+    for key in server::TOPIC_KEYS {
+        text += &format!("  {}={}\n      {}\n", key.name, key.default, key.doc);
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
 
 /// The number that leaves a choice to the broker (KIP-464).
 const AS_BROKER: i16 = -1;
@@ -62,8 +74,19 @@ enum Fate {
     CouldBeMade,
 }
 
+impl Fate {
+    /// For a program.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::WasThere => "was_there",
+            Self::CouldBeMade => "could_be_made",
+        }
+    }
+}
+
 pub(super) fn run(args: &Create, out: &mut Out) -> Result<(), TopicError> {
-    let mut cluster = args.reach.cluster()?;
+    let mut cluster = args.asking.cluster()?;
     let mut refused = Vec::new();
     let results = ask(args, &mut cluster)?;
     for result in &results {
@@ -75,7 +98,8 @@ pub(super) fn run(args: &Create, out: &mut Out) -> Result<(), TopicError> {
             Ok(()) => Fate::Made,
             Err(refusal) if args.if_not_exists && refusal.code == exists => Fate::WasThere,
             Err(refusal) => {
-                refused.push(refusal.into());
+                let error = ClientError::from(refusal).or_settings(|| right_settings(args));
+                refused.push((result.name.clone(), error));
                 continue;
             }
         };
@@ -85,7 +109,7 @@ pub(super) fn run(args: &Create, out: &mut Out) -> Result<(), TopicError> {
         };
         tell(args, fate, result, topic.as_ref(), out)?;
     }
-    all_or_some(refused, results.len())
+    all_or_some(refused, results.len(), args.asking.reader())
 }
 
 /// A broker that is not the controller any more says so: then the new one is asked.
@@ -118,6 +142,17 @@ fn ask(args: &Create, cluster: &mut Cluster) -> Result<Vec<CreatableTopicResult>
     })
 }
 
+/// Where the right settings are found, when some are wrong and no topic has any yet.
+fn right_settings(args: &Create) -> String {
+    let names = server::TOPIC_KEYS.iter().map(|key| key.name);
+    let given = args.set.iter().map(|setting| &setting.name[..]);
+    let lists = "`ringmain topic create --help` lists a topic's settings";
+    match nearest::to_unknown(given, names) {
+        Some(near) => format!("did you mean {near}? {lists}"),
+        None => lists.to_owned(),
+    }
+}
+
 /// For a request's field.
 pub(super) fn milliseconds(patience: Duration) -> i32 {
     i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)
@@ -130,13 +165,23 @@ fn tell(
     topic: Option<&Topic>,
     out: &mut Out,
 ) -> Result<(), TopicError> {
-    let partitions = topic.map(|topic| topic.partitions.len());
-    let replicas = topic.and_then(|topic| topic.partitions.first()).map(|p| p.replicas.len());
-    let said = match (args.json.reader(), fate) {
+    // Of a topic that is not made the broker may say what it would be like (KIP-525).
+    let (partitions, replicas) = match topic {
+        Some(topic) => {
+            let copies = topic.partitions.first().map(|first| first.replicas.len());
+            (Some(topic.partitions.len() as u64), copies.map(|copies| copies as u64))
+        }
+        None => (
+            u64::try_from(result.num_partitions).ok(),
+            u64::try_from(result.replication_factor).ok(),
+        ),
+    };
+    let said = match (args.asking.reader(), fate) {
         (Reader::Program, _) => {
             let line = json!({
                 "topic": result.name,
                 "id": topic.map(|topic| &topic.id),
+                "outcome": fate.name(),
                 "made": fate == Fate::Made,
                 "partitions": partitions,
                 "replication_factor": replicas,
@@ -147,13 +192,9 @@ fn tell(
         (Reader::Person, fate) => {
             let verb = if fate == Fate::Made { "made" } else { "there was already" };
             let (partitions, replicas) = (partitions.unwrap_or(0), replicas.unwrap_or(0));
-            let brokers = if replicas == 1 { "broker" } else { "brokers" };
-            let s = if partitions == 1 { "" } else { "s" };
-            writeln!(
-                out,
-                "{verb} {}: {partitions} partition{s} on {replicas} {brokers}",
-                result.name
-            )
+            let partitions = counted(partitions, "partition");
+            let brokers = counted(replicas, "broker");
+            writeln!(out, "{verb} {}: {partitions} on {brokers}", result.name)
         }
     };
     Ok(said?)

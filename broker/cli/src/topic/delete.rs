@@ -12,12 +12,14 @@ use super::create::milliseconds;
 use super::{Out, TopicError, all_or_some};
 use crate::client::cluster::{Cluster, insist};
 use crate::client::error::{ClientError, Refusal};
-use crate::options::{AsJson, Reach, Reader};
+use crate::fault::with_errors;
+use crate::options::{Asking, Reader};
 
 /// Delete topics, and all records in them
 ///
 /// Returns when the brokers do not know them any more. There is no way back, and no question.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_long_help = with_errors(EXAMPLES))]
 pub struct Delete {
     /// Their names
     #[arg(required = true, value_name = "NAME")]
@@ -26,16 +28,19 @@ pub struct Delete {
     #[arg(long)]
     if_exists: bool,
     #[command(flatten)]
-    json: AsJson,
-    #[command(flatten)]
-    reach: Reach,
+    pub(super) asking: Asking,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ringmain topic delete flights
+  ringmain topic delete flights planes --if-exists    for scripts";
 
 /// How often the brokers are asked whether they still know it.
 const GLANCE: Duration = Duration::from_millis(20);
 
 pub(super) fn run(args: &Delete, out: &mut Out) -> Result<(), TopicError> {
-    let mut cluster = args.reach.cluster()?;
+    let mut cluster = args.asking.cluster()?;
     let results = ask(args, &mut cluster)?;
     let mut refused = Vec::new();
     for (name, result) in &results {
@@ -46,14 +51,14 @@ pub(super) fn run(args: &Delete, out: &mut Out) -> Result<(), TopicError> {
             Ok(()) => true,
             Err(refusal) if args.if_exists && refusal.code == unknown => false,
             Err(refusal) => {
-                refused.push(refusal.into());
+                refused.push((name.clone(), refusal.into()));
                 continue;
             }
         };
         if is_deleted {
             await_end(&mut cluster, name)?;
         }
-        match args.json.reader() {
+        match args.asking.reader() {
             Reader::Person if is_deleted => writeln!(out, "deleted {name}")?,
             Reader::Person => writeln!(out, "there was no {name}")?,
             Reader::Program => {
@@ -61,7 +66,7 @@ pub(super) fn run(args: &Delete, out: &mut Out) -> Result<(), TopicError> {
             }
         }
     }
-    all_or_some(refused, results.len())
+    all_or_some(refused, results.len(), args.asking.reader())
 }
 
 fn ask(
@@ -97,5 +102,5 @@ fn await_end(cluster: &mut Cluster, name: &str) -> Result<(), ClientError> {
         }
     }
     let what = format!("see the end of the topic {name}");
-    Err(Refusal { what, code: ErrorCode::RequestTimedOut.number(), message: None }.into())
+    Err(Refusal::new(what, ErrorCode::RequestTimedOut.number(), None).into())
 }

@@ -9,21 +9,27 @@ use crate::client::cluster::{Cluster, Partition, Topic};
 use crate::client::error::ClientError;
 use crate::client::offsets::{self, Isolation, Place};
 use crate::config::settings::{self, Origin, Owner, Reported};
-use crate::options::{AsJson, Reach, Reader};
-use crate::progress::grouped;
+use crate::fault::with_errors;
+use crate::options::{Asking, Reader};
+use crate::progress::counted;
 use crate::table::Table;
 
 /// Describe topics: partitions, leaders, offsets, and the settings that were set for them
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_long_help = with_errors(EXAMPLES))]
 pub struct Describe {
     /// Their names; without any, all topics
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     #[command(flatten)]
-    json: AsJson,
-    #[command(flatten)]
-    reach: Reach,
+    pub(super) asking: Asking,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ringmain topic describe                  all topics
+  ringmain topic describe flights planes
+  ringmain topic describe flights --json | jq '[.partitions[].end_offset] | add'";
 
 /// A partition and its offsets; those of one without a leader are not known.
 struct Extent<'a> {
@@ -33,7 +39,7 @@ struct Extent<'a> {
 }
 
 pub(super) fn run(args: &Describe, out: &mut Out) -> Result<(), TopicError> {
-    let mut cluster = args.reach.cluster()?;
+    let mut cluster = args.asking.cluster()?;
     let topics = match args.names.is_empty() {
         true => cluster.topics()?.into_iter().filter(|topic| !topic.is_internal).collect(),
         false => {
@@ -43,7 +49,7 @@ pub(super) fn run(args: &Describe, out: &mut Out) -> Result<(), TopicError> {
     for (index, topic) in topics.iter().enumerate() {
         let extents = extents(&mut cluster, topic)?;
         let settings = own_settings(&mut cluster, topic)?;
-        match args.json.reader() {
+        match args.asking.reader() {
             Reader::Program => tell_program(topic, &settings, &extents, out)?,
             Reader::Person => {
                 if index > 0 {
@@ -92,13 +98,12 @@ fn tell_person(
     out: &mut Out,
 ) -> Result<(), TopicError> {
     let count: u64 = extents.iter().filter_map(Extent::count).sum();
-    let partitions = extents.len();
-    let s = if partitions == 1 { "" } else { "s" };
     writeln!(
         out,
-        "{}: {partitions} partition{s}, {} records, id {}",
+        "{}: {}, {}, id {}",
         topic.name,
-        grouped(count),
+        counted(extents.len() as u64, "partition"),
+        counted(count, "record"),
         topic.id
     )?;
     for setting in settings {

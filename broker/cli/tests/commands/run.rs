@@ -52,6 +52,21 @@ impl Ran {
         self.good().lines().map(parsed).collect()
     }
 
+    /// What it wrote and what it said beside, of a program that must have succeeded.
+    pub fn good_with_words(self) -> (String, String) {
+        let words = String::from_utf8_lossy(&self.output.stderr).into_owned();
+        assert!(self.output.status.success(), "{}: {words}", self.command);
+        (String::from_utf8(self.output.stdout).expect("text"), words)
+    }
+
+    /// What it said of a failure, for programs: an object a line.
+    pub fn bad_json(self, status: i32) -> Vec<Value> {
+        let parsed = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        };
+        self.bad(status).lines().map(parsed).collect()
+    }
+
     /// What it said of a failure, of a program that must have ended with this status.
     pub fn bad(self, status: i32) -> String {
         let errors = String::from_utf8_lossy(&self.output.stderr).into_owned();
