@@ -1,5 +1,9 @@
 //! Little-endian fields of our own formats, read without ever trusting a length.
 
+/// The highest number of a commit, a generation or a record that is believed. What rises by one a
+/// billion times a second gets there in 292 years: whatever is counted on from it stays a number.
+pub(crate) const COUNT_MAX: u64 = u64::MAX / 2;
+
 /// A cursor over bytes from the disk: `None` means that they end too early.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {

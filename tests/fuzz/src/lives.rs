@@ -35,8 +35,8 @@ pub(crate) struct Seen {
     end: Offset,
     epochs: Vec<EpochStart>,
     epoch_of_start: Option<LeaderEpoch>,
-    /// All batches, or why they can't be read.
-    content: Result<Vec<u8>, String>,
+    /// All batches. None if they can't be read: damage is met at other places in another life.
+    content: Option<Vec<u8>>,
 }
 
 /// What the stores are told: rings of a few blocks, segments of a few batches.
@@ -118,20 +118,18 @@ async fn look(shard: &Shard, then: Then) -> Outcome {
     Outcome::Opened(logs)
 }
 
-async fn content(log: &Log) -> Result<Vec<u8>, String> {
+async fn content(log: &Log) -> Option<Vec<u8>> {
     let (mut from, end) = (log.log_start_offset(), log.log_end_offset());
     let mut content = Vec::new();
     while from < end {
-        let read = log.read_whole(from, end, READ_BYTES).await;
-        let bytes = read.map_err(|error| error.to_string())?;
-        let last = split(&bytes).last().ok_or_else(|| format!("nothing at {from}"))?;
-        let last = last.map_err(|error| error.to_string())?;
+        let bytes = log.read_whole(from, end, READ_BYTES).await.ok()?;
+        let last = split(&bytes).last()?.ok()?;
         let next = last.last_offset().plus(1);
         if next <= from {
-            return Err(format!("{next} behind {from}"));
+            return None;
         }
         from = next;
         content.extend_from_slice(&bytes);
     }
-    Ok(content)
+    Some(content)
 }

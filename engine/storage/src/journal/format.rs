@@ -3,7 +3,7 @@
 //! `docs/storage-format.md`, section 3, carries the same names.
 
 use crate::block::{crc, padded};
-use crate::fields::Fields;
+use crate::fields::{COUNT_MAX, Fields};
 use crate::log_id::LogId;
 
 /// A commit's header:
@@ -197,7 +197,9 @@ fn decode(bytes: &[u8; COMMIT_HEADER_BYTES]) -> Option<ReadHeader> {
     let version = u16::from_le_bytes([bytes[8], bytes[9]]);
     let sound = (version >= BEGUN_SINCE || header.begun_ms == 0)
         && header.entry_count as usize <= entry_bytes / ENTRY_HEADER_BYTES
-        && header.sequence > 0
+        && header.generation <= COUNT_MAX
+        && (1..=COUNT_MAX).contains(&header.sequence)
+        && header.manifest_mark <= COUNT_MAX
         && header.mark < header.sequence;
     let read = ReadHeader { header, entries_crc: fields.u32()?, crc: fields.u32()? };
     sound.then_some(read)

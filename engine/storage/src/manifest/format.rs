@@ -1,7 +1,7 @@
 //! The manifest's bytes: record headers and entries (`docs/storage-format.md`, section 4).
 
 use crate::block::crc;
-use crate::fields::Fields;
+use crate::fields::{COUNT_MAX, Fields};
 use crate::journal::{EntryPlace, ReplayFrom};
 use crate::leader_epochs::{EpochStart, LeaderEpochs};
 use crate::log_id::{LABEL_BYTES_MAX, LogId};
@@ -23,10 +23,6 @@ const LOG_ENTRY_SIZE_BYTES: usize = 30;
 const PRODUCER_SIZE_BYTES: usize = 20;
 const PRODUCER_BATCH_SIZE_BYTES: usize = 24;
 const EPOCH_SIZE_BYTES: usize = 12;
-
-/// A journal of a billion commits a second gets there in 292 years: whatever is counted on from a
-/// replay place stays a number.
-const REPLAY_SEQUENCE_MAX: u64 = u64::MAX / 2;
 
 /// What stands before a record's entries.
 ///
@@ -214,7 +210,8 @@ impl RecordHeader {
         };
         let is_sound = version == FORMAT_VERSION
             && usize::try_from(header.length).ok()? >= RECORD_HEADER_SIZE_BYTES
-            && (1..=REPLAY_SEQUENCE_MAX).contains(&header.replay.sequence);
+            && header.number <= COUNT_MAX
+            && (1..=COUNT_MAX).contains(&header.replay.sequence);
         is_sound.then_some(AtRecord::Header { header, crc: own_crc })
     }
 
