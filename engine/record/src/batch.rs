@@ -298,7 +298,8 @@ impl<'a> BatchView<'a> {
     /// `last_offset_delta` has been found to be at least 0.
     fn producer_facts(&self, last_offset_delta: i32) -> Option<ProducerFacts> {
         let id = self.producer_id();
-        let first_sequence = self.base_sequence();
+        // A transaction marker has none, and whatever is below it is none either.
+        let first_sequence = self.base_sequence().max(Sequence::NONE);
         (id > ProducerId::NONE).then(|| ProducerFacts {
             id,
             epoch: self.producer_epoch(),
