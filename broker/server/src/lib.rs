@@ -39,7 +39,7 @@ pub use broker::{BrokerError, ShardStart, run, run_shard, shard_starts};
 pub use config::connections::{ConnectionLimits, OverridesError};
 pub use config::keys::{BROKER_KEYS, Key, Kind, OtherWay, Scope, TOPIC_KEYS, other_ways};
 pub use config::listener::{ListenAddress, Listener, ListenerError, ListenerNames};
-pub use config::settings::{Given, Place, Settings, SettingsError};
+pub use config::settings::{Given, Place, Settings, SettingsError, edit_distance};
 pub use config::topic::{
     Source, Synonym, TopicConfig, TopicConfigError, TopicDefaults, TopicSetting,
 };

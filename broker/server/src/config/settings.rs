@@ -229,8 +229,8 @@ fn nearest(name: &str) -> Option<&'static str> {
     (distance <= name.len() / 3).then_some(key)
 }
 
-/// How many letters must change to make `a` of `b` (Levenshtein 1966).
-fn edit_distance(a: &str, b: &str) -> usize {
+/// How many bytes must be added, taken away or exchanged to make `a` of `b` (Levenshtein 1966).
+pub fn edit_distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut diagonal = row[0];
@@ -262,6 +262,14 @@ mod tests {
         settings.set_argument("log.segment.bytes=70000").unwrap();
         assert_eq!(settings.given("log.segment.bytes").unwrap().place, Place::CommandLine);
         assert_eq!(settings.given("ringmain.shards").unwrap().value, "2");
+    }
+
+    #[test]
+    fn a_distance_is_the_fewest_changes() {
+        for (from, to, changes) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3)] {
+            assert_eq!(edit_distance(from, to), changes);
+            assert_eq!(edit_distance(to, from), changes);
+        }
     }
 
     #[test]
