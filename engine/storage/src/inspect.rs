@@ -13,6 +13,7 @@ pub mod manifest;
 mod tests;
 
 use crate::journal::place;
+use crate::segment;
 use record::{Offset, Timestamp};
 
 /// All direct writes begin and end on a multiple of so many bytes.
@@ -32,6 +33,11 @@ pub fn manifest_file_number(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("manifest-")?.strip_suffix(".rm")?;
     let all_digits = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     if all_digits { digits.parse().ok() } else { None }
+}
+
+/// The base offset in the name of a segment's file without its ending, `00000000000000000042`.
+pub fn segment_base_offset(stem: &str) -> Option<Offset> {
+    segment::base_offset_in_name(stem)
 }
 
 /// The last offset of a batch and the position at which the batch begins, as an entry of the

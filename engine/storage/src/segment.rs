@@ -66,6 +66,12 @@ struct Tip {
     max: TimeEntry,
 }
 
+/// The base offset that a segment's files are named after, in what stands before their ending.
+pub(crate) fn base_offset_in_name(stem: &str) -> Option<Offset> {
+    let all_digits = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
+    if all_digits { stem.parse().ok().map(Offset) } else { None }
+}
+
 impl Segment {
     /// A segment without batches. Nothing is written: its files come with the first whole block.
     pub async fn create(

@@ -101,9 +101,7 @@ pub(super) fn kind_by_content(file: &mut Pieces) -> io::Result<Kind> {
 
 /// The offset that a segment's files are named after: of `00000000000000000042.log` 42.
 pub(super) fn base_offset(path: &Path) -> Option<Offset> {
-    let digits = path.file_stem()?.to_str()?;
-    let all_digits = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if all_digits { digits.parse().ok().map(Offset) } else { None }
+    inspect::segment_base_offset(path.file_stem()?.to_str()?)
 }
 
 impl Kind {

@@ -11,6 +11,7 @@ use record::Offset;
 use runtime::{Level, Shard};
 
 use super::Log;
+use crate::segment::base_offset_in_name;
 
 const SUFFIXES: [&str; 3] = ["log", "index", "timeindex"];
 
@@ -52,8 +53,7 @@ async fn remove_unknown(shard: &Shard, folder: &Path, known: &BTreeSet<Offset>) 
 /// The base offset in the name of a segment's file.
 fn base_offset(name: &str) -> Option<Offset> {
     let (stem, suffix) = name.split_once('.')?;
-    let is_segments = stem.len() == 20 && SUFFIXES.contains(&suffix);
-    if is_segments { stem.parse().ok().map(Offset) } else { None }
+    base_offset_in_name(stem).filter(|_| SUFFIXES.contains(&suffix))
 }
 
 #[cfg(test)]
@@ -66,6 +66,7 @@ mod tests {
         assert_eq!(base_offset("00000000000000000017.txt"), None);
         assert_eq!(base_offset("0000000000000000017.log"), None);
         assert_eq!(base_offset("0000000000000000001x.log"), None);
+        assert_eq!(base_offset("-0000000000000000017.log"), None);
         assert_eq!(base_offset("partition.metadata"), None);
     }
 }
