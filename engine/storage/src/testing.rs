@@ -1,6 +1,7 @@
 //! Runs a piece of storage on a simulated machine, and builds batches to put into it.
 
 use crate::block::{BLOCK_BYTES, crc};
+use crate::{JournalConfig, Store, StoreConfig};
 use record::{BatchBuilder, LeaderEpoch, Offset, Record, Timestamp};
 use runtime::sim::{Ended, Node, Rng, World};
 use runtime::{Buffer, Open, Shard};
@@ -43,6 +44,22 @@ pub(crate) fn run_until<T: 'static, Fut: Future<Output = T> + 'static>(
     let ended = world.run_until(LIMIT, || stop() || !node.is_running());
     assert_eq!(ended, Ended::Done, "{:?}", world.log_lines());
     answer.take()
+}
+
+/// Opens the node's store, with journal files of a MiB; its folders are durable.
+pub(crate) async fn open_store(shard: &Shard, config: StoreConfig) -> Store {
+    let data = Path::new("/data");
+    for folder in ["/data", "/data/partitions", "/data/shard-000"] {
+        // It is there after a restart.
+        let _made_or_there = shard.disk().create_dir(Path::new(folder)).await;
+    }
+    for folder in ["/", "/data"] {
+        shard.disk().sync_dir(Path::new(folder)).await.expect("a folder");
+    }
+    let file_system = shard.disk().identity(data).await.expect("a folder");
+    let journal = JournalConfig { file_bytes: 1 << 20, ..config.journal };
+    let config = StoreConfig { journal, ..config };
+    Store::open(shard, data, file_system, config).await.expect("storage")
 }
 
 /// Makes the journal's or manifest's header that stands there one of the next format.

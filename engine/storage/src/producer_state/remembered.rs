@@ -1,6 +1,5 @@
 //! For how long a whole store remembers its producers: over restarts, and while nobody writes.
 
-use std::path::Path;
 use std::time::Duration;
 
 use record::{
@@ -11,27 +10,18 @@ use runtime::sim::{Options, World};
 
 use crate::log::Trim;
 use crate::settler::{Round, round};
-use crate::testing::run;
+use crate::testing::{open_store, run};
 use crate::{
-    JournalConfig, Log, LogConfig, LogId, ProducerCheck, ProducerLimits, Purpose, Stamp, Store,
-    StoreConfig,
+    Log, LogConfig, LogId, ProducerCheck, ProducerLimits, Purpose, Stamp, Store, StoreConfig,
 };
 
 const LOG: LogId = LogId { topic_id: *b"sixteen bytes id", partition: 0 };
 const DAY_MS: i64 = 86_400_000;
 
 async fn open(shard: &Shard, expiration_ms: i64) -> Store {
-    let data = Path::new("/data");
-    for folder in ["/data", "/data/partitions", "/data/shard-000"] {
-        // It is there after a restart.
-        let _made_or_there = shard.disk().create_dir(Path::new(folder)).await;
-    }
-    let file_system = shard.disk().identity(data).await.expect("a folder");
     let producers = ProducerLimits { expiration_ms, ..Default::default() };
     let log = LogConfig { producers, ..LogConfig::default() };
-    let journal = JournalConfig { file_bytes: 1 << 20, ..JournalConfig::default() };
-    let config = StoreConfig { log, journal, ..StoreConfig::default() };
-    Store::open(shard, data, file_system, config).await.expect("storage")
+    open_store(shard, StoreConfig { log, ..StoreConfig::default() }).await
 }
 
 /// The log of these tests, made in the first life.

@@ -10,7 +10,7 @@ use runtime::{Open, Shard};
 use super::{PrepareError, RETRY_DELAY, RETRY_DELAY_MAX, Round, round};
 use crate::log::Trim;
 use crate::segment::{AtLeast, ReadRequest, SegmentConfig, Stage};
-use crate::testing::{batch, run, run_until};
+use crate::testing::{batch, open_store, run, run_until};
 use crate::{
     CreateError, JournalConfig, Log, LogConfig, LogId, Purpose, Stamp, Store, StoreConfig,
 };
@@ -20,22 +20,7 @@ const EPOCH: LeaderEpoch = LeaderEpoch(3);
 const LOG_FILE: &str = "00000000000000000000.log";
 
 async fn open(shard: &Shard) -> Store {
-    open_with(shard, StoreConfig::default()).await
-}
-
-async fn open_with(shard: &Shard, config: StoreConfig) -> Store {
-    let data = Path::new("/data");
-    for folder in ["/data", "/data/partitions", "/data/shard-000"] {
-        // It is there after a restart.
-        let _made_or_there = shard.disk().create_dir(Path::new(folder)).await;
-    }
-    for folder in ["/", "/data"] {
-        shard.disk().sync_dir(Path::new(folder)).await.expect("a folder");
-    }
-    let file_system = shard.disk().identity(data).await.expect("a folder");
-    let journal = JournalConfig { file_bytes: 1 << 20, ..config.journal };
-    let config = StoreConfig { journal, ..config };
-    Store::open(shard, data, file_system, config).await.expect("storage")
+    open_store(shard, StoreConfig::default()).await
 }
 
 /// The log of these tests, made in the first life.
@@ -172,7 +157,7 @@ fn a_settler_that_waits_for_space_records_nothing_and_tries_less_and_less() {
             // It must not grow out of the pressure when there is space again.
             let journal = JournalConfig { files_max: 4, ..JournalConfig::default() };
             let config = StoreConfig { journal, ..StoreConfig::default() };
-            let store = open_with(&shard, config).await;
+            let store = open_store(&shard, config).await;
             let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("a new log");
             shard.sleep(Duration::from_secs(10)).await; // the ring is made
             disk.set_capacity(disk.used_bytes());
@@ -500,7 +485,7 @@ fn a_failed_sync_of_everything_ends_the_shard_or_has_lost_nothing() {
                 let disk = disk.clone();
                 async move {
                     let config = StoreConfig { sync_each_max: 0, ..StoreConfig::default() };
-                    let store = open_with(&shard, config).await;
+                    let store = open_store(&shard, config).await;
                     let log = store.create_log(LOG, "t", LogConfig::default()).await.expect("new");
                     append(&log, &mut Rng::new(7), 10_000).await;
                     shard.sleep(Duration::from_secs(10)).await; // the ring is made
