@@ -197,6 +197,9 @@ impl Log {
                 if offset < state.settled.end_offset {
                     return Err(misfit("a cut into what had settled"));
                 }
+                if offset > state.end_offset {
+                    return Err(misfit("a cut behind the end"));
+                }
                 state.truncate(offset);
                 // It is synced, so what it dropped is not needed any more.
                 Some(Change::Truncation(offset))
@@ -206,6 +209,9 @@ impl Log {
                 Some(Change::LogStart(offset))
             }
             EntryKind::EpochStart => {
+                if offset != state.end_offset {
+                    return Err(misfit("an epoch that begins elsewhere"));
+                }
                 state.epochs.start(epoch, offset);
                 Some(Change::EpochStart(epoch, offset))
             }
