@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 /// Bytes with one owner. While an operation runs the ring is that owner.
+///
+/// Invariant: the first `len` bytes of the memory are initialised.
 pub struct Buffer {
     memory: Memory,
     len: usize,
@@ -20,6 +22,54 @@ impl Buffer {
     /// `len` zeroed bytes at an address that direct I/O accepts (4 KiB aligned).
     pub fn aligned(len: usize) -> Buffer {
         Buffer { memory: Memory::zeroed(len, DIRECT_ALIGN), len }
+    }
+
+    /// No bytes yet, and room for `capacity` of them anywhere. Nothing is spent on zeroing it.
+    pub fn with_capacity(capacity: usize) -> Buffer {
+        Buffer { memory: Memory::uninitialised(capacity, 1), len: 0 }
+    }
+
+    /// No bytes yet, and room for `capacity` of them at an address that direct I/O accepts.
+    pub fn aligned_with_capacity(capacity: usize) -> Buffer {
+        Buffer { memory: Memory::uninitialised(capacity, DIRECT_ALIGN), len: 0 }
+    }
+
+    /// Puts `bytes` behind those that are there. Panics if there is no room for them.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.room(), "{} bytes into {self:?}", bytes.len());
+        // SAFETY: the room is ours and large enough, and `bytes` is no part of it.
+        unsafe { self.end().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        self.len += bytes.len();
+    }
+
+    /// Puts zeroes behind the bytes until they are `len`. Panics if there is no room for them.
+    pub fn pad_to(&mut self, len: usize) {
+        assert!(len <= self.capacity(), "{self:?} padded to {len}");
+        if len > self.len {
+            // SAFETY: the room is ours, and reaches up to `len`.
+            unsafe { self.end().write_bytes(0, len - self.len) };
+            self.len = len;
+        }
+    }
+
+    /// How many bytes more the memory can hold.
+    pub fn room(&self) -> usize {
+        self.capacity() - self.len
+    }
+
+    /// Where the next byte goes.
+    pub(crate) fn end(&mut self) -> *mut u8 {
+        // SAFETY: `len` is within the region, or just behind it.
+        unsafe { self.memory.as_ptr().add(self.len) }
+    }
+
+    /// Counts bytes that somebody else has put behind the others, as the kernel does.
+    ///
+    /// # Safety
+    /// The `count` bytes from [`Buffer::end`] on are initialised.
+    pub(crate) unsafe fn filled(&mut self, count: usize) {
+        assert!(count <= self.room(), "{count} bytes came into {self:?}");
+        self.len += count;
     }
 
     /// Forgets the bytes from `len` on. The memory stays.
@@ -76,6 +126,19 @@ mod tests {
         let b = Buffer::aligned(8192);
         assert_eq!(b.as_ptr() as usize % DIRECT_ALIGN, 0);
         assert!(b.iter().all(|x| *x == 0));
+    }
+
+    #[test]
+    fn a_buffer_grows_within_its_room_and_never_beyond() {
+        let mut b = Buffer::aligned_with_capacity(10);
+        assert_eq!((b.len(), b.room(), b.as_ptr() as usize % DIRECT_ALIGN), (0, 10, 0));
+        b.extend_from_slice(b"abc");
+        b.pad_to(5);
+        b.pad_to(4);
+        b.extend_from_slice(b"d");
+        assert_eq!((&*b, b.room()), (&b"abc\0\0d"[..], 4));
+        let caught = std::panic::catch_unwind(move || b.extend_from_slice(b"12345"));
+        assert!(caught.is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Owned regions of memory with a stable address, which is all that the kernel and a lease need.
 
 use crate::chunk::Ledger;
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// What direct I/O asks of the address, the length and the position.
 pub const DIRECT_ALIGN: usize = 4096;
 
-/// A region of initialised bytes. Whoever owns it decides who may look at which part when: it hands
-/// out raw pointers only.
+/// A region of bytes. Whoever owns it knows which of them are initialised, and decides who may look
+/// at which part when: it hands out raw pointers only.
 ///
 /// Invariant: `ptr` is valid for `len` bytes as long as the region lives, and never moves.
 #[derive(Debug)]
@@ -45,12 +45,22 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// Zeroed bytes. An empty region allocates nothing.
     pub(crate) fn zeroed(len: usize, align: usize) -> Memory {
+        // SAFETY: the allocator is called with a layout whose size is not zero.
+        Memory::allocated(len, align, |layout| unsafe { alloc_zeroed(layout) })
+    }
+
+    /// Bytes that may not be looked at before somebody has written them.
+    pub(crate) fn uninitialised(len: usize, align: usize) -> Memory {
+        // SAFETY: as above.
+        Memory::allocated(len, align, |layout| unsafe { alloc(layout) })
+    }
+
+    fn allocated(len: usize, align: usize, allocate: impl Fn(Layout) -> *mut u8) -> Memory {
         let layout = Layout::from_size_align(len, align).expect("a length below isize::MAX");
         if len == 0 {
             return Memory { ptr: NonNull::dangling(), len, home: Home::Heap(layout) };
         }
-        // SAFETY: the layout's size is not zero.
-        let ptr = unsafe { alloc_zeroed(layout) };
+        let ptr = allocate(layout);
         let ptr = NonNull::new(ptr).unwrap_or_else(|| handle_alloc_error(layout));
         Memory { ptr, len, home: Home::Heap(layout) }
     }

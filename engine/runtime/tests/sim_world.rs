@@ -55,7 +55,7 @@ async fn ask_echo(shard: Shard, server: Node, rounds: usize) -> io::Result<()> {
         socket.send(message.clone().into()).await?;
         let mut got = Vec::new();
         while got.len() < message.len() {
-            let (count, buf) = socket.recv(Buffer::plain(message.len() - got.len()), 0).await;
+            let (count, buf) = socket.recv(Buffer::with_capacity(message.len() - got.len())).await;
             got.extend_from_slice(&buf[..count?]);
         }
         assert_eq!(got, message);

@@ -330,8 +330,10 @@ impl BlockFile {
         let mut position = start;
         let failed = |position, error| WriteFailed { path: &self.path, position, error };
         while position < end {
-            let mut piece = Buffer::aligned(index(end - position).min(PIECE_BYTES));
+            let mut piece = Buffer::aligned_with_capacity(index(end - position).min(PIECE_BYTES));
             source.fill(&mut piece);
+            // The last block of a file that is trimmed may have more room than there are bytes.
+            piece.pad_to(piece.capacity());
             let len = piece.len() as u64;
             file.write(piece.freeze(), position).await.map_err(|error| failed(position, error))?;
             position += len;
@@ -364,10 +366,10 @@ impl BlockFile {
             return;
         }
         source.skip(index(end - start));
-        let mut remainder = vec![0; index(appended - end)];
+        let mut remainder = Buffer::with_capacity(index(appended - end));
         source.fill(&mut remainder);
         self.written_bytes.set(end);
-        *self.remainder.borrow_mut() = Lease::from(remainder);
+        *self.remainder.borrow_mut() = remainder.freeze();
     }
 
     /// Makes the file if there is none, and its folder: nothing durable names the folder before it
@@ -451,14 +453,12 @@ impl Source {
         Source { parts: pending.iter().cloned().collect(), part: remainder }
     }
 
-    /// Fills `out` from the front; what is behind the last byte stays as it is, zero.
-    fn fill(&mut self, out: &mut [u8]) {
-        let mut at = 0;
-        while at < out.len() && self.advance() {
-            let len = self.part.len().min(out.len() - at);
-            out[at..at + len].copy_from_slice(&self.part[..len]);
+    /// Puts into `out` what it has room for, or all there is.
+    fn fill(&mut self, out: &mut Buffer) {
+        while out.room() > 0 && self.advance() {
+            let len = self.part.len().min(out.room());
+            out.extend_from_slice(&self.part[..len]);
             self.part = self.part.slice(len..self.part.len());
-            at += len;
         }
     }
 

@@ -258,9 +258,9 @@ impl FrameReader {
         let two_frames = 2 * (PREFIX_SIZE + self.last_size);
         let size = two_frames.clamp(BULK_SIZE, 4 * BULK_SIZE);
         let Some(charge) = self.limits.memory.try_block(size) else { return Ok(false) };
-        let buffer = Buffer::plain(size);
+        let buffer = Buffer::with_capacity(size);
         let watching = self.watched.waits();
-        let (got, mut buffer) = self.socket.recv_unless(buffer, 0, watching.late()).await;
+        let (got, buffer) = self.socket.recv_unless(buffer, watching.late()).await;
         drop(watching);
         match got.map_err(ReadError::Io)? {
             None => {
@@ -268,7 +268,7 @@ impl FrameReader {
                 return Ok(false);
             }
             Some(0) => return Err(ReadError::Closed),
-            Some(n) => buffer.truncate(n),
+            Some(_) => {}
         }
         (self.pending, self.block) = (buffer.freeze(), Some(charge));
         Ok(true)
@@ -277,33 +277,31 @@ impl FrameReader {
     /// Receives a frame whose beginning is pending into memory of its own.
     async fn receive_rest(&mut self, size: usize) -> Result<Frame, ReadError> {
         let memory = self.limits.memory.clone();
-        let mut filled = self.pending.len() - PREFIX_SIZE;
-        let first = self.step(filled, size).min(memory.bulk_frame_max()).max(filled);
+        let begun = &self.pending[PREFIX_SIZE..];
+        let first = self.step(begun.len(), size).min(memory.bulk_frame_max()).max(begun.len());
         let watching = self.watched.begins();
-        let slow = |Late, received| ReadError::Slow { claimed: size, received };
         let no_memory = |Late, received| ReadError::NoMemory { claimed: size, received };
-        let begun = watching.unless_late(memory.begin(size, first)).await;
-        let mut charge = begun.map_err(|late| no_memory(late, filled))?;
-        let mut buffer = Buffer::plain(first);
-        buffer[..filled].copy_from_slice(&self.pending[PREFIX_SIZE..]);
+        let charged = watching.unless_late(memory.begin(size, first)).await;
+        let mut charge = charged.map_err(|late| no_memory(late, begun.len()))?;
+        let mut buffer = Buffer::with_capacity(first);
+        buffer.extend_from_slice(begun);
         (self.pending, self.block) = (Lease::empty(), None);
-        while filled < size {
-            if filled == buffer.len() {
+        while buffer.len() < size {
+            let filled = buffer.len();
+            if buffer.room() == 0 {
                 let wanted = self.step(filled, size);
                 let grown = watching.unless_late(memory.grow(&mut charge, size, wanted)).await;
-                let mut larger = Buffer::plain(grown.map_err(|late| no_memory(late, filled))?);
-                larger[..filled].copy_from_slice(&buffer);
-                buffer = larger;
+                let grown = grown.map_err(|late| no_memory(late, filled))?;
+                let smaller = std::mem::replace(&mut buffer, Buffer::with_capacity(grown));
+                buffer.extend_from_slice(&smaller);
             }
-            let received = watching.unless_late(self.socket.recv(buffer, filled)).await;
-            let (got, back) = received.map_err(|late| slow(late, filled))?;
+            let received = watching.unless_late(self.socket.recv(buffer)).await;
+            let slow = |Late| ReadError::Slow { claimed: size, received: filled };
+            let (got, back) = received.map_err(slow)?;
             buffer = back;
             match got.map_err(ReadError::Io)? {
                 0 => return Err(ReadError::Truncated),
-                n => {
-                    filled += n;
-                    watching.received(n);
-                }
+                n => watching.received(n),
             }
         }
         Ok(Frame { bytes: buffer.freeze(), charge })

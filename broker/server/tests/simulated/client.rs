@@ -65,7 +65,7 @@ impl Client {
                     return Some(frame[4..].to_vec());
                 }
             }
-            let (got, bytes) = self.socket.recv(Buffer::plain(64 * 1024), 0).await;
+            let (got, bytes) = self.socket.recv(Buffer::with_capacity(64 * 1024)).await;
             match got {
                 Ok(0) | Err(_) => return None,
                 Ok(n) => self.received.extend_from_slice(&bytes[..n]),

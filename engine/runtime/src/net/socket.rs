@@ -5,7 +5,7 @@ use crate::buffer::Buffer;
 use crate::disk::file::SharedFile;
 use crate::lease::Lease;
 use crate::op::{CloseKind, Fd, Op, Payload, check};
-use crate::ring::{Holder, Keep, Ticket};
+use crate::ring::{Holder, Keep, Outcome, Ticket};
 use crate::shard::Core;
 use std::future::poll_fn;
 use std::io;
@@ -48,16 +48,10 @@ impl Socket {
         }
     }
 
-    /// Receives into `buf[at..]`, as much as is there; 0 at the end of the stream. If this future
-    /// is dropped, close the connection: bytes may be lost.
-    pub async fn recv(&self, buf: Buffer, at: usize) -> (io::Result<usize>, Buffer) {
-        let mut buf = buf;
-        let room = &mut buf[at..];
-        assert!(!room.is_empty(), "a receive into no room would look like the stream's end");
-        let len = room.len().min(1 << 30) as u32;
-        let op = Op::Recv { fd: self.0.fd, memory: room.as_mut_ptr(), len };
-        let outcome = self.submit(op, Keep::Buffer(buf)).await;
-        (check(outcome.result), outcome.keep.buffer())
+    /// Receives behind the bytes of `buf`, as much as is there and as it has room for; 0 at the end
+    /// of the stream. If this future is dropped, close the connection: bytes may be lost.
+    pub async fn recv(&self, buf: Buffer) -> (io::Result<usize>, Buffer) {
+        received(self.submit_recv(buf).await)
     }
 
     /// As [`Socket::recv`], but gives up when `stop` is ready before anything came: none then, and
@@ -65,15 +59,9 @@ impl Socket {
     pub async fn recv_unless(
         &self,
         buf: Buffer,
-        at: usize,
         stop: impl Future<Output = ()>,
     ) -> (io::Result<Option<usize>>, Buffer) {
-        let mut buf = buf;
-        let room = &mut buf[at..];
-        assert!(!room.is_empty(), "a receive into no room would look like the stream's end");
-        let len = room.len().min(1 << 30) as u32;
-        let op = Op::Recv { fd: self.0.fd, memory: room.as_mut_ptr(), len };
-        let mut ticket = self.submit(op, Keep::Buffer(buf));
+        let mut ticket = self.submit_recv(buf);
         let mut stop = pin!(stop);
         let mut stopped = false;
         let outcome = poll_fn(|cx| {
@@ -87,11 +75,20 @@ impl Socket {
             Poll::Pending
         })
         .await;
-        let result = match check(outcome.result) {
+        let (result, buf) = received(outcome);
+        let result = match result {
             Err(e) if stopped && e.raw_os_error() == Some(libc::ECANCELED) => Ok(None),
             result => result.map(Some),
         };
-        (result, outcome.keep.buffer())
+        (result, buf)
+    }
+
+    fn submit_recv(&self, mut buf: Buffer) -> Ticket {
+        let room = buf.room();
+        assert!(room > 0, "a receive into no room would look like the stream's end");
+        let len = room.min(1 << 30) as u32;
+        let op = Op::Recv { fd: self.0.fd, memory: buf.end(), len };
+        self.submit(op, Keep::Buffer(buf))
     }
 
     /// Sends all of `bytes`. After an error, or a dropped future, an unknown part of them is sent.
@@ -153,9 +150,8 @@ impl Socket {
     }
 
     async fn recv_fallback(&self) -> io::Result<Lease> {
-        let (got, mut buf) = self.recv(Buffer::plain(FALLBACK_BYTES), 0).await;
-        buf.truncate(got?);
-        Ok(buf.freeze())
+        let (got, buf) = self.recv(Buffer::with_capacity(FALLBACK_BYTES)).await;
+        got.map(|_| buf.freeze())
     }
 }
 
@@ -163,6 +159,17 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.core.close(self.fd, CloseKind::Quick);
     }
+}
+
+/// What a receive has brought, behind what the buffer held before.
+fn received(outcome: Outcome) -> (io::Result<usize>, Buffer) {
+    let mut buf = outcome.keep.buffer();
+    let got = check(outcome.result);
+    if let Ok(count) = got {
+        // SAFETY: the driver was given the buffer's end, and wrote so many bytes there.
+        unsafe { buf.filled(count) };
+    }
+    (got, buf)
 }
 
 fn sent(result: i32) -> io::Result<usize> {

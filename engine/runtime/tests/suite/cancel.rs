@@ -33,10 +33,10 @@ pub async fn a_dropped_receive_gives_its_slot_back(shard: Shard, seat: Seat) {
     let (client, server) = pair(&shard, &seat).await;
     settle(&shard, 0).await;
     for _ in 0..10 {
-        start(pin!(server.recv(Buffer::plain(65536), 0))).await;
+        start(pin!(server.recv(Buffer::with_capacity(65536)))).await;
         start(pin!(server.recv_pooled())).await;
         let limit = Duration::from_millis(1);
-        assert!(shard.timeout(limit, server.recv(Buffer::plain(10), 0)).await.is_err());
+        assert!(shard.timeout(limit, server.recv(Buffer::with_capacity(10))).await.is_err());
         settle(&shard, 0).await;
     }
     // Nothing was sent meanwhile, so nothing is lost.
@@ -83,7 +83,7 @@ pub async fn more_receives_end_at_once_than_the_ring_has_places_for(shard: Shard
         .map(|_| {
             let server = server.clone();
             shard.spawn(TaskClass::Foreground, "receive", async move {
-                let (got, _) = server.recv(Buffer::plain(16), 0).await;
+                let (got, _) = server.recv(Buffer::with_capacity(16)).await;
                 assert_eq!(got.expect("the end"), 0);
             })
         })
@@ -129,7 +129,7 @@ pub async fn tasks_left_at_the_end_are_dropped_with_their_operations(shard: Shar
             .spawn(class, "left", async move {
                 let nested = shard2.spawn(class, "nested", async move {
                     let _client = client;
-                    let _never = server.recv(Buffer::plain(100), 0).await;
+                    let _never = server.recv(Buffer::with_capacity(100)).await;
                 });
                 file.write_durably(Lease::from(vec![1; 5000]), 0).await.expect("write");
                 other.sleep(Duration::from_secs(3600)).await;

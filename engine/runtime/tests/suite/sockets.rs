@@ -82,15 +82,15 @@ pub async fn a_bulk_receive_fills_our_own_memory(shard: Shard, seat: Seat) {
     let bytes = sent.clone();
     let sender =
         shard.spawn(TaskClass::Foreground, "send", async move { client.send(bytes).await });
-    let (mut buf, mut at) = (Buffer::plain(200_000), 0);
-    while at < buf.len() {
-        let (got, back) = server.recv(buf, at).await;
-        at += got.expect("receive");
+    let mut buf = Buffer::with_capacity(200_000);
+    while buf.room() > 0 {
+        let (got, back) = server.recv(buf).await;
+        got.expect("receive");
         buf = back;
     }
     assert_eq!(&buf[..], &sent[..]);
     sender.await.expect("not aborted").expect("send");
-    let (got, _) = server.recv(Buffer::plain(1), 0).await;
+    let (got, _) = server.recv(Buffer::with_capacity(1)).await;
     assert_eq!(got.expect("the end"), 0);
 }
 
@@ -108,7 +108,7 @@ pub async fn a_receive_that_gives_up_loses_no_byte(shard: Shard, seat: Seat) {
     let (mut all, mut gave_up) = (Vec::new(), 0);
     while all.len() < sent.len() {
         let patience = shard.sleep(Duration::from_micros(200));
-        let (got, buf) = server.recv_unless(Buffer::plain(3_000), 0, patience).await;
+        let (got, buf) = server.recv_unless(Buffer::with_capacity(3_000), patience).await;
         match got.expect("receive") {
             Some(n) => all.extend_from_slice(&buf[..n]),
             None => gave_up += 1,

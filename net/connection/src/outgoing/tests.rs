@@ -47,7 +47,7 @@ async fn receive_slowly(shard: Shard, server: runtime::sim::Node) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
         shard.sleep(Duration::from_millis(20)).await;
-        let (got, bytes) = socket.recv(Buffer::plain(50_000), 0).await;
+        let (got, bytes) = socket.recv(Buffer::with_capacity(50_000)).await;
         match got.expect("the server sends") {
             0 => return all,
             n => all.extend_from_slice(&bytes[..n]),
@@ -175,7 +175,7 @@ fn a_peer_that_takes_a_little_now_and_then_is_behind_the_pace_and_one_that_keeps
                 shard.sleep(Duration::from_millis(5)).await;
                 let socket = shard.net().connect(server.address(7)).await.expect("it listens");
                 loop {
-                    let (got, _) = socket.recv(Buffer::plain(read_at_once), 0).await;
+                    let (got, _) = socket.recv(Buffer::with_capacity(read_at_once)).await;
                     if got.is_ok_and(|n| n == 0) {
                         return;
                     }
