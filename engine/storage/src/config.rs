@@ -19,6 +19,10 @@ pub struct StoreConfig {
     pub sync_each_max: usize,
     /// How many files it may have open, of all kinds ([`crate::open_files_wanted`]).
     pub open_files_max: usize,
+    /// How many idempotent producers all logs may remember together; one that writes to several
+    /// counts in each. With what the manifest has of it and what a round of the settler holds
+    /// meanwhile, one takes up to 1.5 KiB of memory.
+    pub producers_max: usize,
     /// What the logs that a start finds follow until they are told otherwise: a replay settles, and
     /// forgets producers, before anybody can tell them.
     pub log: LogConfig,
@@ -43,6 +47,7 @@ impl Default for StoreConfig {
             disk_reserve_bytes: 0,
             // A syncfs costs about as much as syncing a few files.
             sync_each_max: 8,
+            producers_max: 100_000,
             log: LogConfig::default(),
         }
     }

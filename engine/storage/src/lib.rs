@@ -86,6 +86,7 @@ pub use manifest::read_back::ReadBack;
 pub use manifest::table::{SettledLog, Table, UnknownLog};
 pub use manifest::{Manifest, ManifestConfig, ManifestError};
 pub use open_files::open_files_wanted;
+pub use producer_state::tally::ProducerTally;
 pub use producer_state::{
     Producer, ProducerBatch, ProducerChanges, ProducerCheck, ProducerLimits, ProducerState,
 };

@@ -17,6 +17,7 @@
 //! segments at any moment; a read in progress is not disturbed by it.
 
 mod orphans;
+mod producers;
 pub(crate) mod read;
 pub(crate) mod replay;
 mod settle;
@@ -36,10 +37,11 @@ use crate::journal::{EntryHeader, EntryKind, EntryPlace, Purpose};
 use crate::leader_epochs::{EpochEnd, EpochStart, LeaderEpochs};
 use crate::log_id::LogId;
 use crate::lost_file::LostFile;
-use crate::producer_state::{ProducerCheck, ProducerState};
+use crate::producer_state::ProducerState;
 use crate::store::{StoreCore, Unreflected};
 use crate::traffic::{LogTraffic, TrafficCells};
 
+pub(crate) use producers::FORGOTTEN_PER_TURN;
 pub(crate) use settle::{SettlePlan, Trim};
 use settled::SettledState;
 use unsettled::{Unsettled, UnsettledBatch};
@@ -199,11 +201,6 @@ impl Log {
         state.high_watermark = state.high_watermark.max(offset);
     }
 
-    /// Whether a batch of an idempotent producer may be appended, or has been.
-    pub fn check_producer(&self, facts: &BatchFacts) -> ProducerCheck {
-        self.0.state.borrow().producers.check(facts, self.store().entry_time())
-    }
-
     /// Whether the log takes batches at all. One that does not must not acknowledge a duplicate
     /// either: who knows whether the batch is still there.
     pub fn check_open(&self) -> Result<(), AppendError> {
@@ -261,11 +258,6 @@ impl Log {
     pub fn count_read(&self, records: u64, bytes: u64) {
         self.0.traffic.count_read(records, bytes);
         self.store().traffic.count_read(records, bytes);
-    }
-
-    /// How many idempotent producers are remembered.
-    pub fn producer_count(&self) -> usize {
-        self.0.state.borrow().producers.count()
     }
 
     /// What went in and out since the start.
@@ -376,9 +368,7 @@ impl Log {
     ) {
         state.epochs.start(leader_epoch, base_offset);
         let appended_at = self.store().entry_time();
-        if facts.producer.is_some() {
-            state.producers.apply(&facts, base_offset, appended_at);
-        }
+        self.apply_producer(state, &facts, base_offset, appended_at);
         state.end_offset = base_offset.plus(facts.last_offset_delta).plus(1);
         let batch = UnsettledBatch { base_offset, leader_epoch, facts, appended_at, place, bytes };
         state.tail.push(batch);
@@ -431,6 +421,8 @@ impl Log {
         let mut state = self.0.state.borrow_mut();
         state.tail.clear();
         state.controls.clear();
+        state.producers.clear();
+        state.settled.producers.clear();
         if let Some(place) = state.first_unreflected.take() {
             self.store().unindex_unreflected(place);
         }
@@ -465,13 +457,10 @@ impl LogState {
         self.end_offset = end_offset;
         self.durable_end_offset = self.durable_end_offset.min(end_offset);
         self.epochs.truncate_from_end(end_offset);
-        self.producers = self.settled.producers.clone();
         let folded = self.settled.folded;
-        for batch in self.tail.iter().filter(|batch| batch.place >= folded) {
-            if batch.facts.producer.is_some() {
-                self.producers.apply(&batch.facts, batch.base_offset, batch.appended_at);
-            }
-        }
+        let since = self.tail.iter().filter(|batch| batch.place >= folded);
+        let since = since.map(|batch| (&batch.facts, batch.base_offset, batch.appended_at));
+        self.producers.rewind(&self.settled.producers, since);
         dropped.map(|batch| batch.place)
     }
 

@@ -1,8 +1,14 @@
 //! What a log remembers of its idempotent producers: duplicates, gaps and stale epochs (KIP-98).
 
+pub(crate) mod tally;
+
 use record::{BatchFacts, Offset, ProducerEpoch, ProducerFacts, ProducerId, Sequence, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::mem;
+use std::rc::Rc;
+
+use tally::{Counted, ProducerTally};
 
 /// How many batches of a producer are remembered: as many as Kafka's clients have in flight at most
 /// (`max.in.flight.requests.per.connection` with idempotence).
@@ -39,10 +45,11 @@ pub struct Producer {
 pub struct ProducerLimits {
     /// `producer.id.expiration.ms`: a producer that wrote nothing for so long is forgotten.
     pub expiration_ms: i64,
-    /// The most producers of one log: at about 250 bytes each, 100,000 take 25 MB.
+    /// The most producers of one log. All logs of a shard together have a bound of their own.
     pub producers_max: usize,
-    /// A full log forgets the producer that has been silent longest for a new one, but none that
-    /// wrote within this time: it may still retry (`delivery.timeout.ms` is 2 minutes).
+    /// A full log forgets the producer that has been silent longest for a new one, and so does any
+    /// log of a full shard; but none that wrote within this time: it may still retry
+    /// (`delivery.timeout.ms` is 2 minutes).
     pub retry_window_ms: i64,
 }
 
@@ -82,9 +89,10 @@ pub enum ProducerCheck {
         /// The one that came.
         actual: ProducerEpoch,
     },
-    /// The log remembers as many producers as it may, and all of them wrote a moment ago.
+    /// The log remembers as many producers as it may, or all logs of its shard together do, and
+    /// all producers of this log wrote a moment ago.
     TooManyProducers {
-        /// The limit.
+        /// The limit that is reached.
         producers_max: usize,
     },
 }
@@ -100,36 +108,44 @@ pub struct ProducerChanges {
 
 /// The producers of one log.
 ///
-/// Invariant: `by_time` holds each producer of `producers` once, under its last timestamp.
-#[derive(Clone, Debug)]
+/// Invariant: `by_time` holds each producer of `producers` once, under its last timestamp, and the
+/// tally counts them.
+#[derive(Debug)]
 pub struct ProducerState {
     limits: ProducerLimits,
     producers: BTreeMap<ProducerId, Producer>,
     by_time: BTreeSet<(Timestamp, ProducerId)>,
-    changed: BTreeSet<ProducerId>,
+    counted: Counted,
+    /// Those of `producers` that are new or have written since somebody asked.
+    written: BTreeSet<ProducerId>,
+    /// Those that have gone since then.
+    forgotten: BTreeSet<ProducerId>,
 }
 
 impl ProducerState {
-    /// No producer is known.
-    pub fn new(limits: ProducerLimits) -> ProducerState {
+    /// No producer is known. Those that will be count in `tally`.
+    pub fn new(limits: ProducerLimits, tally: &Rc<ProducerTally>) -> ProducerState {
         ProducerState {
             limits,
             producers: BTreeMap::new(),
             by_time: BTreeSet::new(),
-            changed: BTreeSet::new(),
+            counted: Counted::new(tally),
+            written: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
         }
     }
 
     /// The state that was written down before; it counts as unchanged.
     pub fn from_entries(
         limits: ProducerLimits,
+        tally: &Rc<ProducerTally>,
         entries: impl IntoIterator<Item = (ProducerId, Producer)>,
     ) -> ProducerState {
-        let mut state = ProducerState::new(limits);
+        let mut state = ProducerState::new(limits, tally);
         for (id, producer) in entries {
             state.insert(id, producer);
         }
-        state.changed.clear();
+        state.written.clear();
         state
     }
 
@@ -160,24 +176,30 @@ impl ProducerState {
             Some(known) => known.check(&batch),
             // Whatever the sequence is: what was known may have expired (KIP-360).
             None if self.has_room_for(batch.id, now) => ProducerCheck::InOrder,
+            None if self.producers.len() < self.limits.producers_max => {
+                let producers_max = self.counted.tally().producers_max();
+                ProducerCheck::TooManyProducers { producers_max }
+            }
             None => ProducerCheck::TooManyProducers { producers_max: self.limits.producers_max },
         }
     }
 
     /// A batch was appended at `base_offset`, at `now` by this broker's clock.
     ///
-    /// It is not checked again: a follower and a recovery take what a leader let in.
+    /// It is not checked again: a follower and a recovery take what a leader let in, even if the
+    /// shard remembers more than it may then.
     pub fn apply(&mut self, facts: &BatchFacts, base_offset: Offset, now: Timestamp) {
         let Some(batch) = facts.producer else { return };
         let mut producer = self.known(batch.id, now).cloned().unwrap_or(Producer {
             epoch: batch.epoch,
             last_timestamp: now,
-            batches: Vec::with_capacity(WINDOW_BATCHES),
+            batches: Vec::new(),
         });
         producer.apply(&batch, base_offset, base_offset.plus(facts.last_offset_delta));
         producer.last_timestamp = now;
         let is_new = !self.producers.contains_key(&batch.id);
-        if is_new && self.producers.len() >= self.limits.producers_max {
+        let is_full = self.producers.len() >= self.limits.producers_max;
+        if is_new && (is_full || self.counted.tally().is_full() && self.may_forget_oldest(now)) {
             self.forget_oldest();
         }
         self.insert(batch.id, producer);
@@ -197,21 +219,80 @@ impl ProducerState {
         count
     }
 
-    /// Nobody asks for the changes so far.
-    pub fn drop_changes(&mut self) {
-        self.changed.clear();
+    /// When the producer that is silent for longest wrote last; none if there is no producer.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.by_time.first().map(|(written, _)| *written)
+    }
+
+    /// Forgets at most `count_max` producers that wrote at or before `until`, those first that are
+    /// silent for longest, and none that may still retry; how many it were.
+    pub fn forget_silent(&mut self, until: Timestamp, now: Timestamp, count_max: usize) -> usize {
+        let mut count = 0;
+        while count < count_max
+            && self.oldest().is_some_and(|written| written <= until)
+            && self.may_forget_oldest(now)
+        {
+            self.forget_oldest();
+            count += 1;
+        }
+        count
+    }
+
+    /// Forgets one producer, if it is known.
+    pub fn forget(&mut self, id: ProducerId) {
+        if let Some(gone) = self.producers.remove(&id) {
+            self.by_time.remove(&(gone.last_timestamp, id));
+            self.note_forgotten(id);
+        }
+    }
+
+    /// Goes back to what was known `earlier`, and to the batches appended since then, given by
+    /// facts, base offset and time. Who was forgotten meanwhile stays so.
+    pub fn rewind<'a>(
+        &mut self,
+        earlier: &ProducerState,
+        batches: impl Iterator<Item = (&'a BatchFacts, Offset, Timestamp)>,
+    ) {
+        let known = mem::take(&mut self.producers);
+        self.by_time.clear();
+        self.written.clear();
+        self.counted.set(0);
+        for (id, producer) in earlier.producers().filter(|(id, _)| known.contains_key(id)) {
+            self.insert(id, producer.clone());
+        }
+        for (facts, base_offset, appended_at) in batches {
+            if facts.producer.is_some_and(|batch| known.contains_key(&batch.id)) {
+                self.apply(facts, base_offset, appended_at);
+            }
+        }
+        let gone = known.into_keys().filter(|id| !self.producers.contains_key(id));
+        self.forgotten.extend(gone);
+    }
+
+    /// Knows nobody any more, and nobody will ask for changes.
+    pub fn clear(&mut self) {
+        self.producers.clear();
+        self.by_time.clear();
+        self.written.clear();
+        self.forgotten.clear();
+        self.counted.set(0);
     }
 
     /// What changed since the last call.
     pub fn take_changes(&mut self) -> ProducerChanges {
-        let mut changes = ProducerChanges::default();
-        for id in std::mem::take(&mut self.changed) {
-            match self.producers.get(&id) {
-                Some(producer) => changes.written.push((id, producer.clone())),
-                None => changes.forgotten.push(id),
-            }
-        }
-        changes
+        let written = mem::take(&mut self.written).into_iter();
+        let states = written.map(|id| (id, self.producers[&id].clone()));
+        ProducerChanges { written: states.collect(), forgotten: self.forgotten_ids() }
+    }
+
+    /// Who is not remembered any more since the last call; nobody asks who has written.
+    pub fn take_forgotten(&mut self) -> Vec<ProducerId> {
+        self.written.clear();
+        self.forgotten_ids()
+    }
+
+    fn forgotten_ids(&mut self) -> Vec<ProducerId> {
+        mem::take(&mut self.forgotten).into_iter().collect()
     }
 
     /// A producer that has not expired.
@@ -226,13 +307,15 @@ impl ProducerState {
     /// Whether there is a place for a producer that is not known: one of its own from before it
     /// expired, a free one, or that of another which may be forgotten.
     fn has_room_for(&self, id: ProducerId, now: Timestamp) -> bool {
+        let has_free =
+            self.producers.len() < self.limits.producers_max && !self.counted.tally().is_full();
+        has_free || self.producers.contains_key(&id) || self.may_forget_oldest(now)
+    }
+
+    /// Whether the producer that is silent for longest will not retry any more.
+    fn may_forget_oldest(&self, now: Timestamp) -> bool {
         let may_go_ms = self.limits.retry_window_ms.min(self.limits.expiration_ms);
-        self.producers.contains_key(&id)
-            || self.producers.len() < self.limits.producers_max
-            || self
-                .by_time
-                .first()
-                .is_some_and(|(written, _)| now.0.saturating_sub(written.0) >= may_go_ms)
+        self.oldest().is_some_and(|written| now.0.saturating_sub(written.0) >= may_go_ms)
     }
 
     fn insert(&mut self, id: ProducerId, producer: Producer) {
@@ -243,14 +326,22 @@ impl ProducerState {
                 self.by_time.remove(&(old.last_timestamp, id));
             }
         }
-        self.changed.insert(id);
+        self.forgotten.remove(&id);
+        self.written.insert(id);
+        self.counted.set(self.producers.len());
     }
 
     fn forget_oldest(&mut self) {
         if let Some((_, id)) = self.by_time.pop_first() {
             self.producers.remove(&id);
-            self.changed.insert(id);
+            self.note_forgotten(id);
         }
+    }
+
+    fn note_forgotten(&mut self, id: ProducerId) {
+        self.written.remove(&id);
+        self.forgotten.insert(id);
+        self.counted.set(self.producers.len());
     }
 }
 
@@ -296,6 +387,8 @@ impl Producer {
         if self.batches.len() == WINDOW_BATCHES {
             self.batches.remove(0);
         }
+        // A window takes no more memory than it has batches: there may be very many.
+        self.batches.reserve_exact(1);
         self.batches.push(ProducerBatch {
             first_sequence,
             last_sequence,
@@ -323,13 +416,16 @@ impl fmt::Display for ProducerCheck {
             ),
             ProducerCheck::TooManyProducers { producers_max } => write!(
                 f,
-                "{producers_max} producers wrote to this log within minutes: retry later, or use \
-                 fewer producers for longer"
+                "{producers_max} producers wrote within minutes, as many as this log, or all logs \
+                 of its shard together, may remember: retry later, or use fewer producers for \
+                 longer"
             ),
         }
     }
 }
 
+#[cfg(test)]
+mod of_all_logs;
 #[cfg(test)]
 mod remembered;
 #[cfg(test)]

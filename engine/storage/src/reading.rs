@@ -25,6 +25,10 @@ pub struct StoreReading {
     pub settle_lag_commits: u64,
     /// Logs, that of the cluster's metadata included.
     pub logs: usize,
+    /// Idempotent producers that all logs remember; who writes to several counts in each.
+    pub producers: usize,
+    /// How many they may remember.
+    pub producers_max: usize,
     /// Logs of which a file is lost.
     pub quarantined_logs: usize,
     /// Open files of segments and indexes.
@@ -49,6 +53,8 @@ impl Store {
             settle: core.settle_durations.counts(),
             settle_lag_commits: (core.journal().synced() + 1).saturating_sub(replays_from),
             logs,
+            producers: core.producers.count(),
+            producers_max: core.producers.producers_max(),
             quarantined_logs,
             open_files: core.files.open_files(),
             traffic: core.traffic.get(),

@@ -26,6 +26,7 @@ use crate::log::replay::Misfit;
 use crate::log::{Log, Trim};
 use crate::log_id::LogId;
 use crate::manifest::{Manifest, ManifestError, Table};
+use crate::settler::forgetting;
 use crate::settler::{self, Round};
 use crate::store::{Replayed, Store, StoreCore, shard_dir};
 
@@ -140,6 +141,7 @@ impl Recovery<'_> {
             self.core.add_log(log);
         }
         let mut unsettled_bytes = 0;
+        let mut crowd = 0;
         while let Some(commit) = replay.next_commit().await.map_err(StoreError::Replay)? {
             // What a round records may not go beyond what has been applied.
             let (sequence, begun) = (commit.sequence, commit.begun);
@@ -148,6 +150,7 @@ impl Recovery<'_> {
                 unsettled_bytes += entry.payload.len() as u64;
                 self.apply(table, entry)?;
             }
+            crowd = self.forget_crowd(crowd).await;
             if unsettled_bytes > self.core.config.journal.tail_bytes / 2 {
                 self.make_room(sequence).await;
                 unsettled_bytes = 0;
@@ -195,6 +198,17 @@ impl Recovery<'_> {
         let log = self.core.log(&header.log);
         let log = log.ok_or_else(|| misfit("of a log that was never made"))?;
         log.replay(place, &header, payload).map_err(StoreError::Misfit)
+    }
+
+    /// Forgets silent producers when there are too many, as the settler of a running broker does.
+    /// It looks again when there are a tenth more than it left, which is returned.
+    async fn forget_crowd(&self, left: usize) -> usize {
+        let producers = &self.core.producers;
+        if !producers.is_crowded() || producers.count() < left + producers.producers_max() / 10 {
+            return left;
+        }
+        forgetting::make_room(self.core).await;
+        producers.count()
     }
 
     /// Settles what was replayed when it takes as much memory as a running broker may use.

@@ -12,6 +12,7 @@
 //!
 //! Nothing is given up before the step that makes it unneeded is on disk. One round at a time.
 
+pub(crate) mod forgetting;
 mod removal;
 mod sync;
 
@@ -36,9 +37,6 @@ const WRITES_MAX: usize = 8;
 /// How long a settler that could not help waits before it looks again: for a high watermark that
 /// stands still, or for space on the disk.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// How often the memory of silent producers is freed; as often as Kafka looks by default
-/// (`producer.id.expiration.check.interval.ms`).
-const EXPIRE_INTERVAL: Duration = Duration::from_mins(10);
 /// While space is short each wait is twice as long as the one before, up to this.
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 
@@ -64,16 +62,19 @@ pub(crate) fn start(core: &Rc<StoreCore>) {
 
 async fn run(core: &Rc<StoreCore>) {
     let mut delay = RETRY_DELAY;
-    let mut expired_at = core.shard.now();
+    let mut forgot_at = core.shard.now();
+    let mut has_room = true;
     while !core.stopping.get() {
-        let expire_at = expired_at + EXPIRE_INTERVAL;
-        let left = expire_at.since(core.shard.now());
-        let has_work = core.shard.timeout(left, wait_for_work(core)).await.is_ok();
-        if core.shard.now() >= expire_at {
-            expired_at = core.shard.now();
-            forget_producers(core).await;
+        let left = forgetting::due_at(core, forgot_at).since(core.shard.now());
+        let woken = core.shard.timeout(left, wait_for_work(core)).await;
+        // If the last look could not make room, another one at once will not either.
+        let has_filled_up = has_room && matches!(woken, Ok(Wake::Crowd));
+        if has_filled_up || core.shard.now() >= forgetting::due_at(core, forgot_at) {
+            forgot_at = core.shard.now();
+            forgetting::forget_producers(core).await;
+            has_room = core.producers.excess() == 0;
         }
-        if !has_work {
+        if !matches!(woken, Ok(Wake::Round)) {
             continue;
         }
         let recorded = core.manifest.last_number();
@@ -103,13 +104,26 @@ async fn run(core: &Rc<StoreCore>) {
     core.settler_stopped.set();
 }
 
-/// Waits for pressure, a deleted log, or the end.
-async fn wait_for_work(core: &Rc<StoreCore>) {
-    let wanted = core.settle_wanted.wait_until(|| core.is_settling_due().then_some(()));
+/// Why the settler looks before its time.
+enum Wake {
+    /// There may be something to settle.
+    Round,
+    /// The logs have come to remember nearly as many producers as they may.
+    Crowd,
+}
+
+/// Waits for pressure, a deleted log, the end, or a crowd that was not there before.
+async fn wait_for_work(core: &Rc<StoreCore>) -> Wake {
+    let was_crowded = core.producers.is_crowded();
+    let wanted = core.settle_wanted.wait_until(|| {
+        let due = core.is_settling_due().then_some(Wake::Round);
+        due.or((!was_crowded && core.producers.is_crowded()).then_some(Wake::Crowd))
+    });
     let pressed = async {
         core.journal().wait_pressure().await;
+        Wake::Round
     };
-    first(wanted, pressed).await;
+    first(wanted, pressed).await
 }
 
 /// Waits before the next try: only shortly if a log was deleted, as that frees space.
@@ -119,29 +133,6 @@ async fn rest(core: &StoreCore, delay: Duration) {
     if !stops && delay > RETRY_DELAY {
         let due = core.settle_wanted.wait_until(|| core.is_settling_due().then_some(()));
         let _due_or_over = core.shard.timeout(delay - RETRY_DELAY, due).await;
-    }
-}
-
-/// Frees what producers take that are silent for too long, in memory and in the manifest: no round
-/// comes to a log that nobody writes to.
-async fn forget_producers(core: &Rc<StoreCore>) {
-    let mut of_logs = Vec::new();
-    for log in core.logs() {
-        while log.expire_producers() {
-            core.shard.yield_now().await;
-        }
-        core.shard.yield_now().await;
-        let is_known = core.manifest.table().logs().contains_key(&log.id());
-        of_logs.extend(log.forgotten_entry().filter(|_| is_known).map(|entry| (log, entry)));
-    }
-    if of_logs.is_empty() {
-        return;
-    }
-    let replay = oldest_needed(core, &[], &[], core.settleable_sequence());
-    let (logs, entries): (Vec<Log>, Vec<ManifestEntry>) = of_logs.into_iter().unzip();
-    if record(core, replay, entries).await {
-        logs.iter().for_each(Log::forgotten_recorded);
-        core.release_before(replay);
     }
 }
 

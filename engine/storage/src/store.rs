@@ -25,6 +25,7 @@ use crate::log::Log;
 use crate::log_id::{self, LogId};
 use crate::manifest::Manifest;
 use crate::open_files::OpenFiles;
+use crate::producer_state::tally::ProducerTally;
 use crate::traffic::TrafficCells;
 
 /// A handle of one shard's storage; all clones are the same store.
@@ -47,6 +48,11 @@ pub(crate) struct StoreCore {
     appended: RefCell<VecDeque<(u64, Vec<Log>)>>,
     /// Each log that has journal entries which the manifest does not reflect, under the oldest.
     unreflected: RefCell<BTreeMap<EntryPlace, Unreflected>>,
+    /// The producers that appends know, of all logs.
+    pub(crate) producers: Rc<ProducerTally>,
+    /// Those that the manifest has or will have. There are no more of them, but for some that the
+    /// settler has yet to hear are forgotten.
+    pub(crate) settled_producers: Rc<ProducerTally>,
     /// The settler looks again.
     pub(crate) settle_wanted: Signal,
     pub(crate) stopping: Cell<bool>,
@@ -200,6 +206,8 @@ impl StoreCore {
             shard: shard.clone(),
             files: FileCache::new(open_files.cached_max),
             open_files,
+            producers: ProducerTally::new(config.producers_max),
+            settled_producers: ProducerTally::new(usize::MAX),
             config,
             partitions_dir,
             file_system,

@@ -120,12 +120,10 @@ impl Log {
     ) -> Log {
         let end_offset = head.settled_end_offset;
         let epochs = settled.map_or_else(LeaderEpochs::default, |settled| settled.epochs.clone());
-        let producers = match settled {
-            Some(settled) => {
-                let known = settled.producers.iter().map(|(id, state)| (*id, state.clone()));
-                ProducerState::from_entries(config.producers, known)
-            }
-            None => ProducerState::new(config.producers),
+        let producers = |tally| {
+            let known = settled.into_iter().flat_map(|settled| &settled.producers);
+            let known = known.map(|(id, state)| (*id, state.clone()));
+            ProducerState::from_entries(config.producers, tally, known)
         };
         let state = LogState {
             config,
@@ -134,14 +132,14 @@ impl Log {
             durable_end_offset: end_offset,
             high_watermark: end_offset,
             epochs: epochs.clone(),
-            producers: producers.clone(),
+            producers: producers(&store.producers),
             tail: Unsettled::default(),
             settled: SettledState::new(
                 head.log_start_offset,
                 end_offset,
                 segments,
                 epochs,
-                producers,
+                producers(&store.settled_producers),
                 head.replay,
             ),
             controls: VecDeque::new(),
@@ -230,8 +228,8 @@ impl Log {
         let end = state.durable_end_offset;
         state.high_watermark = cut.map_or(end, |cut| cut.min(end)).max(state.settled.end_offset);
         if cfg!(feature = "known-bad-forget-producer-state") {
-            state.producers = ProducerState::new(state.config.producers);
-            state.settled.producers = ProducerState::new(state.config.producers);
+            state.producers.clear();
+            state.settled.producers.clear();
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use record::{BatchFacts, Offset, Timestamp};
+use record::{BatchFacts, Offset};
 
 use super::unsettled::UnsettledBatch;
 use super::{Change as LogChange, Log, LogState};
@@ -18,9 +18,6 @@ use crate::journal::EntryPlace;
 use crate::manifest::{Change, LogEntry, ManifestEntry};
 use crate::segment::{PrepareError, Segment, Unsynced};
 use crate::store::Unreflected;
-
-/// How many producers are forgotten at once: less than a millisecond.
-const EXPIRED_PER_TURN: usize = 1_000;
 
 /// What one log does in one round.
 pub(crate) struct SettlePlan {
@@ -124,7 +121,9 @@ impl Log {
         let mut state = self.0.state.borrow_mut();
         let state = &mut *state;
         let batches = state.tail.iter().take(plan.batch_count);
-        state.settled.fold(batches, state.controls.iter(), plan.replay, now);
+        let controls = state.controls.iter();
+        state.settled.fold(batches, controls, plan.replay, &state.producers);
+        state.settled.expire(now, usize::MAX);
         state.expire(now, usize::MAX);
         let head = LogEntry {
             log_start_offset: state.settled.log_start_offset,
@@ -169,28 +168,6 @@ impl Log {
         }
     }
 
-    /// Frees the memory of producers that are silent, of some at a time. Returns whether there may
-    /// be more.
-    pub(crate) fn expire_producers(&self) -> bool {
-        let now = self.store().entry_time();
-        let mut state = self.0.state.borrow_mut();
-        let live = state.expire(now, EXPIRED_PER_TURN);
-        let settled = state.settled.expire(now, EXPIRED_PER_TURN);
-        live.max(settled) == EXPIRED_PER_TURN
-    }
-
-    /// What the manifest must say of producers that are forgotten, if it knows them.
-    pub(crate) fn forgotten_entry(&self) -> Option<ManifestEntry> {
-        let forgotten = self.0.state.borrow().settled.unrecorded_forgotten();
-        let change = Change::ProducersForgotten(forgotten.clone());
-        (!forgotten.is_empty()).then_some(ManifestEntry { log: self.0.id, change })
-    }
-
-    /// The manifest has the last [`Log::forgotten_entry`].
-    pub(crate) fn forgotten_recorded(&self) {
-        self.0.state.borrow_mut().settled.forgotten_recorded();
-    }
-
     /// The segment that a batch goes into, made if the active one is full.
     async fn segment_for(
         &self,
@@ -223,14 +200,6 @@ impl Log {
 }
 
 impl LogState {
-    /// Forgets what appends know of producers that are silent; how many it were.
-    fn expire(&mut self, now: Timestamp, count_max: usize) -> usize {
-        let count = self.producers.expire(now, count_max);
-        // The manifest hears of changes from the settled state, never of what a crash could undo.
-        self.producers.drop_changes();
-        count
-    }
-
     /// What a round will do that settles these batches, the first of the tail.
     fn plan(&self, batches: &[UnsettledBatch], synced: u64) -> SettlePlan {
         let after_synced = EntryPlace { sequence: synced + 1, entry: 0 };

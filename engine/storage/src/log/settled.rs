@@ -54,27 +54,34 @@ impl SettledState {
     }
 
     /// Folds in the entries before `end`: batches that settle and controls, in the journal's order.
+    /// Of their producers only those that are still `known` to appends: the settled state must not
+    /// grow by what the live one has forgotten.
     pub(super) fn fold<'a>(
         &mut self,
         batches: impl Iterator<Item = &'a UnsettledBatch>,
         controls: impl Iterator<Item = &'a Control>,
         end: EntryPlace,
-        now: Timestamp,
+        known: &ProducerState,
     ) {
         let start = self.folded;
         let due = |place: EntryPlace| start <= place && place < end;
         let mut batches = batches.filter(|batch| due(batch.place)).peekable();
         for control in controls.filter(|control| due(control.place)) {
             while let Some(batch) = batches.next_if(|batch| batch.place < control.place) {
-                self.fold_batch(batch);
+                self.fold_batch(batch, known);
             }
             self.fold_control(control);
         }
         for batch in batches {
-            self.fold_batch(batch);
+            self.fold_batch(batch, known);
         }
         self.folded = end.max(start);
-        self.expire(now, usize::MAX);
+    }
+
+    /// Forgets these producers.
+    pub(super) fn forget(&mut self, ids: Vec<ProducerId>) {
+        ids.into_iter().for_each(|id| self.producers.forget(id));
+        self.note_producers();
     }
 
     /// Forgets at most `count_max` producers that are silent; how many it were.
@@ -105,9 +112,9 @@ impl SettledState {
         self.unrecorded = UnrecordedProducers::default();
     }
 
-    fn fold_batch(&mut self, batch: &UnsettledBatch) {
+    fn fold_batch(&mut self, batch: &UnsettledBatch, known: &ProducerState) {
         self.epochs.start(batch.leader_epoch, batch.base_offset);
-        if batch.facts.producer.is_some() {
+        if batch.facts.producer.is_some_and(|producer| known.producer(producer.id).is_some()) {
             self.producers.apply(&batch.facts, batch.base_offset, batch.appended_at);
         }
     }

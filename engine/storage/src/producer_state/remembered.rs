@@ -35,7 +35,7 @@ async fn the_log(store: &Store) -> Log {
     log
 }
 
-fn batch_of(id: i64) -> (Vec<u8>, BatchFacts) {
+pub(super) fn batch_of(id: i64) -> (Vec<u8>, BatchFacts) {
     let producer = (ProducerId(id), ProducerEpoch(0), Sequence(0));
     let mut builder = BatchBuilder::new().producer(producer.0, producer.1, producer.2);
     builder.push(&Record { timestamp: Timestamp(1), ..Record::default() });
@@ -45,7 +45,7 @@ fn batch_of(id: i64) -> (Vec<u8>, BatchFacts) {
 }
 
 /// The producer's first batch, appended if it is not known.
-async fn send(log: &Log, id: i64) -> ProducerCheck {
+pub(super) async fn send(log: &Log, id: i64) -> ProducerCheck {
     let (bytes, facts) = batch_of(id);
     let check = log.check_producer(&facts);
     if check == ProducerCheck::InOrder {

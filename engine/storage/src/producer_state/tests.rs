@@ -36,7 +36,11 @@ struct Log {
 
 impl Log {
     fn new(limits: ProducerLimits) -> Log {
-        Log { state: ProducerState::new(limits), end: 0, now: 1_000 }
+        Log::counted_in(limits, &ProducerTally::new(usize::MAX))
+    }
+
+    fn counted_in(limits: ProducerLimits, tally: &Rc<ProducerTally>) -> Log {
+        Log { state: ProducerState::new(limits, tally), end: 0, now: 1_000 }
     }
 
     fn send(&mut self, facts: BatchFacts) -> ProducerCheck {
@@ -171,6 +175,70 @@ fn a_full_log_gives_the_place_of_the_longest_silent_producer_only() {
 }
 
 #[test]
+fn a_log_of_a_full_shard_gives_the_places_of_its_own_silent_producers_only() {
+    let limits = ProducerLimits { retry_window_ms: 100, ..ProducerLimits::default() };
+    let tally = ProducerTally::new(2);
+    let [mut full, mut other] = [(); 2].map(|()| Log::counted_in(limits, &tally));
+    assert_eq!(full.send(facts_of(1, 0, 0, 1)), ProducerCheck::InOrder);
+    other.now += 60;
+    assert_eq!(other.send(facts_of(2, 0, 0, 1)), ProducerCheck::InOrder);
+    let refused = ProducerCheck::TooManyProducers { producers_max: 2 };
+    full.now += 99;
+    assert_eq!(full.send(facts_of(3, 0, 0, 1)), refused);
+    assert_eq!(full.send(facts_of(1, 0, 1, 1)), ProducerCheck::InOrder, "it is known");
+    (full.now, other.now) = (1_199, 1_159);
+    assert_eq!(other.send(facts_of(4, 0, 0, 1)), refused);
+    other.now += 1;
+    for (log, id) in [(&mut full, 3), (&mut other, 4)] {
+        assert_eq!(log.send(facts_of(id, 0, 0, 1)), ProducerCheck::InOrder);
+        let known: Vec<_> = log.state.producers().map(|(id, _)| id.0).collect();
+        assert_eq!((known, tally.count()), (vec![id], 2));
+    }
+    assert_eq!(
+        (full.state.take_forgotten(), other.state.take_forgotten().len()),
+        ([ProducerId(1)].into(), 1)
+    );
+    drop(full);
+    assert_eq!(tally.count(), 1);
+    other.state.clear();
+    assert_eq!(tally.count(), 0);
+}
+
+/// What a recovery or a follower takes is not refused, and makes nobody go who may still retry.
+#[test]
+fn what_comes_unchecked_may_be_more_than_the_bound() {
+    let tally = ProducerTally::new(2);
+    let mut log = Log::counted_in(ProducerLimits::default(), &tally);
+    for id in 0..9 {
+        log.state.apply(&facts_of(id, 0, 0, 1), Offset(id), Timestamp(1_000 + id));
+    }
+    assert_eq!((log.state.count(), tally.count()), (9, 9));
+}
+
+#[test]
+fn going_back_brings_nobody_back_who_was_forgotten() {
+    let tally = ProducerTally::new(10);
+    let settled_tally = ProducerTally::new(usize::MAX);
+    let limits = ProducerLimits { retry_window_ms: 100, ..ProducerLimits::default() };
+    let mut settled = ProducerState::new(limits, &settled_tally);
+    let mut live = ProducerState::new(limits, &tally);
+    for id in [1, 2] {
+        settled.apply(&facts_of(id, 0, 0, 1), Offset(id), Timestamp(id));
+        live.apply(&facts_of(id, 0, 0, 1), Offset(id), Timestamp(id));
+    }
+    let later = [facts_of(2, 0, 1, 1), facts_of(3, 0, 0, 1), facts_of(4, 0, 0, 1)];
+    for (facts, at) in later.iter().zip([120, 3, 150]) {
+        live.apply(facts, Offset(at), Timestamp(at));
+    }
+    assert_eq!(live.forget_silent(Timestamp(100), Timestamp(103), usize::MAX), 2);
+    let kept = later.iter().zip([120, 3]).map(|(facts, at)| (facts, Offset(at), Timestamp(at)));
+    live.rewind(&settled, kept);
+    let known: Vec<_> = live.producers().map(|(id, known)| (id.0, known.batches.len())).collect();
+    assert_eq!((known, tally.count()), (vec![(2, 2)], 1));
+    assert_eq!(live.take_forgotten(), [1, 3, 4].map(ProducerId));
+}
+
+#[test]
 fn a_state_from_its_own_changes_is_the_same_state() {
     let mut log = Log::new(ProducerLimits::default());
     let mut entries = BTreeMap::new();
@@ -186,7 +254,10 @@ fn a_state_from_its_own_changes_is_the_same_state() {
         }
     }
     entries.extend(log.state.take_changes().written);
-    let again = ProducerState::from_entries(ProducerLimits::default(), entries);
+    let again = {
+        let tally = ProducerTally::new(usize::MAX);
+        ProducerState::from_entries(ProducerLimits::default(), &tally, entries)
+    };
     assert_eq!(again.producers, log.state.producers);
     assert_eq!(again.by_time, log.state.by_time);
 }
