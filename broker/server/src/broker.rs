@@ -148,7 +148,7 @@ pub async fn run_shard(shard: Shard, start: ShardStart) {
     let serving = doorstep.clone();
     let mesh = port.attach(&shard, move |incoming| serving.take(incoming));
     let folder = prepare_folder(&shard, &config, &mesh, &doorstep).await;
-    let store = match open_store(&shard, &config).await {
+    let store = match open_store(&shard, &config, &memory).await {
         Ok(store) => store,
         Err(e) => shard.fatal(&format_args!("{}: {e}", config.data_folder.display())),
     };
@@ -234,7 +234,11 @@ async fn prepare_folder(
     }
 }
 
-async fn open_store(shard: &Shard, config: &Config) -> Result<Store, OpenStoreError> {
+async fn open_store(
+    shard: &Shard,
+    config: &Config,
+    memory: &MemoryPlan,
+) -> Result<Store, OpenStoreError> {
     let file_system = data_folder::file_system(shard, &config.data_folder).await;
     let file_system = file_system.map_err(OpenStoreError::Folder)?;
     let journal = config.journal();
@@ -242,6 +246,7 @@ async fn open_store(shard: &Shard, config: &Config) -> Result<Store, OpenStoreEr
         open_files_max: Descriptors::of(shard, &journal).store_max,
         journal,
         disk_reserve_bytes: config.disk_reserve_bytes,
+        producers_max: memory.producers_max,
         // Until what topics have is known.
         log: log_config(&config.topic, config),
         ..StoreConfig::default()

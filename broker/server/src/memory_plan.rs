@@ -3,6 +3,7 @@
 //! ```text
 //! a shard's part = its own 16 MiB + ringmain.tail.bytes + ringmain.request.bytes
 //!                + answers, 112 MiB to 256 MiB + 82 KiB for each connection that it may have
+//!                + 1.5 KiB for each of 10,000 to 200,000 producers that its partitions remember
 //! ```
 //!
 //! What clients can make a shard hold is bounded purpose by purpose; so the sum is, too. Not in it:
@@ -25,6 +26,17 @@ const CONNECTIONS_LEAST: usize = 100;
 const CONNECTIONS_LEAST_UNASKED: usize = 1_000;
 /// As many as a shard has at most, however much memory there is.
 const CONNECTIONS_MOST: usize = 20_000;
+/// What a producer takes that one partition remembers: 280 bytes where appends look, as many in
+/// what has settled, 220 in the manifest's table; and, while a round of the settler records it, as
+/// much again in that round.
+const PRODUCER_BYTES: u64 = 1536;
+/// As many producers as the partitions of every shard may remember, however little is given to it:
+/// 100 connections that write to 100 partitions each.
+const PRODUCERS_LEAST: usize = 10_000;
+/// As many as they may remember at most, however much memory there is.
+const PRODUCERS_MOST: usize = 200_000;
+/// One part in so many of the memory that is left when everything has its least is for producers.
+const PRODUCERS_SHARE: u64 = 8;
 /// Bytes of a mebibyte.
 const MIB: u64 = 1024 * 1024;
 
@@ -35,6 +47,8 @@ pub(crate) struct MemoryPlan {
     pub(crate) answers: AnswerBytes,
     /// How many connections it has memory for.
     pub(crate) connections_max: usize,
+    /// How many producers its partitions may remember together.
+    pub(crate) producers_max: usize,
     /// What all shards may hold is more than there is.
     pub(crate) beyond: Option<BeyondMemory>,
 }
@@ -88,14 +102,16 @@ impl fmt::Display for BeyondMemory {
 
 impl MemoryPlan {
     /// What a shard may hold if nobody knows how much there is.
-    pub(crate) const MOST: MemoryPlan = MemoryPlan::new(AnswerBytes::MOST, CONNECTIONS_MOST);
+    pub(crate) const MOST: MemoryPlan =
+        MemoryPlan::new(AnswerBytes::MOST, CONNECTIONS_MOST, PRODUCERS_MOST);
 
     /// The least with which a shard works.
     #[cfg(test)]
-    const LEAST: MemoryPlan = MemoryPlan::new(AnswerBytes::LEAST, CONNECTIONS_LEAST);
+    const LEAST: MemoryPlan =
+        MemoryPlan::new(AnswerBytes::LEAST, CONNECTIONS_LEAST, PRODUCERS_LEAST);
 
-    const fn new(answers: AnswerBytes, connections_max: usize) -> MemoryPlan {
-        MemoryPlan { answers, connections_max, beyond: None }
+    const fn new(answers: AnswerBytes, connections_max: usize, producers_max: usize) -> MemoryPlan {
+        MemoryPlan { answers, connections_max, producers_max, beyond: None }
     }
 
     /// What each of `shards` may hold by `config`, on a machine that has `machine_bytes` as far as
@@ -115,7 +131,7 @@ impl MemoryPlan {
         let divided = MemoryPlan::divide(config, machine_bytes / 4 * 3, shards, connections_least);
         Ok(divided.unwrap_or_else(|TooLittleMemory { needed_bytes, .. }| MemoryPlan {
             beyond: Some(BeyondMemory { machine_bytes, held_max_bytes: needed_bytes }),
-            ..MemoryPlan::new(AnswerBytes::LEAST, connections_least)
+            ..MemoryPlan::new(AnswerBytes::LEAST, connections_least, PRODUCERS_LEAST)
         }))
     }
 
@@ -129,16 +145,20 @@ impl MemoryPlan {
         let shards = u64::from(shards);
         let fixed = OF_SHARD_BYTES + config.tail_bytes + config.request_bytes_in_all();
         let of_connections = connections_least as u64 * CONNECTION_BYTES;
-        let needed = fixed + AnswerBytes::LEAST.sum() + of_connections;
+        let of_producers = PRODUCERS_LEAST as u64 * PRODUCER_BYTES;
+        let needed = fixed + AnswerBytes::LEAST.sum() + of_connections + of_producers;
         let part = there_bytes / shards;
         if part < needed {
             let needed_bytes = needed.saturating_mul(shards);
             return Err(TooLittleMemory { there_bytes, needed_bytes });
         }
+        let of_producers = of_producers + (part - needed) / PRODUCERS_SHARE;
+        let producers_max = (of_producers / PRODUCER_BYTES).min(PRODUCERS_MOST as u64);
+        let part = part - producers_max * PRODUCER_BYTES;
         let answers = AnswerBytes::within((part - fixed - of_connections) / 2);
         let left = part - fixed - answers.sum();
         let connections_max = (left / CONNECTION_BYTES).min(CONNECTIONS_MOST as u64) as usize;
-        Ok(MemoryPlan::new(answers, connections_max))
+        Ok(MemoryPlan::new(answers, connections_max, producers_max as usize))
     }
 }
 
@@ -152,7 +172,9 @@ mod tests {
         let config = Config::check(&Settings::new(), None).expect("the defaults");
         let fixed = OF_SHARD_BYTES + config.tail_bytes + config.request_bytes_in_all();
         let sum = |plan: &MemoryPlan| {
-            fixed + plan.answers.sum() + plan.connections_max as u64 * CONNECTION_BYTES
+            let of_connections = plan.connections_max as u64 * CONNECTION_BYTES;
+            let of_producers = plan.producers_max as u64 * PRODUCER_BYTES;
+            fixed + plan.answers.sum() + of_connections + of_producers
         };
         let least = sum(&MemoryPlan::LEAST);
         let divide = |bytes, shards| MemoryPlan::divide(&config, bytes, shards, CONNECTIONS_LEAST);
@@ -170,6 +192,7 @@ mod tests {
                 assert!(sum(&plan) <= part, "{plan:?} in {part}");
                 assert!(plan.connections_max >= before.connections_max, "{plan:?} {before:?}");
                 assert!(plan.answers.sum() >= before.answers.sum(), "{plan:?} {before:?}");
+                assert!(plan.producers_max >= before.producers_max, "{plan:?} {before:?}");
                 before = plan;
             }
             assert_eq!(before, MemoryPlan::MOST);
@@ -193,7 +216,7 @@ mod tests {
         };
         assert!(more_is_more(small, planned(2, 1024)) && more_is_more(planned(2, 1024), middle));
         let told = small.beyond.expect("it is too small").to_string();
-        assert!(told.contains("hold 929 MiB") && told.contains("the 512 MiB"), "{told}");
+        assert!(told.contains("hold 958 MiB") && told.contains("the 512 MiB"), "{told}");
         // Nobody is told of more than it takes to be told no more.
         let enough = small.beyond.expect("it is too small").held_max_bytes.div_ceil(3) * 4;
         assert_eq!(of(2, Some(enough)).map(|plan| plan.beyond), Ok(None));

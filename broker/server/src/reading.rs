@@ -42,8 +42,6 @@ pub struct ShardReading {
     pub budgets: Vec<BudgetReading>,
     /// Partitions that are led here.
     pub partitions: usize,
-    /// Idempotent producers that these remember; who writes to several counts in each.
-    pub producers: usize,
     /// Journal, tail, settler.
     pub store: StoreReading,
     /// Topics that the cluster has.

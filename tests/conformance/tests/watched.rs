@@ -113,7 +113,7 @@ fn every_limit_on_connections_tells_how_many_it_has_turned_away() {
     let shards = ("ringmain.shards", "2");
     let all = [shards, ("max.connections", "5")];
     // The least that two shards can have: 100 connections each.
-    let memory = [shards, ("ringmain.memory.bytes", "822099968")];
+    let memory = [shards, ("ringmain.memory.bytes", "852819968")];
     // They take fewer files than the journals of a broker that is told nothing.
     let files =
         [shards, ("ringmain.journal.file.bytes", "2097152"), ("ringmain.journal.files.max", "4")];

@@ -80,6 +80,8 @@ families! {
     PARTITIONS = gauge("ringmain_partitions", SHARD, "Partitions that are led here.");
     PRODUCERS =
         gauge("ringmain_producers", SHARD, "Idempotent producers that partitions remember.");
+    PRODUCERS_LIMIT =
+        gauge("ringmain_producers_limit", SHARD, "Producers that they may remember.");
 
     CONNECTIONS = gauge(
         "ringmain_connections",

@@ -108,7 +108,8 @@ fn write_traffic(text: &mut Text, readings: &Readings<'_>) {
         text.family(&families::TOPICS).gauge(&[], topics);
     }
     gauge(text, &families::PARTITIONS, readings, |reading| reading.partitions as u64);
-    gauge(text, &families::PRODUCERS, readings, |reading| reading.producers as u64);
+    gauge(text, &families::PRODUCERS, readings, |reading| reading.store.producers as u64);
+    gauge(text, &families::PRODUCERS_LIMIT, readings, |r| r.store.producers_max as u64);
 }
 
 fn write_connections(text: &mut Text, readings: &Readings<'_>) {

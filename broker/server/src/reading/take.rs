@@ -11,7 +11,7 @@ const STEP_PARTITIONS: usize = 256;
 
 /// What there is to tell now. What is counted while it is made may be in it or not.
 pub(crate) async fn take(core: &Rc<Core>) -> ShardReading {
-    let (topic_traffic, producers) = take_partitions(core).await;
+    let topic_traffic = take_topics(core).await;
     let meters = &core.meters;
     let store = core.store.reading();
     ShardReading {
@@ -30,18 +30,17 @@ pub(crate) async fn take(core: &Rc<Core>) -> ShardReading {
         queued_batches: core.owner.queued_batches(),
         budgets: budgets(core, &store),
         partitions: core.owner.partition_count(),
-        producers,
         store,
         topics: core.view().image.topics().count(),
         topic_traffic,
     }
 }
 
-/// The topics here with the most traffic, and how many producers all partitions here remember.
-async fn take_partitions(core: &Rc<Core>) -> (Vec<TopicReading>, usize) {
+/// The topics here with the most traffic.
+async fn take_topics(core: &Rc<Core>) -> Vec<TopicReading> {
     let view = core.view();
     let mut topics: Vec<TopicReading> = Vec::new();
-    let (mut looked_at, mut producers) = (0, 0);
+    let mut looked_at = 0;
     for (topic, _, id) in view.owned_by(core.shard.id()) {
         looked_at += 1;
         if usize::is_multiple_of(looked_at, STEP_PARTITIONS) {
@@ -57,11 +56,10 @@ async fn take_partitions(core: &Rc<Core>) -> (Vec<TopicReading>, usize) {
         if let Some(log) = core.store.log(&id) {
             let last = topics.last_mut().expect("pushed, if there was none");
             last.traffic = last.traffic.plus(log.traffic());
-            producers += log.producer_count();
         }
     }
     keep_busiest(&mut topics);
-    (topics, producers)
+    topics
 }
 
 fn budgets(core: &Core, store: &storage::StoreReading) -> Vec<BudgetReading> {

@@ -286,7 +286,7 @@ fn connections_that_come_too_fast_wait_for_their_turn() {
 #[test]
 fn a_shard_has_as_many_connections_as_it_has_memory_for_and_serves_them() {
     // The least that two shards can have: 100 connections each.
-    let cluster = Cluster::start(9, &["ringmain.memory.bytes=822099968"]);
+    let cluster = Cluster::start(9, &["ringmain.memory.bytes=852819968"]);
     cluster.run(|peer| async move {
         let mut let_in = Vec::new();
         for _ in 0..300 {

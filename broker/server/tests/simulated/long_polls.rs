@@ -149,7 +149,7 @@ fn a_deleted_topic_ends_a_long_poll() {
 #[test]
 fn a_fetch_that_finds_no_place_to_wait_in_makes_a_pause() {
     // With the least memory so many partitions are more than one fetch may keep while it waits.
-    let (settings, rows) = (["ringmain.memory.bytes=822099968"], 45_000);
+    let (settings, rows) = (["ringmain.memory.bytes=852819968"], 45_000);
     for (max_wait_ms, pause_ms) in [(300_000, 500), (200, 200)] {
         Cluster::start(8, &settings).run(move |peer| async move {
             let mut client = peer.connect().await;
