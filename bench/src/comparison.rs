@@ -1,9 +1,9 @@
 //! The order of a comparison: all subjects warmed up, then measured in turn, round by round.
 
-mod durable;
+pub mod durable;
 mod idle;
 mod loads;
-mod many;
+pub mod many;
 mod restart;
 mod start;
 
@@ -125,11 +125,6 @@ impl Comparison<'_> {
             prepare(&broker).map(|()| broker)
         };
         self.subjects.iter().map(start).collect()
-    }
-
-    /// A number of records or requests at the scale that was asked for.
-    fn scaled(&self, count: usize) -> usize {
-        ((count as f64 * self.cli.scale) as usize).max(1)
     }
 }
 

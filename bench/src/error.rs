@@ -26,6 +26,10 @@ pub enum BenchError {
     Refused { what: &'static str, error_code: i16 },
     /// A broker breaks off or answers in bytes that are no answer.
     Wire { what: &'static str, reason: String },
+    /// Processes can't be sampled here.
+    NoPerf,
+    /// A scenario in which a broker is started, or has nothing to do.
+    NoProfile { scenario: &'static str },
 }
 
 impl fmt::Display for BenchError {
@@ -50,6 +54,15 @@ impl fmt::Display for BenchError {
             Self::Refused { what, error_code } => {
                 write!(f, "{what}: the broker answers error {error_code}; look at its log")
             }
+            Self::NoPerf => write!(
+                f,
+                "perf does not work here: install linux-perf, and allow kernel.perf_event_paranoid"
+            ),
+            Self::NoProfile { scenario } => write!(
+                f,
+                "{scenario} has no load that could be profiled; name a scenario that produces or \
+                 replays"
+            ),
             Self::Wire { what, reason } => write!(f, "{what}: {reason}; look at the broker's log"),
         }
     }

@@ -31,6 +31,11 @@ pub struct Flood<'a> {
 }
 
 impl Flood<'_> {
+    /// Makes its topic.
+    pub fn create_topic(&self, address: SocketAddr) -> Result<(), BenchError> {
+        first_ack::create_topic(address, self.topic, self.partitions)
+    }
+
     /// Runs it to the last acknowledgement and says how long that took.
     pub fn run(&self, address: SocketAddr) -> Result<Duration, BenchError> {
         let value = [b'x'; RECORD_SIZE];

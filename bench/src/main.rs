@@ -78,6 +78,13 @@ struct Cli {
     profile: Option<Scenario>,
 }
 
+impl Cli {
+    /// A number of records or requests at the scale that was asked for.
+    fn scaled(&self, count: usize) -> usize {
+        ((count as f64 * self.scale) as usize).max(1)
+    }
+}
+
 fn scale(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(scale) if scale > 0.0 && scale <= 1000.0 => Ok(scale),

@@ -5,13 +5,15 @@ use std::process::{Child, Command, Stdio};
 
 use crate::Cli;
 use crate::broker::Broker;
-use crate::comparison::TOPIC;
+use crate::comparison::{TOPIC, durable, many};
 use crate::error::BenchError;
 use crate::first_ack;
+use crate::flood::Flood;
 use crate::load::Load;
-use crate::measure::{Measure, Measures};
+use crate::measure::Measure;
 use crate::scenario::{Run, Scenario};
 use crate::subject::Subject;
+use crate::usage::{self, ProcessorTime};
 
 /// Prime, so that it does not beat with anything periodic.
 const SAMPLES_PER_SECOND: &str = "997";
@@ -21,20 +23,28 @@ const ATTEMPTS: u32 = 5;
 const TOP_BINARIES: usize = 6;
 const TOP_FUNCTIONS: usize = 40;
 
+/// What a broker does while it is looked at.
+enum Work<'a> {
+    Load(Load<'a>, Run),
+    Flood(Flood<'a>),
+}
+
 /// Profiles each subject in turn and prints the functions that take most.
 pub fn run(cli: &Cli, scenario: Scenario) -> Result<(), BenchError> {
     if !works() {
-        println!(
-            "perf does not work here; install linux-perf and allow kernel.perf_event_paranoid"
-        );
-        return Ok(());
+        return Err(BenchError::NoPerf);
     }
     for name in &cli.subjects {
-        let Some(measured) = scenario.measured(*name) else {
-            println!("{} can't be profiled; name a load of librdkafka's", scenario.name());
-            return Ok(());
+        let load = Load { binary: &cli.load, scale: cli.scale, kernel_idle: None };
+        let work = match scenario {
+            Scenario::Durable => Some(Work::Flood(durable::flood(cli))),
+            Scenario::Many => Some(Work::Flood(many::flood(cli))),
+            other => other.measured(*name).map(|run| Work::Load(load, run)),
         };
-        subject(cli, scenario, &measured, &Subject::new(*name, cli))?;
+        let Some(work) = work else {
+            return Err(BenchError::NoProfile { scenario: scenario.name() });
+        };
+        subject(cli, scenario, &work, &Subject::new(*name, cli))?;
     }
     Ok(())
 }
@@ -42,33 +52,60 @@ pub fn run(cli: &Cli, scenario: Scenario) -> Result<(), BenchError> {
 fn subject(
     cli: &Cli,
     scenario: Scenario,
-    measured: &Run,
+    work: &Work<'_>,
     subject: &Subject<'_>,
 ) -> Result<(), BenchError> {
-    let load = Load { binary: &cli.load, scale: cli.scale, kernel_idle: None };
     let broker = Broker::start(subject, &cli.folder)?;
-    first_ack::create_topic(broker.address(), TOPIC, scenario.partitions())?;
-    for warm_up in scenario.warm_up() {
-        load.run(&warm_up, &broker, TOPIC)?;
-    }
-    load.run(measured, &broker, TOPIC)?;
+    work.prepare(scenario, &broker)?;
     let samples = cli.folder.join(format!("{}-{}.perf.data", subject.name(), scenario.name()));
-    let mut measures = Measures::new();
+    let mut taken_us = 0.0;
     for _ in 0..ATTEMPTS {
         let recording = Recording::start(&samples, broker.process())?;
-        measures = load.run(measured, &broker, TOPIC)?;
+        taken_us = work.run(&broker)?;
         recording.stop()?;
         if !rows(&samples, "dso")?.is_empty() {
             break;
         }
     }
     broker.stop()?;
-    let taken_us = measures.get(&Measure::ProcessorUsPerRecord).copied().unwrap_or_default();
     let (name, scenario) = (subject.name(), scenario.name());
     println!("\n{name}, {scenario}: {taken_us:.2} us of CPU a record, sampled:");
     print_top(&samples)?;
     println!("the samples with their call chains: {}", samples.display());
     Ok(())
+}
+
+impl Work<'_> {
+    /// Makes the topic, and does the work once, so that nothing is cold.
+    fn prepare(&self, scenario: Scenario, broker: &Broker) -> Result<(), BenchError> {
+        match self {
+            Work::Load(load, _) => {
+                first_ack::create_topic(broker.address(), TOPIC, scenario.partitions())?;
+                for warm_up in scenario.warm_up() {
+                    load.run(&warm_up, broker, TOPIC)?;
+                }
+            }
+            Work::Flood(flood) => flood.create_topic(broker.address())?,
+        }
+        self.run(broker).map(drop)
+    }
+
+    /// The broker's processor time a record, in microseconds.
+    fn run(&self, broker: &Broker) -> Result<f64, BenchError> {
+        match self {
+            Work::Load(load, run) => {
+                let measures = load.run(run, broker, TOPIC)?;
+                Ok(measures.get(&Measure::ProcessorUsPerRecord).copied().unwrap_or_default())
+            }
+            Work::Flood(flood) => {
+                let before = ProcessorTime::of(broker.process())?;
+                flood.run(broker.address())?;
+                usage::await_quiet(broker.process())?;
+                let taken = ProcessorTime::of(broker.process())?.since(&before);
+                Ok(taken.as_secs_f64() * 1e6 / flood.records() as f64)
+            }
+        }
+    }
 }
 
 /// Virtual machines often lack hardware counters: the timer's clock works everywhere.

@@ -9,7 +9,8 @@ use crate::spread::Spread;
 /// Prints the table, as Markdown: a line a measure, a column a subject, then the first subject to
 /// each other.
 ///
-/// A ratio is the median of the ratios within each round; in brackets stands their middle half.
+/// A ratio is that of the two medians; behind it, in brackets, stand the median and the middle half
+/// of the ratios within each round, in which the machine was the same for both.
 pub fn print(subjects: &[&'static str], rounds: &[Round]) {
     let (Some(first), Some(round)) = (subjects.first(), rounds.first()) else { return };
     // Some measures only one subject has.
@@ -44,13 +45,18 @@ fn cells(measure: Measure, subjects: &[&'static str], rounds: &[Round]) -> Vec<S
         cells.push(spread.map_or("-".to_string(), |spread| number(spread.median)));
     }
     for other in &subjects[1..] {
-        let ratios = Spread::of_ratios(&pairs(measure, subjects[0], other, rounds));
-        cells.push(ratios.map_or("-".to_string(), |ratios| {
-            let Spread { lower, median, upper } = ratios;
-            format!("{} ({}-{})", number(median), number(lower), number(upper))
-        }));
+        let pairs = pairs(measure, subjects[0], other, rounds);
+        cells.push(ratio(&pairs).unwrap_or("-".to_string()));
     }
     cells
+}
+
+fn ratio(pairs: &[(f64, f64)]) -> Option<String> {
+    let (ours, theirs): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+    let of_medians = Spread::of_ratios(&[(Spread::of(&ours)?.median, Spread::of(&theirs)?.median)]);
+    let Spread { lower, median, upper } = Spread::of_ratios(pairs)?;
+    let [of_medians, lower, median, upper] = [of_medians?.median, lower, median, upper].map(number);
+    Some(format!("{of_medians} ({median}, {lower}-{upper})"))
 }
 
 /// The two subjects' numbers of each round in which both have one.
@@ -95,13 +101,13 @@ mod tests {
         let rounds =
             [round("a", 1, 10.0), round("b", 1, 40.0), round("b", 2, 40.0), round("a", 2, 30.0)];
         let row = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
-        assert_eq!(row, ["first_ack_ms", "20.0", "40.0", "0.500 (0.375-0.625)"]);
+        assert_eq!(row, ["first_ack_ms", "20.0", "40.0", "0.500 (0.500, 0.375-0.625)"]);
         assert_eq!(cells(Measure::PortOpenMs, &["a", "b"], &rounds)[1..], ["-", "-", "-"]);
     }
 
     #[test]
-    fn a_ratio_is_the_median_within_rounds_and_not_the_ratio_of_medians() {
-        // The medians are 20 and 50, whose ratio lies outside of the brackets.
+    fn the_ratio_of_the_medians_stands_beside_the_median_of_the_ratios() {
+        // The medians are 20 and 50, from different rounds.
         let rounds: Vec<Round> = [(10.0, 20.0), (20.0, 60.0), (30.0, 50.0)]
             .into_iter()
             .zip(1..)
@@ -110,7 +116,7 @@ mod tests {
             })
             .collect();
         let row = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
-        assert_eq!(row, ["first_ack_ms", "20.0", "50.0", "0.500 (0.417-0.550)"]);
+        assert_eq!(row, ["first_ack_ms", "20.0", "50.0", "0.400 (0.500, 0.417-0.550)"]);
     }
 
     #[test]
@@ -119,7 +125,7 @@ mod tests {
         blind.measures.clear();
         let rounds = [blind, round("b", 1, 7.0), round("a", 2, 30.0), round("b", 2, 60.0)];
         let row = cells(Measure::FirstAckMs, &["a", "b"], &rounds);
-        assert_eq!(row[3], "0.500 (0.500-0.500)");
+        assert_eq!(row[3], "0.500 (0.500, 0.500-0.500)");
     }
 
     #[test]

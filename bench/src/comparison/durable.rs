@@ -1,10 +1,10 @@
 //! How much of what the disk can do reaches it: requests of 64 KiB, beside `fio`.
 
 use super::{Comparison, TOPIC};
+use crate::Cli;
 use crate::broker::Broker;
 use crate::error::BenchError;
 use crate::fio;
-use crate::first_ack;
 use crate::flood::Flood;
 use crate::measure::{Measure, Measures};
 use crate::results::Round;
@@ -17,18 +17,21 @@ const IN_FLIGHT: usize = 16;
 /// 2.6 GB: several times what a journal holds, so that what is settled is measured with it.
 const REQUESTS: usize = 40_000;
 
-pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, BenchError> {
-    let partitions = Scenario::Durable.partitions();
-    let flood = Flood {
+/// Sixteen requests of 64 KiB in flight.
+pub fn flood(cli: &Cli) -> Flood<'static> {
+    Flood {
         topic: TOPIC,
-        partitions,
+        partitions: Scenario::Durable.partitions(),
         batch_records: BATCH_RECORDS,
         in_flight: IN_FLIGHT,
-        requests: comparison.scaled(REQUESTS),
-    };
+        requests: cli.scaled(REQUESTS),
+    }
+}
+
+pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, BenchError> {
+    let flood = flood(comparison.cli);
     let folder = &comparison.cli.folder;
-    let brokers = comparison
-        .start_brokers(|broker| first_ack::create_topic(broker.address(), TOPIC, partitions))?;
+    let brokers = comparison.start_brokers(|broker| flood.create_topic(broker.address()))?;
     let kept = comparison.in_turn(Scenario::Durable, |index, _| {
         let fio = fio::durable_mb_per_second(folder)?;
         let broker = &brokers[index];

@@ -1,9 +1,9 @@
 //! What many partitions cost: the same bytes in flight, to one partition and to 10,000.
 
 use super::Comparison;
+use crate::Cli;
 use crate::broker::Broker;
 use crate::error::BenchError;
-use crate::first_ack;
 use crate::flood::Flood;
 use crate::measure::{Measure, Measures};
 use crate::results::Round;
@@ -17,36 +17,61 @@ const BATCH_RECORDS: usize = 15;
 const IN_FLIGHT: usize = 64;
 const REQUESTS: usize = 60_000;
 
-pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, BenchError> {
-    let flood = |topic, partitions, requests| Flood {
-        topic,
-        partitions,
+/// Requests of 16 KiB, 1 MiB in flight, to 10,000 partitions in turn.
+pub fn flood(cli: &Cli) -> Flood<'static> {
+    Flood {
+        topic: "many",
+        partitions: PARTITIONS,
         batch_records: BATCH_RECORDS,
         in_flight: IN_FLIGHT,
-        requests,
-    };
-    let requests = comparison.scaled(REQUESTS);
-    let (one, many) = (flood("one", 1, requests), flood("many", PARTITIONS, requests));
+        requests: cli.scaled(REQUESTS),
+    }
+}
+
+pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, BenchError> {
+    let many = flood(comparison.cli);
+    let one = Flood { topic: "one", partitions: 1, ..many };
     let brokers = comparison.start_brokers(|broker| {
-        let create = |flood: Flood<'_>| {
-            first_ack::create_topic(broker.address(), flood.topic, flood.partitions)
-        };
-        [one, many].into_iter().try_for_each(create)
+        [one, many].iter().try_for_each(|flood| flood.create_topic(broker.address()))
     })?;
+    let mut many_first = false;
     let kept = comparison.in_turn(Scenario::Many, |index, _| {
-        let broker = &brokers[index];
-        let alone = one.run(broker.address())?.as_secs_f64();
-        usage::await_quiet(broker.process())?;
-        let before = ProcessorTime::of(broker.process())?;
-        let spread = many.run(broker.address())?.as_secs_f64();
-        usage::await_quiet(broker.process())?;
-        let taken = ProcessorTime::of(broker.process())?.since(&before);
+        // Who comes second finds a journal that is settling still.
+        many_first = !many_first;
+        let mut turns = [one, many];
+        if many_first {
+            turns.reverse();
+        }
+        let mut taken = Vec::new();
+        for turn in &turns {
+            taken.push(Taken::by(turn, &brokers[index])?);
+        }
+        if many_first {
+            taken.reverse();
+        }
+        let (alone, spread) = (&taken[0], &taken[1]);
         Ok(Measures::from([
-            (Measure::ProcessorUsPerRecord, taken.as_secs_f64() * 1e6 / many.records() as f64),
-            (Measure::MegabytesPerSecond, many.value_bytes() as f64 / 1e6 / spread),
-            (Measure::ShareOfOnePartition, alone / spread),
+            (Measure::ProcessorUsPerRecord, spread.processor_us / many.records() as f64),
+            (Measure::MegabytesPerSecond, many.value_bytes() as f64 / 1e6 / spread.seconds),
+            (Measure::ShareOfOnePartition, alone.seconds / spread.seconds),
         ]))
     })?;
     brokers.into_iter().try_for_each(Broker::stop)?;
     Ok(kept)
+}
+
+/// What one flood took, and of the broker until it had gone quiet.
+struct Taken {
+    seconds: f64,
+    processor_us: f64,
+}
+
+impl Taken {
+    fn by(flood: &Flood<'_>, broker: &Broker) -> Result<Taken, BenchError> {
+        let before = ProcessorTime::of(broker.process())?;
+        let seconds = flood.run(broker.address())?.as_secs_f64();
+        usage::await_quiet(broker.process())?;
+        let processor = ProcessorTime::of(broker.process())?.since(&before);
+        Ok(Taken { seconds, processor_us: processor.as_secs_f64() * 1e6 })
+    }
 }

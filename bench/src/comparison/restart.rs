@@ -25,8 +25,8 @@ pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, Ben
         in_flight: IN_FLIGHT,
         requests,
     };
-    let fill = flood(comparison.scaled(FILL_REQUESTS));
-    let last = flood(comparison.scaled(LAST_REQUESTS));
+    let fill = flood(comparison.cli.scaled(FILL_REQUESTS));
+    let last = flood(comparison.cli.scaled(LAST_REQUESTS));
     let mut brokers = comparison.start_brokers(|broker| {
         first_ack::create_topic(broker.address(), TOPIC, partitions)?;
         fill.run(broker.address()).map(drop)
