@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use record::{BatchBuilder, LeaderEpoch, Offset, Record, Timestamp, split};
-use runtime::{DriverWanted, RuntimeConfig, Shard, ShardsWanted, Shutdown, run_shards};
+use runtime::{DriverWanted, EntryKind, RuntimeConfig, Shard, ShardsWanted, Shutdown, run_shards};
 use storage::{
     JournalConfig, Log, LogConfig, LogId, Purpose, SegmentConfig, Stamp, Store, StoreConfig,
 };
@@ -148,7 +148,8 @@ async fn is_what_lives_have_left(store: &Store, lives: u32) {
     assert_eq!(moved.log_start_offset(), Offset(MOVED_TO));
 }
 
-/// The first life ends without a stop, the second one with a stop, the third one only looks.
+/// The first life ends without a stop, the second one with a stop, the third one only looks,
+/// and clears up.
 async fn live(shard: Shard, dir: PathBuf, life: u32) {
     let store = open(&shard, &dir).await;
     if life > 0 {
@@ -176,8 +177,23 @@ async fn live(shard: Shard, dir: PathBuf, life: u32) {
         _ => {
             let unsettled = |log: &Log| log.settled_end_offset() != log.log_end_offset();
             assert!(!store.logs().iter().any(unsettled), "the stop before settled everything");
+            store.stop().await;
+            remove(&shard, &dir).await;
         }
     }
+}
+
+/// Removes a folder with all that is in it.
+async fn remove(shard: &Shard, dir: &Path) {
+    let disk = shard.disk();
+    for entry in disk.list(dir).await.expect("a folder of this test") {
+        let path = dir.join(&entry.name);
+        match entry.kind {
+            EntryKind::Directory => Box::pin(remove(shard, &path)).await,
+            _ => disk.remove_file(&path).await.expect("a file of this test"),
+        }
+    }
+    disk.remove_dir(dir).await.expect("an empty folder");
 }
 
 fn lives_on(driver: DriverWanted) {
@@ -191,7 +207,6 @@ fn lives_on(driver: DriverWanted) {
         });
         ended.unwrap_or_else(|e| panic!("life {life}: {e}"));
     }
-    std::fs::remove_dir_all(&dir).expect("the folder of this test");
 }
 
 #[test]
