@@ -237,13 +237,15 @@ impl fmt::Display for ConsumeError {
             Self::Output(error) => write!(f, "the records cannot be written out: {error}"),
             Self::Batch { partition, offset, error } => write!(
                 f,
-                "partition {partition} holds a damaged batch at offset {offset}: {error}; read the \
-                 others with --partition, or go on behind it with --from"
+                "partition {partition} holds a damaged batch at offset {offset}: {}; read the \
+                 others with --partition, or go on behind it with --from",
+                error.fact()
             ),
             Self::Records { partition, offset, error } => write!(
                 f,
                 "partition {partition} holds a batch at offset {offset} whose records cannot be \
-                 read: {error}; go on behind it with --from"
+                 read: {}; go on behind it with --from",
+                error.fact()
             ),
         }
     }

@@ -195,6 +195,18 @@ fn damage_is_found_where_it_is_and_nothing_on_disk_makes_a_panic() {
         (&damaged.faults()[0]["what"], &damaged.faults()[0]["position"]),
         (&"batch".into(), &0.into())
     );
+    let said = |dump: &Dump| dump.faults()[0]["fault"].as_str().expect("text").to_owned();
+    // What a producer would be told is of no use here.
+    let words = said(&damaged);
+    assert!(words.contains("it is damaged") && !words.contains("send"), "{words}");
+    for (at, byte) in [(16, 0x25), (8, 0x80)] {
+        let mut bytes = before.clone();
+        bytes[at] = byte;
+        fs::write(log, bytes).expect("written");
+        let words = said(&Dump::of(&[log]));
+        assert!(words.starts_with("no batch begins here"), "{words}");
+        assert!(!words.contains("client") && !words.contains("send"), "{words}");
+    }
     fs::write(log, before).expect("written");
 
     // The last commit but a few of the journal: marked, so not torn but rot.

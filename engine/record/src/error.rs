@@ -153,99 +153,142 @@ impl RecordsError {
     }
 }
 
-impl fmt::Display for BatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl BatchError {
+    /// What is wrong, in words for whoever finds the batch on a disk or in an answer. What its
+    /// sender is to do stands only in the whole text, behind a colon.
+    pub fn fact(&self) -> String {
         match self {
-            BatchError::Partial { needed_bytes, available_bytes } => write!(
-                f,
-                "the batch needs {needed_bytes} bytes and {available_bytes} are there: read more"
-            ),
+            BatchError::Partial { needed_bytes, available_bytes } => {
+                format!("the batch needs {needed_bytes} bytes and {available_bytes} are there")
+            }
             BatchError::LengthTooSmall { length } => {
-                write!(f, "a batch length of {length} is less than its header: send it again")
+                format!("a batch length of {length} is less than its header")
             }
-            BatchError::UnsupportedMagic { magic } => write!(
-                f,
-                "batch format {magic} is not supported: use a client that writes format 2 \
-                 (Kafka 0.11 and newer)"
-            ),
-            BatchError::NotAlone { extra_bytes } => write!(
-                f,
-                "{extra_bytes} bytes follow the batch: send one batch for a partition in a request"
-            ),
-            BatchError::CrcMismatch { stored, computed } => write!(
-                f,
-                "the batch says its CRC is {stored:#010x}, its bytes give {computed:#010x}: send \
-                 it again"
-            ),
-            BatchError::TooLarge { size_bytes, max_bytes } => write!(
-                f,
-                "a batch of {size_bytes} bytes is over the limit of {max_bytes}: split it, or \
-                 raise max.message.bytes"
-            ),
-            BatchError::UnknownCompression { id } => {
-                write!(f, "compression type {id} does not exist: use 0 to 4")
+            BatchError::UnsupportedMagic { magic } => {
+                format!("batch format {magic} is not supported")
             }
-            BatchError::RecordCount { count, last_offset_delta } => write!(
-                f,
-                "{count} records do not fit a last offset delta of {last_offset_delta}: it must \
-                 be one less than their count"
-            ),
+            BatchError::NotAlone { extra_bytes } => {
+                format!("{extra_bytes} bytes follow the batch")
+            }
+            BatchError::CrcMismatch { stored, computed } => {
+                format!("the batch says its CRC is {stored:#010x}, its bytes give {computed:#010x}")
+            }
+            BatchError::TooLarge { size_bytes, max_bytes } => {
+                format!("a batch of {size_bytes} bytes is over the limit of {max_bytes}")
+            }
+            BatchError::UnknownCompression { id } => no_codec(*id),
+            BatchError::RecordCount { count, last_offset_delta } => {
+                format!("{count} records do not fit a last offset delta of {last_offset_delta}")
+            }
             BatchError::BaseOffsetFromClient { base_offset } => {
-                write!(f, "the batch counts from offset {base_offset}: count from 0")
+                format!("the batch counts from offset {base_offset}")
             }
-            BatchError::ControlFromClient => f.write_str(&must_not_set("control batches", 5)),
+            BatchError::ControlFromClient => "clients may not set control batches".to_owned(),
             BatchError::DeleteHorizonFromClient => {
-                f.write_str(&must_not_set("a delete horizon", 6))
+                "clients may not set a delete horizon".to_owned()
             }
-            BatchError::LogAppendTimeFromClient => f.write_str(&must_not_set("log append time", 3)),
+            BatchError::LogAppendTimeFromClient => "clients may not set log append time".to_owned(),
             BatchError::ProducerIdOutOfRange { producer_id } => {
-                write!(f, "producer id {producer_id} was never given out: call InitProducerId")
+                format!("producer id {producer_id} was never given out")
             }
-            BatchError::ProducerEpochMissing { producer_epoch } => write!(
-                f,
-                "a batch with a producer id has epoch {producer_epoch}: use the one from \
-                 InitProducerId"
-            ),
-            BatchError::SequenceMissing { base_sequence } => write!(
-                f,
-                "a batch with a producer id has base sequence {base_sequence}: count from 0"
-            ),
+            BatchError::ProducerEpochMissing { producer_epoch } => {
+                format!("a batch with a producer id has epoch {producer_epoch}")
+            }
+            BatchError::SequenceMissing { base_sequence } => {
+                format!("a batch with a producer id has base sequence {base_sequence}")
+            }
             BatchError::TransactionalWithoutProducerId => {
-                write!(f, "a transactional batch needs a producer id: call InitProducerId")
+                "a transactional batch needs a producer id".to_owned()
             }
-            BatchError::Records(error) => error.fmt(f),
+            BatchError::Records(error) => error.fact(),
         }
+    }
+
+    /// What the sender is to do.
+    fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            BatchError::Partial { .. } => "read more",
+            BatchError::LengthTooSmall { .. } | BatchError::CrcMismatch { .. } => "send it again",
+            BatchError::UnsupportedMagic { .. } => {
+                "use a client that writes format 2 (Kafka 0.11 and newer)"
+            }
+            BatchError::NotAlone { .. } => "send one batch for a partition in a request",
+            BatchError::TooLarge { .. } => "split it, or raise max.message.bytes",
+            BatchError::UnknownCompression { .. } => USE_A_CODEC,
+            BatchError::RecordCount { .. } => "it must be one less than their count",
+            BatchError::BaseOffsetFromClient { .. } => "count from 0",
+            BatchError::ControlFromClient => "clear attribute bit 5",
+            BatchError::DeleteHorizonFromClient => "clear attribute bit 6",
+            BatchError::LogAppendTimeFromClient => "clear attribute bit 3",
+            BatchError::ProducerIdOutOfRange { .. } => "call InitProducerId",
+            BatchError::ProducerEpochMissing { .. } => "use the one from InitProducerId",
+            BatchError::SequenceMissing { .. } => "count from 0",
+            BatchError::TransactionalWithoutProducerId => "call InitProducerId",
+            BatchError::Records(error) => return error.advice(),
+        })
     }
 }
 
-fn must_not_set(mark: &str, bit: u8) -> String {
-    format!("clients may not set {mark}: clear attribute bit {bit}")
+impl RecordsError {
+    /// What is wrong, in words for whoever finds the batch on a disk or in an answer. What its
+    /// sender is to do stands only in the whole text, behind a colon.
+    pub fn fact(&self) -> String {
+        match self {
+            RecordsError::UnknownCompression { id } => no_codec(*id),
+            RecordsError::CodecAbsent { compression } => format!("built without {compression}"),
+            RecordsError::Undecompressable { compression } => {
+                format!("the batch is not valid {compression}")
+            }
+            RecordsError::DecompressedTooLarge { max_bytes } => {
+                format!("the batch decompresses to more than {max_bytes} bytes")
+            }
+            RecordsError::CountImpossible { count, payload_bytes } => {
+                format!("{count} records cannot lie in {payload_bytes} bytes")
+            }
+            RecordsError::Record { index, fault } => format!("record {index}: {fault}"),
+            RecordsError::TrailingBytes { extra_bytes } => {
+                format!("{extra_bytes} bytes are left behind the last record")
+            }
+        }
+    }
+
+    /// What the sender is to do, if the fact does not say it already.
+    fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            RecordsError::UnknownCompression { .. } => USE_A_CODEC,
+            RecordsError::CodecAbsent { .. } => "build with the feature `codecs`",
+            RecordsError::Undecompressable { .. } => "its producer must send it anew",
+            RecordsError::DecompressedTooLarge { .. } => "send fewer records in one",
+            RecordsError::CountImpossible { .. } | RecordsError::TrailingBytes { .. } => {
+                "count them again"
+            }
+            RecordsError::Record { .. } => return None,
+        })
+    }
+}
+
+const USE_A_CODEC: &str = "use 0 to 4";
+
+fn no_codec(id: u8) -> String {
+    format!("compression type {id} does not exist")
+}
+
+fn advised(f: &mut fmt::Formatter<'_>, fact: &str, advice: Option<&str>) -> fmt::Result {
+    match advice {
+        Some(advice) => write!(f, "{fact}: {advice}"),
+        None => f.write_str(fact),
+    }
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        advised(f, &self.fact(), self.advice())
+    }
 }
 
 impl fmt::Display for RecordsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RecordsError::UnknownCompression { id } => {
-                write!(f, "compression type {id} does not exist: use 0 to 4")
-            }
-            RecordsError::CodecAbsent { compression } => {
-                write!(f, "built without {compression}: build with the feature `codecs`")
-            }
-            RecordsError::Undecompressable { compression } => {
-                write!(f, "the batch is not valid {compression}: its producer must send it anew")
-            }
-            RecordsError::DecompressedTooLarge { max_bytes } => write!(
-                f,
-                "the batch decompresses to more than {max_bytes} bytes: send fewer records in one"
-            ),
-            RecordsError::CountImpossible { count, payload_bytes } => {
-                write!(f, "{count} records cannot lie in {payload_bytes} bytes: count them again")
-            }
-            RecordsError::Record { index, fault } => write!(f, "record {index}: {fault}"),
-            RecordsError::TrailingBytes { extra_bytes } => {
-                write!(f, "{extra_bytes} bytes are left behind the last record: count them again")
-            }
-        }
+        advised(f, &self.fact(), self.advice())
     }
 }
 
@@ -291,3 +334,6 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BatchError {}
 impl std::error::Error for RecordsError {}
 impl std::error::Error for BuildError {}
+
+#[cfg(test)]
+mod tests;

@@ -96,14 +96,31 @@ pub(super) fn line(position: u64, batch: &BatchView<'_>) -> Line {
         .shown("flags", flags(batch), flags(batch).join(","));
     let crc = batch.validate_crc();
     let line = line.field("crc", if crc.is_ok() { "ok" } else { "wrong" });
-    line.fault(crc.err().map(|error| error.to_string())).fault(header_fault(batch))
+    line.fault(crc.err().map(|error| damage(&error))).fault(header_fault(batch))
+}
+
+/// What is wrong where a batch should stand, for whoever keeps the disk: who sent it is long gone.
+pub(super) fn damage(error: &BatchError) -> String {
+    match error {
+        BatchError::CrcMismatch { .. } => {
+            format!("{}: it is damaged, other bytes were written", error.fact())
+        }
+        BatchError::UnsupportedMagic { magic } => {
+            format!("no batch begins here: it would have format {magic}, and there is none but 2")
+        }
+        BatchError::LengthTooSmall { length } => {
+            format!("no batch begins here: its length would be {length}, less than its header's")
+        }
+        BatchError::Partial { .. } => format!("{}: the rest is missing", error.fact()),
+        _ => error.fact(),
+    }
 }
 
 /// What no writer puts into a header.
 fn header_fault(batch: &BatchView<'_>) -> Option<String> {
     let (count, delta) = (batch.record_count(), batch.last_offset_delta());
     if let Err(error) = batch.compression() {
-        Some(error.to_string())
+        Some(error.fact())
     } else if count < 0 || delta < 0 || i64::from(count) > i64::from(delta) + 1 {
         Some(format!("{count} records cannot have the last offset delta {delta}"))
     } else {
@@ -124,14 +141,14 @@ pub(super) fn dump_records<W: Write>(
     let records = match record::records(batch, &limits) {
         Ok(records) => records,
         Err(error) => {
-            return Ok(report.line(Line::new("records").fault(Some(error.to_string())))?);
+            return Ok(report.line(Line::new("records").fault(Some(error.fact())))?);
         }
     };
     for record in &records {
         match record {
             Ok(record) if batch.is_control() => report.line(marker(&record))?,
             Ok(record) => report.line(record_line(&record))?,
-            Err(error) => report.line(Line::new("records").fault(Some(error.to_string())))?,
+            Err(error) => report.line(Line::new("records").fault(Some(error.fact())))?,
         }
     }
     Ok(())

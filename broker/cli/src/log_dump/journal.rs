@@ -395,12 +395,12 @@ impl<W: Write> Shown<'_, W> {
             EntryKind::Batch => match BatchView::parse(payload) {
                 Ok((batch, _)) => {
                     let line = line.field("last_offset", batch.last_offset().0);
-                    let crc = batch.validate_crc().err().map(|error| error.to_string());
+                    let crc = batch.validate_crc().err().map(|error| batch::damage(&error));
                     let line = line.field("records", batch.record_count());
                     self.report.line(line.fault(crc))?;
                     batch::dump_records(&batch, self.depth, self.report)?;
                 }
-                Err(error) => self.report.line(line.fault(Some(error.to_string())))?,
+                Err(error) => self.report.line(line.fault(Some(batch::damage(&error))))?,
             },
             _ => self.report.line(line)?,
         }

@@ -40,11 +40,36 @@ struct Field {
     text: Option<String>,
 }
 
+/// So many lines for people are held until all their columns are known, or so many bytes of them:
+/// more than somebody looks at together, and no burden.
+const HELD_LINES: usize = 1_000;
+const HELD_BYTES: usize = 1 << 20;
+/// One very long text is no reason to make all lines long.
+const WIDTH_MAX: usize = 30;
+
+/// A line for people, before the width of its columns is known.
+struct Row {
+    what: &'static str,
+    position: Option<u64>,
+    cells: Vec<Cell>,
+    fault: Option<String>,
+}
+
+struct Cell {
+    name: &'static str,
+    /// Nothing is shown if it is empty, not even the name.
+    text: String,
+    is_number: bool,
+}
+
 /// Takes lines, writes them, and counts what is wrong.
 pub(super) struct Report<W> {
     out: W,
     format: Format,
     file: String,
+    /// Lines for people that wait for their columns.
+    held: Vec<Row>,
+    held_bytes: usize,
     /// The widest so far of each kind of line's fields, so that columns stay columns.
     widths: BTreeMap<(&'static str, &'static str), usize>,
     files: u64,
@@ -98,11 +123,36 @@ impl Line {
     }
 }
 
+impl Row {
+    fn of(line: Line) -> Row {
+        let cell = |Field { name, value, text }| {
+            let is_number = value.is_number() && text.is_none();
+            let text = text.unwrap_or_else(|| match value {
+                Value::String(text) => text,
+                Value::Bool(yes) => (if yes { "yes" } else { "no" }).to_owned(),
+                value => value.to_string(),
+            });
+            Cell { name, text, is_number }
+        };
+        let cells = line.fields.into_iter().map(cell).collect();
+        Row { what: line.what, position: line.position, cells, fault: line.fault }
+    }
+}
+
 impl<W: Write> Report<W> {
     /// A dump onto `out`.
     pub(super) fn new(out: W, format: Format) -> Report<W> {
-        let (file, widths) = (String::new(), BTreeMap::new());
-        Report { out, format, file, widths, files: 0, faults: 0, unreadable: 0 }
+        Report {
+            out,
+            format,
+            file: String::new(),
+            held: Vec::new(),
+            held_bytes: 0,
+            widths: BTreeMap::new(),
+            files: 0,
+            faults: 0,
+            unreadable: 0,
+        }
     }
 
     /// From here on the lines are about that file.
@@ -113,6 +163,7 @@ impl<W: Write> Report<W> {
 
     /// The first line about a file.
     pub(super) fn file(&mut self, kind: &'static str, size_bytes: u64) -> io::Result<()> {
+        self.write_held()?;
         match self.format {
             Format::Text => writeln!(self.out, "{}: {kind}, {size_bytes} bytes", self.file),
             Format::Json => {
@@ -125,7 +176,7 @@ impl<W: Write> Report<W> {
     pub(super) fn line(&mut self, line: Line) -> io::Result<()> {
         self.faults += u64::from(line.fault.is_some());
         match self.format {
-            Format::Text => self.write_text(&line),
+            Format::Text => self.hold(Row::of(line)),
             Format::Json => self.write_json(&line),
         }
     }
@@ -133,6 +184,7 @@ impl<W: Write> Report<W> {
     /// The current file cannot be read (further), or nobody knows what it is.
     pub(super) fn unreadable(&mut self, why: &str) -> io::Result<()> {
         self.unreadable += 1;
+        self.write_held()?;
         match self.format {
             Format::Text => writeln!(self.out, "{}: !! {why}", self.file),
             Format::Json => self.write_json(&Line::new("unreadable").fault(Some(why.to_owned()))),
@@ -142,6 +194,7 @@ impl<W: Write> Report<W> {
     /// A file or folder that should be there is not: damage, as in a file.
     pub(super) fn missing(&mut self, path: &Path, why: &str) -> io::Result<()> {
         self.faults += 1;
+        self.write_held()?;
         self.file = path.display().to_string();
         let fault = format!("it is missing: {why}");
         match self.format {
@@ -152,6 +205,7 @@ impl<W: Write> Report<W> {
 
     /// The last line.
     pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.write_held()?;
         if self.format == Format::Text {
             let of = |count, what| match count {
                 1 => format!("1 {what}"),
@@ -177,33 +231,40 @@ impl<W: Write> Report<W> {
         }
     }
 
-    fn write_text(&mut self, line: &Line) -> io::Result<()> {
-        let position = line.position.map(|at| at.to_string()).unwrap_or_default();
-        write!(self.out, "{position:>12}  {:<9}", line.what)?;
-        for field in &line.fields {
-            let text = match (&field.text, &field.value) {
-                (Some(text), _) | (None, Value::String(text)) => text.clone(),
-                (None, Value::Bool(yes)) => (if *yes { "yes" } else { "no" }).to_owned(),
-                (None, value) => value.to_string(),
-            };
-            if field.text.as_ref().is_some_and(String::is_empty) {
-                continue;
+    fn hold(&mut self, row: Row) -> io::Result<()> {
+        for cell in row.cells.iter().filter(|cell| !cell.text.is_empty()) {
+            let width = self.widths.entry((row.what, cell.name)).or_default();
+            *width = cell.text.chars().count().min(WIDTH_MAX).max(*width);
+            self.held_bytes += cell.text.len();
+        }
+        self.held.push(row);
+        match self.held.len() < HELD_LINES && self.held_bytes < HELD_BYTES {
+            true => Ok(()),
+            false => self.write_held(),
+        }
+    }
+
+    fn write_held(&mut self) -> io::Result<()> {
+        self.held_bytes = 0;
+        for row in std::mem::take(&mut self.held) {
+            let position = row.position.map(|at| at.to_string()).unwrap_or_default();
+            let mut text = format!("{position:>12}  {:<9}", row.what);
+            for Cell { name, text: cell, is_number } in &row.cells {
+                // A field that no line of the kind has shown yet is no column.
+                let Some(&width) = self.widths.get(&(row.what, *name)) else { continue };
+                let name = name.replace('_', " ");
+                text += &match is_number {
+                    _ if cell.is_empty() => " ".repeat(2 + name.len() + 1 + width),
+                    true => format!("  {name} {cell:>width$}"),
+                    false => format!("  {name} {cell:<width$}"),
+                };
             }
-            let width = self.widths.entry((line.what, field.name)).or_default();
-            // One very long text is no reason to make all lines long.
-            *width = text.chars().count().min(30).max(*width);
-            let (name, width) = (field.name.replace('_', " "), *width);
-            match field.value {
-                Value::Number(_) if field.text.is_none() => {
-                    write!(self.out, "  {name} {text:>width$}")?
-                }
-                _ => write!(self.out, "  {name} {text:<width$}")?,
+            match &row.fault {
+                Some(fault) => writeln!(self.out, "{text}  !! {fault}")?,
+                None => writeln!(self.out, "{}", text.trim_end())?,
             }
         }
-        match &line.fault {
-            Some(fault) => writeln!(self.out, "  !! {fault}"),
-            None => writeln!(self.out),
-        }
+        Ok(())
     }
 
     /// The fields keep their order, which a map of `serde_json` would not.
@@ -245,11 +306,33 @@ mod tests {
     fn people_see_columns_and_what_is_wrong() {
         let text = "\
 a/b: segment, 10 bytes
-           7  batch      base offset 7  time soon  whole yes
+           7  batch      base offset    7  time soon  whole yes
         1000  batch      base offset 1000  time soon  whole yes  !! wrong
 1 file, 1 fault, 0 not readable or unknown
 ";
         assert_eq!(written(Format::Text), (text.to_owned(), 1));
+    }
+
+    #[test]
+    fn columns_begin_at_the_same_place_in_all_lines_that_are_seen_together() {
+        let mut report = Report::new(Vec::new(), Format::Text);
+        for number in 0..HELD_LINES as u64 + 2 {
+            let producer = if number == 5 { "4711" } else { "" };
+            let line = Line::new("batch").at(number).field("offset", number);
+            let line = line.shown("producer_id", -1, producer.to_owned());
+            report.line(line.field("crc", "ok")).expect("memory");
+        }
+        assert!(!report.out.is_empty(), "what is held is bounded");
+        report.finish().expect("memory");
+        let text = String::from_utf8(report.out).expect("text");
+        let places: Vec<_> = text.lines().filter_map(|line| line.find("crc ok")).collect();
+        assert_eq!(places.len(), HELD_LINES + 2);
+        assert!(places[..HELD_LINES].iter().all(|place| *place == places[0]), "{text}");
+
+        let mut report = Report::new(Vec::new(), Format::Text);
+        let value = "x".repeat(HELD_BYTES);
+        report.line(Line::new("record").field("value", value.as_str())).expect("memory");
+        assert!(report.out.len() > HELD_BYTES && report.held.is_empty());
     }
 
     #[test]

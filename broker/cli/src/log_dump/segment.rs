@@ -134,7 +134,7 @@ impl Walk {
             return self.partial(file, HEADER_SIZE_BYTES as u64, report);
         } else {
             let left = file.size_bytes() - self.position;
-            let fault = format!("{error}; the last {left} bytes are not shown");
+            let fault = format!("{}; the last {left} bytes are not shown", batch::damage(error));
             report.line(Line::new("batch").at(self.position).fault(Some(fault)))?;
         }
         Ok(Next::Nothing)
