@@ -161,6 +161,7 @@ pub fn run(args: &Consume) -> Result<Ending, ConsumeError> {
         count: args.count.unwrap_or(u64::MAX),
         format: args.format(),
         null: if args.show_null { &b"NULL"[..] } else { b"" },
+        reader: args.reader(),
     };
     match Reading::new(cluster, topic, wanted, out)?.run() {
         // Whoever reads no further has seen what he wanted.

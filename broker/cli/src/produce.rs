@@ -151,7 +151,7 @@ pub fn run(args: &Produce) -> Result<Ending, ProduceFailure> {
         // The parser has seen to the range.
         batch_size_bytes: args.batch_size as usize,
     };
-    let writing = Writing::begin(cluster, &args.topic, config, lines, sources);
+    let writing = Writing::begin(cluster, &args.topic, config, (lines, args.reader()), sources);
     let outcome = writing.map_err(early)?.run()?;
     report(args, &outcome);
     Ok(outcome.ending)

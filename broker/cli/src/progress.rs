@@ -1,6 +1,6 @@
 //! One line on a terminal that says how far a longer piece of work is.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stderr, Write};
 use std::time::{Duration, Instant};
 
 /// Work that is over sooner says nothing.
@@ -10,20 +10,28 @@ const STEP: Duration = Duration::from_millis(200);
 
 /// Records and bytes that have passed, and since when.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Progress<W = Stderr> {
     began: Instant,
     drawn: Option<Instant>,
-    is_seen: bool,
+    /// Where the line is drawn, if it is.
+    screen: Option<W>,
     records: u64,
     bytes: u64,
 }
 
 impl Progress {
-    /// Begins now. The line is drawn only if the standard error is a terminal, and nobody else
-    /// writes there: `elsewhere` is the command's other stream.
-    pub fn begin(elsewhere: &impl IsTerminal) -> Self {
-        let is_seen = io::stderr().is_terminal() && !elsewhere.is_terminal();
-        Self { began: Instant::now(), drawn: None, is_seen, records: 0, bytes: 0 }
+    /// Begins now. The line is drawn only if the standard error is a terminal, and nothing else
+    /// stands there: `elsewhere` is the other stream that the command uses, if it uses one.
+    pub fn begin(elsewhere: Option<&dyn IsTerminal>) -> Self {
+        let is_shared = elsewhere.is_some_and(|stream| stream.is_terminal());
+        let screen = Some(io::stderr()).filter(|stderr| stderr.is_terminal() && !is_shared);
+        Self::on(screen, Instant::now())
+    }
+}
+
+impl<W: Write> Progress<W> {
+    fn on(screen: Option<W>, began: Instant) -> Self {
+        Self { began, drawn: None, screen, records: 0, bytes: 0 }
     }
 
     /// So many more have passed.
@@ -39,22 +47,32 @@ impl Progress {
 
     /// Draws the line if it is time to; of `whole` records, if that is known.
     pub fn draw(&mut self, whole: Option<u64>) {
-        let now = Instant::now();
+        self.draw_at(Instant::now(), whole);
+    }
+
+    fn draw_at(&mut self, now: Instant, whole: Option<u64>) {
+        let took = now.duration_since(self.began);
         let is_due = self.drawn.is_none_or(|drawn| now.duration_since(drawn) >= STEP);
-        if self.is_seen && is_due && now.duration_since(self.began) >= PATIENCE {
+        if let Some(screen) = &mut self.screen
+            && is_due
+            && took >= PATIENCE
+        {
             self.drawn = Some(now);
             let part = whole.filter(|whole| *whole > 0);
             let part = part.map(|whole| format!("{:>3} %  ", self.records * 100 / whole));
-            let line = format!("\r{}{}\x1b[K", part.unwrap_or_default(), self.sum());
+            let sum = sum(self.records, self.bytes, took);
+            let line = format!("\r{}{sum}\x1b[K", part.unwrap_or_default());
             // A terminal that is gone needs no line.
-            let _ = io::stderr().write_all(line.as_bytes());
+            let _ = screen.write_all(line.as_bytes());
         }
     }
 
     /// Takes the line away.
     pub fn clear(&mut self) {
-        if self.drawn.take().is_some() {
-            let _ = io::stderr().write_all(b"\r\x1b[K");
+        if let Some(screen) = &mut self.screen
+            && self.drawn.take().is_some()
+        {
+            let _ = screen.write_all(b"\r\x1b[K");
         }
     }
 
@@ -96,6 +114,40 @@ pub fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_is_drawn_after_a_second_and_again_after_a_step_and_taken_away() {
+        let began = Instant::now();
+        let mut progress = Progress::on(Some(Vec::new()), began);
+        let drawn = |progress: &mut Progress<Vec<u8>>, ms: u64, whole| {
+            progress.draw_at(began + Duration::from_millis(ms), whole);
+            let screen = progress.screen.as_mut().expect("it has one");
+            String::from_utf8(std::mem::take(screen)).expect("text")
+        };
+        progress.add(1_000, 2_000_000);
+        assert_eq!(drawn(&mut progress, 999, None), "");
+        progress.clear();
+        let first = "\r1,000 records, 2.0 MB in 1.0 s, 2.0 MB/s\x1b[K";
+        assert_eq!(drawn(&mut progress, 1_000, None), first);
+        assert_eq!(drawn(&mut progress, 1_199, None), "");
+        progress.add(500, 1_000_000);
+        let second = "\r 75 %  1,500 records, 3.0 MB in 1.2 s, 2.5 MB/s\x1b[K";
+        assert_eq!(drawn(&mut progress, 1_200, Some(2_000)), second);
+        progress.clear();
+        // It stands there no more, and comes again at once.
+        progress.clear();
+        let third = "\r\x1b[K\r1,500 records, 3.0 MB in 1.2 s, 2.5 MB/s\x1b[K";
+        assert_eq!(drawn(&mut progress, 1_201, None), third);
+    }
+
+    #[test]
+    fn without_a_screen_nothing_is_drawn_and_all_is_counted() {
+        let mut progress = Progress::<Vec<u8>>::on(None, Instant::now());
+        progress.add(3, 4);
+        progress.draw_at(progress.began + Duration::from_secs(9), None);
+        progress.clear();
+        assert_eq!((progress.drawn, progress.records(), progress.bytes), (None, 3, 4));
+    }
 
     #[test]
     fn thousands_are_set_apart() {

@@ -5,6 +5,7 @@
 mod commands {
     pub mod broker;
     pub mod run;
+    pub mod screen;
 }
 
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use commands::broker::{Broker, Kind};
-use commands::run::{Ran, ringmain, spawn};
+use commands::run::{Ran, ringmain, spawn, spawn_heard};
+use commands::screen::Screen;
 use serde_json::{Value, json};
 
 /// Longer than anything here takes on a busy machine.
@@ -497,4 +499,64 @@ fn a_broker_that_is_killed_meanwhile_gets_every_record_once_and_in_order() {
     }
     all.sort();
     assert!(all.iter().copied().eq(0..count), "{} of {count} records", all.len());
+}
+
+#[test]
+fn that_a_broker_is_away_is_told_once_and_so_is_its_return() {
+    let mut broker = Broker::start(Kind::Ringmain, "away");
+    create(&broker, "away", "1");
+    let mut writer = spawn_heard(&broker, &["produce", "away", "--json"], Stdio::piped());
+    let mut reader = spawn_heard(&broker, &["consume", "away", "--json", "-n3"], Stdio::null());
+    let mut input = writer.child.stdin.take().expect("it is piped");
+    let mut read = BufReader::new(reader.child.stdout.take().expect("it is piped"));
+    let mut write = |payload: &str| {
+        writeln!(input, "{}", json!({ "payload": payload })).expect("the producer reads");
+    };
+    write("1");
+    read.read_line(&mut String::new()).expect("the consumer writes text");
+    broker.kill();
+    write("2");
+    let errors = [writer.child.stderr.take(), reader.child.stderr.take()];
+    let mut errors = errors.map(|errors| BufReader::new(errors.expect("it is piped")).lines());
+    let mut next = || {
+        errors.each_mut().map(|lines| -> Value {
+            let line = lines.next().expect("more is said").expect("text");
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        })
+    };
+    for away in next() {
+        assert_eq!((&away["error"], &away["goes_on"]), (&json!("NETWORK_EXCEPTION"), &json!(true)));
+        let words = away["message"].as_str().expect("text");
+        assert!(words.starts_with("trying again: "), "{words}");
+    }
+    broker.start_again();
+    for back in next() {
+        assert_eq!((&back["error"], &back["goes_on"]), (&Value::Null, &json!(true)));
+        assert!(back["message"].as_str().is_some_and(|words| words.ends_with("going on")));
+    }
+    write("3");
+    drop(input);
+    assert!(writer.wait(DEADLINE).success() && reader.wait(DEADLINE).success());
+    for mut lines in errors {
+        assert!(lines.next().is_none(), "it is told once");
+    }
+}
+
+#[test]
+fn a_person_sees_how_much_is_acknowledged_of_a_file_that_takes_longer() {
+    let mut broker = Broker::start(Kind::Ringmain, "seen");
+    create(&broker, "seen", "1");
+    let (mut screen, mut file) = Screen::of_produce(&broker, "seen");
+    file.write_all(b"abc\ndef").expect("the producer reads");
+    screen.await_text("\r1 record, 3 bytes in 1.");
+    broker.kill();
+    file.write_all(b"g\nhij\n").expect("the producer reads");
+    screen.await_text("\r\u{1b}[Kringmain: trying again: ");
+    // What is read, and not acknowledged, does not count.
+    screen.await_text("\r1 record, 3 bytes in ");
+    broker.start_again();
+    screen.await_text("\r\u{1b}[Kringmain: the broker is there again: going on");
+    drop(file);
+    screen.await_text("wrote to seen: 3 records, 10 bytes in ");
+    assert!(screen.wait(DEADLINE).success());
 }

@@ -12,6 +12,7 @@
 //! made, among events of its own.
 
 pub mod link;
+mod outage;
 mod partitioner;
 mod queue;
 
@@ -31,6 +32,7 @@ use record::{BuildError, Compression, ProducerEpoch, ProducerId, Record};
 use super::cluster::{Cluster, Topic, insist};
 use super::error::{ClientError, Refusal};
 use link::{Link, LinkEvent};
+use outage::Outage;
 use partitioner::Partitioner;
 use queue::{Answer, BatchKind, Filled, Queue};
 
@@ -95,6 +97,24 @@ pub struct Written {
     pub last_offset: i64,
 }
 
+/// What a broker has acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Records.
+    pub records: u64,
+    /// The bytes of their keys, values and headers.
+    pub bytes: u64,
+}
+
+/// What whoever waits for a producer wants to know.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// Nothing has been possible for a while, because of this; it is tried again.
+    Away(&'a ClientError),
+    /// It goes on.
+    Back,
+}
+
 /// A writer to one topic.
 #[derive(Debug)]
 pub struct Producer<E> {
@@ -113,6 +133,7 @@ pub struct Producer<E> {
     last_progress: Instant,
     /// When leaders are looked for again, if something went wrong, and what.
     trouble: Option<(Instant, Option<ClientError>)>,
+    outage: Outage,
     pause: Duration,
 }
 
@@ -146,6 +167,7 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
             written: BTreeMap::new(),
             last_progress: Instant::now(),
             trouble: None,
+            outage: Outage::default(),
             pause: FIRST_PAUSE,
         };
         this.group_by_leader();
@@ -217,11 +239,12 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
         Ok(())
     }
 
-    /// Takes what was heard from a broker. Answers how many records are acknowledged by it.
-    pub fn hear(&mut self, event: LinkEvent) -> Result<u64, ProduceError> {
+    /// Takes what was heard from a broker. Answers what is acknowledged by it.
+    pub fn hear(&mut self, event: LinkEvent) -> Result<Acknowledged, ProduceError> {
         let LinkEvent { broker, life, heard } = event;
+        let mut acknowledged = Acknowledged::default();
         let Some(link) = self.links.get_mut(&broker).filter(|link| link.life() == life) else {
-            return Ok(0);
+            return Ok(acknowledged);
         };
         let answered = match heard {
             Ok(frame) => link.heard(&frame),
@@ -232,12 +255,13 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
             Err(error) => {
                 self.lose(broker);
                 self.pause_after(error)?;
-                return Ok(0);
+                return Ok(acknowledged);
             }
         };
-        let mut acknowledged = 0;
         for partition in answer.responses.iter().flat_map(|topic| &topic.partition_responses) {
-            acknowledged += self.take_answer(sent.request, partition)?;
+            let Acknowledged { records, bytes } = self.take_answer(sent.request, partition)?;
+            acknowledged.records += records;
+            acknowledged.bytes += bytes;
         }
         // A partition that the answer leaves out would wait for ever.
         for partition in sent.partitions {
@@ -253,6 +277,17 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
         let again =
             self.trouble.as_ref().map(|(at, _)| at.saturating_duration_since(Instant::now()));
         again.unwrap_or(GLANCE).min(GLANCE)
+    }
+
+    /// What is to be told of the brokers, each thing once.
+    pub fn news(&mut self) -> Option<News<'_>> {
+        if self.outage.tells_end() {
+            return Some(News::Back);
+        }
+        // Without trouble something was sent, and its answer will say how it stands.
+        let (_, error) = self.trouble.as_ref()?;
+        let error = error.as_ref()?;
+        self.outage.tells_begin(Instant::now()).then_some(News::Away(error))
     }
 
     /// Records that were pushed and are not acknowledged.
@@ -347,19 +382,20 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
         &mut self,
         request: u64,
         answer: &PartitionProduceResponse,
-    ) -> Result<u64, ProduceError> {
+    ) -> Result<Acknowledged, ProduceError> {
         let partition = answer.index;
         if usize::try_from(partition).map_or(true, |at| at >= self.queues.len()) {
-            return Ok(0);
+            return Ok(Acknowledged::default());
         }
         match self.queue(partition).answered(request, answer.error_code)? {
-            Answer::Acknowledged { record_count } => {
+            Answer::Acknowledged { record_count, content_bytes } => {
                 let records = u64::from(record_count.unsigned_abs());
                 self.unacknowledged -= records;
                 self.last_progress = Instant::now();
                 self.pause = FIRST_PAUSE;
+                self.outage.is_over();
                 note(self.written.entry(partition).or_insert(NOTHING), records, answer.base_offset);
-                Ok(records)
+                Ok(Acknowledged { records, bytes: content_bytes })
             }
             Answer::Again => {
                 let what = || format!("write to partition {partition} of {}", self.topic.name);
@@ -367,9 +403,9 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
                 if let Err(refusal) = Refusal::check(what, answer.error_code, said) {
                     self.pause_after(refusal.into())?;
                 }
-                Ok(0)
+                Ok(Acknowledged::default())
             }
-            Answer::Split => Ok(0),
+            Answer::Split => Ok(Acknowledged::default()),
             Answer::Fatal { from } => {
                 let what = format!("write to partition {partition} of {}", self.topic.name);
                 let message = answer.error_message.as_deref();
@@ -384,7 +420,9 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
         if !error.is_retriable() && !matches!(error, ClientError::Refused(_)) {
             return Err(error.into());
         }
-        self.trouble = Some((Instant::now() + self.pause, Some(error)));
+        let now = Instant::now();
+        self.outage.has_failed(now);
+        self.trouble = Some((now + self.pause, Some(error)));
         self.pause = (self.pause * 2).min(LAST_PAUSE);
         Ok(())
     }
@@ -401,7 +439,13 @@ impl<E: From<LinkEvent> + Send + 'static> Producer<E> {
                         let (topic, partition) = (self.topic.name.clone(), leaderless.index);
                         self.pause_after(ClientError::NoLeader { topic, partition })?;
                     }
-                    None => self.trouble = None,
+                    None => {
+                        self.trouble = None;
+                        // With nothing to send no acknowledgement will tell that all is well.
+                        if self.unacknowledged == 0 {
+                            self.outage.is_over();
+                        }
+                    }
                 }
                 Ok(true)
             }

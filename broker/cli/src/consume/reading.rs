@@ -16,6 +16,8 @@ use crate::client::error::ClientError;
 use crate::client::fetcher::{self, FetchEvent, Fetched, Position};
 use crate::client::offsets::{self, Isolation, Place};
 use crate::ending::{self, Ending, Interrupted};
+use crate::fault::{self, Notice};
+use crate::options::Reader;
 use crate::progress::Progress;
 
 /// Fetched pieces that may wait to be written out; each is up to 4 MiB, or one large batch.
@@ -40,6 +42,8 @@ pub struct Wanted {
     pub format: Format,
     /// What null looks like in it.
     pub null: NullText,
+    /// Who reads what is said beside.
+    pub reader: Reader,
 }
 
 /// A topic that is being read.
@@ -56,8 +60,16 @@ pub struct Reading {
     progress: Progress,
     /// All records that are wanted, as far as that is known.
     whole: Option<u64>,
-    /// The first and the last time that a leader failed, without records since.
-    trouble: Option<(Instant, Instant)>,
+    trouble: Option<Trouble>,
+}
+
+/// Leaders failed, and no records came since.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    first: Instant,
+    last: Instant,
+    /// Whether it was said that it is tried again.
+    is_told: bool,
 }
 
 enum Event {
@@ -98,7 +110,7 @@ impl Reading {
             events,
             sender,
             fetchers: 0,
-            progress: Progress::begin(&io::stdout()),
+            progress: Progress::begin(Some(&io::stdout())),
             trouble: None,
         };
         let all = this.wanted.positions.clone();
@@ -121,7 +133,9 @@ impl Reading {
                 None => {}
                 Some(Event::Interrupted) => return Ok(Ending::Interrupted),
                 Some(Event::Fetch(FetchEvent::Records(fetched))) => {
-                    self.trouble = None;
+                    if self.trouble.take().is_some_and(|trouble| trouble.is_told) {
+                        self.say(&Notice::going_on());
+                    }
                     self.take(&fetched)?;
                 }
                 Some(Event::Fetch(FetchEvent::Ended { left, error })) => {
@@ -225,20 +239,22 @@ impl Reading {
         let out_of_range = is_refused_with(&error, ErrorCode::OffsetOutOfRange);
         let patience = self.cluster.patience();
         let now = Instant::now();
-        let (first, last) = self.trouble.unwrap_or((now, now));
-        let first = if now.duration_since(last) > patience { now } else { first };
-        self.trouble = Some((first, now));
-        let is_hopeless = now.duration_since(first) > patience;
+        let is_of_now = |trouble: &Trouble| now.duration_since(trouble.last) <= patience;
+        let before = self.trouble.filter(is_of_now);
+        let mut trouble = before.unwrap_or(Trouble { first: now, last: now, is_told: false });
+        trouble.last = now;
+        let is_hopeless = now.duration_since(trouble.first) > patience;
         if is_hopeless || !(error.is_retriable() || out_of_range) {
             return Err(error.into());
         }
         self.out.flush()?;
         if out_of_range {
             self.move_into_range(&mut left)?;
-        } else if first == now {
-            self.progress.clear();
-            eprintln!("ringmain: trying again: {error}");
+        } else if !trouble.is_told {
+            trouble.is_told = true;
+            self.say(&Notice::trying_again(&error));
         }
+        self.trouble = Some(trouble);
         std::thread::sleep(PAUSE);
         insist(patience, || {
             self.topic = self.cluster.topic_with_leaders(&self.topic.name)?;
@@ -254,28 +270,33 @@ impl Reading {
         let (cluster, topic) = (&mut self.cluster, &self.topic);
         let earliest = offsets::find(cluster, topic, &partitions, Place::Earliest, isolation)?;
         let latest = offsets::find(cluster, topic, &partitions, Place::Latest, isolation)?;
-        self.progress.clear();
         for position in left {
             let Position { partition, next, .. } = *position;
             let of = |map: &BTreeMap<i32, Option<i64>>| map.get(&partition).copied().flatten();
             let first = of(&earliest).unwrap_or(next);
             let last = of(&latest).unwrap_or(next).max(first);
             if next < first {
-                eprintln!(
-                    "ringmain: the records {next} to {} of partition {partition} are gone; going \
-                     on with {first}",
+                self.say(&Notice::out_of_range(format!(
+                    "the records {next} to {} of partition {partition} are gone; going on with \
+                     {first}",
                     first - 1
-                );
+                )));
             } else if next > last {
-                eprintln!(
-                    "ringmain: partition {partition} ends at {last} now and had {next} before: \
-                     was the topic made anew? Going on at its end"
-                );
+                self.say(&Notice::out_of_range(format!(
+                    "partition {partition} ends at {last} now and had {next} before: was the \
+                     topic made anew? Going on at its end"
+                )));
             }
             position.next = next.clamp(first, last);
             self.position(partition).next = position.next;
         }
         Ok(())
+    }
+
+    /// Says something that is no end, where the progress stood.
+    fn say(&mut self, notice: &Notice) {
+        self.progress.clear();
+        fault::say(notice, self.wanted.reader);
     }
 }
 

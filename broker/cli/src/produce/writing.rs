@@ -1,7 +1,7 @@
 //! The writing itself: lines in, batches out, and nothing held without a bound.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use super::input::{self, InputEvent, Source};
@@ -9,8 +9,10 @@ use super::line::{self, Lines};
 use super::{Failure, ProduceFailure, now_ms};
 use crate::client::cluster::Cluster;
 use crate::client::producer::link::LinkEvent;
-use crate::client::producer::{ProduceError, Producer, ProducerConfig, Written};
+use crate::client::producer::{News, ProduceError, Producer, ProducerConfig, Written};
 use crate::ending::{self, Ending, Interrupted};
+use crate::fault::{self, Notice};
+use crate::options::Reader;
 use crate::progress::Progress;
 
 /// Pieces of the input that are read ahead.
@@ -33,6 +35,7 @@ pub struct Outcome {
 pub struct Writing {
     producer: Producer<Event>,
     lines: Lines,
+    reader: Reader,
     events: Receiver<Event>,
     buffers: Sender<Vec<u8>>,
     /// What was read and not pushed.
@@ -83,7 +86,7 @@ impl Writing {
         cluster: Cluster,
         topic: &str,
         config: ProducerConfig,
-        lines: Lines,
+        (lines, reader): (Lines, Reader),
         sources: Vec<Source>,
     ) -> Result<Self, Failure> {
         let (sender, events) = channel();
@@ -94,10 +97,15 @@ impl Writing {
         for _ in 0..PIECES {
             buffers.send(Vec::new()).expect("the other end is in our hands");
         }
+        // What is typed stands on the terminal; with files nothing is.
+        let stdin = io::stdin();
+        let typed = sources.contains(&Source::Stdin).then_some(&stdin as &dyn IsTerminal);
+        let progress = Progress::begin(typed);
         input::start(sources, lines.delimiter.clone(), given, sender);
         Ok(Self {
             producer,
             lines,
+            reader,
             events,
             buffers,
             pieces: VecDeque::new(),
@@ -105,7 +113,7 @@ impl Writing {
             has_ended: false,
             broken: None,
             ending: Ending::Done,
-            progress: Progress::begin(&io::stdin()),
+            progress,
             sources: Vec::new(),
         })
     }
@@ -148,6 +156,7 @@ impl Writing {
                 return self.broken.take().map_or(Ok(()), Err);
             }
             self.wait()?;
+            self.tell_news();
             self.progress.draw(None);
         }
     }
@@ -163,7 +172,7 @@ impl Writing {
             match event {
                 Event::Link(event) => {
                     let heard = self.producer.hear(event).map_err(|error| self.named(error))?;
-                    self.progress.add(heard, 0);
+                    self.progress.add(heard.records, heard.bytes);
                 }
                 Event::Interrupted => {
                     self.has_ended = true;
@@ -185,6 +194,16 @@ impl Writing {
             next = self.events.try_recv().ok();
         }
         Ok(())
+    }
+
+    fn tell_news(&mut self) {
+        let notice = match self.producer.news() {
+            None => return,
+            Some(News::Away(error)) => Notice::trying_again(error),
+            Some(News::Back) => Notice::going_on(),
+        };
+        self.progress.clear();
+        fault::say(&notice, self.reader);
     }
 
     fn push(&mut self, piece: Piece) {
@@ -220,7 +239,6 @@ impl Writing {
             self.broken = Some(failure);
             return;
         }
-        self.progress.add(0, bytes.len() as u64);
         // Without a reader nobody needs buffers any more.
         drop(self.buffers.send(bytes));
     }

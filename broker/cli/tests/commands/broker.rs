@@ -49,12 +49,22 @@ impl Broker {
 
     /// Kills it by SIGKILL, and starts it on the same folder and port.
     pub fn kill_and_start_again(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Kills it by SIGKILL.
+    pub fn kill(&mut self) {
         sound(self.process.kill());
         // The kernel closes the listener of a ring after the process has ended.
         let began = Instant::now();
         while TcpStream::connect(self.site.address()).is_ok() {
             assert!(began.elapsed() < DEADLINE, "the killed broker listens");
         }
+    }
+
+    /// Starts one that was killed on the same folder and port.
+    pub fn start_again(&mut self) {
         self.process = begin(&self.program, &self.site);
     }
 }

@@ -59,6 +59,13 @@ impl Ran {
         (String::from_utf8(self.output.stdout).expect("text"), words)
     }
 
+    /// What it wrote and what it said beside, of a program that did only a part of its work.
+    pub fn partly(self) -> (String, String) {
+        let words = String::from_utf8_lossy(&self.output.stderr).into_owned();
+        assert_eq!(self.output.status.code(), Some(1), "{}: {words}", self.command);
+        (String::from_utf8(self.output.stdout).expect("text"), words)
+    }
+
     /// What it said of a failure, for programs: an object a line.
     pub fn bad_json(self, status: i32) -> Vec<Value> {
         let parsed = |line: &str| {
@@ -83,9 +90,18 @@ pub struct Running {
 
 /// Starts a command against this broker; its standard output is a pipe.
 pub fn spawn(broker: &Broker, arguments: &[&str], input: Stdio) -> Running {
+    start(command(broker, arguments).stdin(input).stdout(Stdio::piped()))
+}
+
+/// The same, and its standard error is a pipe, too.
+pub fn spawn_heard(broker: &Broker, arguments: &[&str], input: Stdio) -> Running {
     let mut command = command(broker, arguments);
-    let child = command.stdin(input).stdout(Stdio::piped()).spawn();
-    Running { child: child.expect("the program starts") }
+    start(command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()))
+}
+
+/// Starts a program.
+pub fn start(command: &mut Command) -> Running {
+    Running { child: command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")) }
 }
 
 impl Running {

@@ -38,9 +38,7 @@ pub struct BatchKind {
 #[derive(Debug)]
 pub struct Queue {
     kind: BatchKind,
-    open: Option<BatchBuilder>,
-    /// Where the records of the open batch stood in the input.
-    open_from: Vec<u64>,
+    open: Option<Open>,
     next_sequence: Sequence,
     closed: VecDeque<Batch>,
     /// Something failed: nothing is sent until all that was sent is answered.
@@ -49,10 +47,20 @@ pub struct Queue {
     is_known: bool,
 }
 
+/// A batch that takes more.
+#[derive(Debug)]
+struct Open {
+    builder: BatchBuilder,
+    /// Where its records stood in the input.
+    from: Vec<u64>,
+    content_bytes: u64,
+}
+
 #[derive(Debug)]
 struct Batch {
     bytes: Vec<u8>,
     record_count: i32,
+    content_bytes: u64,
     base_sequence: Sequence,
     /// Where its records stood in the input.
     from: Vec<u64>,
@@ -67,6 +75,8 @@ pub enum Answer {
     Acknowledged {
         /// How many.
         record_count: i32,
+        /// The bytes of their keys, values and headers.
+        content_bytes: u64,
     },
     /// They will be sent again, a little later.
     Again,
@@ -85,7 +95,6 @@ impl Queue {
         Self {
             kind,
             open: None,
-            open_from: Vec::new(),
             next_sequence: Sequence(0),
             closed: VecDeque::new(),
             is_draining: false,
@@ -97,28 +106,21 @@ impl Queue {
     pub fn push(&mut self, record: &Record<'_>, from: u64) -> Result<Filled, BuildError> {
         let mut filled = Filled::No;
         let about = size_bytes(record);
-        let is_full = |open: &BatchBuilder| open.size_bytes() + about > self.kind.size_max_bytes;
+        let is_full = |open: &Open| open.builder.size_bytes() + about > self.kind.size_max_bytes;
         if self.open.as_ref().is_some_and(is_full) {
             self.close()?;
             filled = Filled::Yes;
         }
-        let open = match &mut self.open {
-            Some(open) => open,
-            None => self.open.insert(BatchBuilder::new()),
-        };
-        open.push(record);
-        self.open_from.push(from);
+        self.open.get_or_insert_with(Open::new).push(record, from);
         Ok(filled)
     }
 
     /// Closes the open batch, if there is one.
     pub fn close(&mut self) -> Result<Filled, BuildError> {
         let Some(open) = self.open.take() else { return Ok(Filled::No) };
-        let record_count = open.record_count();
         let base_sequence = self.next_sequence;
-        let from = std::mem::take(&mut self.open_from);
-        let batch = self.finish(open, base_sequence, from)?;
-        self.next_sequence = base_sequence.plus(record_count);
+        let batch = self.finish(open, base_sequence)?;
+        self.next_sequence = base_sequence.plus(batch.record_count);
         self.closed.push_back(batch);
         Ok(Filled::Yes)
     }
@@ -147,13 +149,13 @@ impl Queue {
             return Ok(Answer::Again);
         };
         let batch = &mut self.closed[at];
-        let record_count = batch.record_count;
+        let (record_count, content_bytes) = (batch.record_count, batch.content_bytes);
         let answer = match ErrorCode::from_number(code) {
             // A batch that was written by an earlier try.
             Some(ErrorCode::None | ErrorCode::DuplicateSequenceNumber) => {
                 self.closed.remove(at);
                 self.is_known = !self.is_draining;
-                Answer::Acknowledged { record_count }
+                Answer::Acknowledged { record_count, content_bytes }
             }
             Some(ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge)
                 if record_count > 1 =>
@@ -182,8 +184,7 @@ impl Queue {
     /// Bytes that are kept until they are acknowledged.
     pub fn held_bytes(&self) -> usize {
         let closed: usize = self.closed.iter().map(Batch::held_bytes).sum();
-        let open = self.open.as_ref().map_or(0, BatchBuilder::size_bytes);
-        closed + open + size_of_val(&self.open_from[..])
+        closed + self.open.as_ref().map_or(0, Open::held_bytes)
     }
 
     /// Where the next batch to send is, if one may be sent.
@@ -206,13 +207,13 @@ impl Queue {
 
     /// Two batches in place of one, with the same sequences: what follows need not change.
     fn split(&mut self, at: usize) -> Result<(), BuildError> {
-        let Some(mut whole) = self.closed.remove(at) else { return Ok(()) };
+        let Some(whole) = self.closed.remove(at) else { return Ok(()) };
         let (view, _) = BatchView::parse(&whole.bytes).expect("it was built here");
         let no_limit = ReadLimits { decompressed_size_max_bytes: usize::MAX };
         let records = record::records(&view, &no_limit).expect("it was built here");
         let half = whole.record_count / 2;
-        let (mut first, mut second) = (BatchBuilder::new(), BatchBuilder::new());
-        for (index, found) in (0..).zip(&records) {
+        let (mut first, mut second) = (Open::new(), Open::new());
+        for ((index, found), from) in (0..).zip(&records).zip(whole.from) {
             let found = found.expect("it was built here");
             let headers: Vec<Header<'_>> = found.headers.iter().collect();
             let record = Record {
@@ -221,30 +222,39 @@ impl Queue {
                 value: found.value,
                 headers: &headers,
             };
-            if index < half { first.push(&record) } else { second.push(&record) }
+            if index < half { first.push(&record, from) } else { second.push(&record, from) }
         }
-        // A count of records is not negative.
-        let second_from = whole.from.split_off(half as usize);
-        let first = self.finish(first, whole.base_sequence, whole.from)?;
-        let second_sequence = whole.base_sequence.plus(half);
-        let second = self.finish(second, second_sequence, second_from)?;
+        let first = self.finish(first, whole.base_sequence)?;
+        let second = self.finish(second, whole.base_sequence.plus(half))?;
         self.closed.insert(at, second);
         self.closed.insert(at, first);
         self.drain();
         Ok(())
     }
 
-    fn finish(
-        &self,
-        builder: BatchBuilder,
-        base_sequence: Sequence,
-        from: Vec<u64>,
-    ) -> Result<Batch, BuildError> {
+    fn finish(&self, open: Open, base_sequence: Sequence) -> Result<Batch, BuildError> {
+        let Open { builder, from, content_bytes } = open;
         let (id, epoch) = self.kind.producer;
         let record_count = builder.record_count();
         let builder = builder.compression(self.kind.compression);
         let bytes = builder.producer(id, epoch, base_sequence).build()?;
-        Ok(Batch { bytes, record_count, base_sequence, from, sent_in: None })
+        Ok(Batch { bytes, record_count, content_bytes, base_sequence, from, sent_in: None })
+    }
+}
+
+impl Open {
+    fn new() -> Self {
+        Self { builder: BatchBuilder::new(), from: Vec::new(), content_bytes: 0 }
+    }
+
+    fn push(&mut self, record: &Record<'_>, from: u64) {
+        self.builder.push(record);
+        self.from.push(from);
+        self.content_bytes += content_bytes(record) as u64;
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.builder.size_bytes() + size_of_val(&self.from[..])
     }
 }
 
@@ -274,10 +284,14 @@ fn size_bytes(record: &Record<'_>) -> usize {
     /// Its length, attributes, timestamp, offset, the lengths of key and value, the header count.
     const FRAME: usize = 5 + 1 + 10 + 5 + 5 + 5 + 5;
     const HEADER_FRAME: usize = 5 + 5;
+    FRAME + HEADER_FRAME * record.headers.len() + content_bytes(record)
+}
+
+/// The bytes of a record's key, value and headers.
+fn content_bytes(record: &Record<'_>) -> usize {
     let of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-    let headers = record.headers.iter();
-    let headers: usize = headers.map(|h| HEADER_FRAME + h.key.len() + of(h.value)).sum();
-    FRAME + of(record.key) + of(record.value) + headers
+    let headers: usize = record.headers.iter().map(|h| h.key.len() + of(h.value)).sum();
+    of(record.key) + of(record.value) + headers
 }
 
 #[cfg(test)]

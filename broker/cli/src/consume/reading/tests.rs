@@ -44,6 +44,7 @@ fn a_whole_is_known_where_all_ends_or_a_count_are() {
         count,
         format: Format::Json,
         null: b"",
+        reader: Reader::Program,
     };
     let ends = [position(0, Some(10)), position(5, Some(7)), position(3, Some(3))];
     assert_eq!(whole(&wanted(&ends, u64::MAX)), Some(12));

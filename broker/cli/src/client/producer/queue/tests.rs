@@ -47,7 +47,7 @@ fn answered(queue: &mut Queue, request: u64, code: ErrorCode) -> Answer {
     queue.answered(request, code.number()).expect("it is small")
 }
 
-const DONE: Answer = Answer::Acknowledged { record_count: 1 };
+const DONE: Answer = Answer::Acknowledged { record_count: 1, content_bytes: 1 };
 
 /// A queue whose first batch, 0, has been acknowledged.
 fn known(compression: Compression) -> Queue {
@@ -146,7 +146,7 @@ fn a_batch_that_is_too_large_is_split_until_a_record_alone_is() {
         assert_eq!(sent(&mut queue, 3), Some((1, texts(&[1, 2]))));
         assert_eq!(
             answered(&mut queue, 3, ErrorCode::None),
-            Answer::Acknowledged { record_count: 2 }
+            Answer::Acknowledged { record_count: 2, content_bytes: 2 }
         );
         assert_eq!(sent(&mut queue, 4), Some((3, texts(&[3, 4, 5]))));
         assert_eq!(sent(&mut queue, 5), one(6));
@@ -155,6 +155,25 @@ fn a_batch_that_is_too_large_is_split_until_a_record_alone_is() {
         let refused = answered(&mut queue, 5, ErrorCode::MessageTooLarge);
         assert_eq!(refused, Answer::Fatal { from: 6..=6 });
     }
+}
+
+#[test]
+fn acknowledged_bytes_are_those_of_keys_values_and_headers() {
+    let mut queue = queue(Compression::Zstd, 100_000);
+    let headers = [Header { key: b"abc", value: Some(b"12") }, Header { key: b"d", value: None }];
+    let value = [b'x'; 5_000];
+    let all =
+        Record { key: Some(b"key"), value: Some(&value), headers: &headers, ..Record::default() };
+    for (number, record) in [(1, all), (2, Record::default())] {
+        queue.push(&record, number).expect("it is small");
+    }
+    queue.close().expect("it is small");
+    assert!(queue.send(1).is_some());
+    let content_bytes = 3 + 5_000 + 3 + 2 + 1;
+    assert_eq!(
+        answered(&mut queue, 1, ErrorCode::None),
+        Answer::Acknowledged { record_count: 2, content_bytes }
+    );
 }
 
 #[test]
