@@ -46,6 +46,11 @@ pub enum ConfigError {
     },
     /// Nothing is to be changed.
     Nothing,
+    /// A setting stands on the command line more than once.
+    Twice {
+        /// Its name.
+        setting: String,
+    },
     /// The answer can't be written out.
     Output(io::Error),
 }
@@ -115,7 +120,11 @@ impl Fault for ConfigError {
     fn kafka_code(&self) -> Option<i16> {
         match self {
             Self::Client(error) => error.kafka_code(),
-            Self::NoName | Self::NoBroker { .. } | Self::Nothing | Self::Output(_) => None,
+            Self::NoName
+            | Self::NoBroker { .. }
+            | Self::Nothing
+            | Self::Twice { .. }
+            | Self::Output(_) => None,
         }
     }
 }
@@ -131,6 +140,7 @@ impl fmt::Display for ConfigError {
                  that lead something"
             ),
             Self::Nothing => write!(f, "say what to change: --set KEY=VALUE or --unset KEY"),
+            Self::Twice { setting } => write!(f, "{setting} is given twice: give it once"),
             Self::Output(error) => write!(f, "the answer cannot be written out: {error}"),
         }
     }

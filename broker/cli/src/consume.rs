@@ -16,7 +16,7 @@ use crate::client::offsets::Isolation;
 use crate::ending::Ending;
 use crate::escapes::Bytes;
 use crate::fault::{Fault, with_errors};
-use crate::options::{Reach, Reader};
+use crate::options::{Reach, Reader, whole};
 use format::{Format, Piece, Pieces};
 use place::{Place, Range};
 use reading::{Reading, Wanted};
@@ -42,6 +42,7 @@ pub struct Consume {
         value_delimiter = ',',
         help_heading = "Which records"
     )]
+    #[arg(value_parser = whole(0_i32..), allow_negative_numbers = true)]
     pub partition: Vec<i32>,
     /// Where to begin: beginning, end, an offset, -10 (before the end), a time, -15m (ago)
     #[arg(short = 'o', long, value_name = "PLACE", default_value = "beginning")]
@@ -56,6 +57,7 @@ pub struct Consume {
     exit_at_end: bool,
     /// End after so many records
     #[arg(short = 'n', long, value_name = "NUMBER", help_heading = "Which records")]
+    #[arg(value_parser = whole(0_u64..), allow_negative_numbers = true)]
     pub count: Option<u64>,
     /// Read records of open and aborted transactions, too
     #[arg(long, help_heading = "Which records")]

@@ -1,6 +1,8 @@
 //! What the commands that talk to a cluster have in common: where it is, `--json` and `--set`.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ pub struct Reach {
     pub brokers: Vec<String>,
     /// How long an answer may take, and how long is tried again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, help_heading = "Where")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(value_parser = whole(1..=86_400_u64), allow_negative_numbers = true)]
     pub timeout: u64,
 }
 
@@ -26,6 +28,26 @@ impl Reach {
     /// Finds the cluster.
     pub fn cluster(&self) -> Result<Cluster, ClientError> {
         Cluster::reach(&self.brokers, Duration::from_secs(self.timeout))
+    }
+}
+
+/// Reads an option's whole number. What is none, or lies outside of the range, is answered with
+/// what to write; so is what is negative, where the option says `allow_negative_numbers`.
+pub fn whole<T>(
+    range: impl RangeBounds<T> + Clone + Send + Sync + 'static,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Display,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| match (range.start_bound(), range.end_bound()) {
+            (Bound::Included(from), Bound::Included(to)) => {
+                format!("write a whole number from {from} to {to}")
+            }
+            (Bound::Included(from), _) => format!("write a whole number, {from} or more"),
+            _ => "write a whole number".to_owned(),
+        })
     }
 }
 
@@ -77,11 +99,23 @@ impl Changes {
         self.set.is_empty() && self.unset.is_empty()
     }
 
+    /// A setting that stands there more than once.
+    pub fn twice(&self) -> Option<&str> {
+        let names = self.set.iter().map(|setting| &setting.name[..]);
+        twice(names.chain(self.unset.iter().map(|name| &name[..])))
+    }
+
     /// What is set, for a program.
     pub fn set_json(&self) -> Map<String, Value> {
         let set = self.set.iter();
         set.map(|own| (own.name.clone(), Value::from(own.value.clone()))).collect()
     }
+}
+
+/// The first name that was there before.
+pub fn twice<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut known = BTreeSet::new();
+    names.into_iter().find(|name| !known.insert(*name))
 }
 
 /// A setting with its value, as in `--set retention.ms=-1`.
@@ -115,5 +149,34 @@ impl FromStr for Setting {
             return Err(NoSetting);
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_of_the_range_is_told_what_is() {
+        let (few, many) = (whole(1..=86_400_u64), whole(0_i32..));
+        assert_eq!((few("86400"), many("0")), (Ok(86_400), Ok(0)));
+        for text in ["", "x", "0", "-3", "86401", "1.5", "99999999999999999999"] {
+            assert_eq!(few(text), Err("write a whole number from 1 to 86400".to_owned()), "{text}");
+        }
+        for text in ["-1", "ten", "2147483648"] {
+            assert_eq!(many(text), Err("write a whole number, 0 or more".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_is_given_twice_is_found() {
+        let set = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("one")).collect();
+        let changes = |texts: &[&str], unset: &[&str]| Changes {
+            set: set(texts),
+            unset: unset.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert_eq!(changes(&["a=1", "b=1"], &["c"]).twice(), None);
+        assert_eq!(changes(&["a=1", "b=1", "a=2"], &[]).twice(), Some("a"));
+        assert_eq!(changes(&["a=1"], &["a"]).twice(), Some("a"));
     }
 }

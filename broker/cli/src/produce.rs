@@ -17,7 +17,7 @@ use crate::client::producer::{ProduceError, ProducerConfig};
 use crate::ending::Ending;
 use crate::escapes::Bytes;
 use crate::fault::{Fault, with_errors};
-use crate::options::{Reach, Reader};
+use crate::options::{Reach, Reader, whole};
 use input::{InputError, Source};
 use line::{Form, LineError, Lines};
 use writing::{Outcome, Writing};
@@ -66,6 +66,7 @@ pub struct Produce {
     /// Write to this partition; else the key chooses as in Kafka's Java producer (murmur2), and
     /// records without a key fill one batch for one partition after the other
     #[arg(short, long, value_name = "NUMBER", help_heading = "How")]
+    #[arg(value_parser = whole(0_i32..), allow_negative_numbers = true)]
     partition: Option<i32>,
     /// Let the key choose the partition even where JSON names one
     #[arg(long, requires = "json", conflicts_with = "partition", help_heading = "How")]
@@ -76,7 +77,7 @@ pub struct Produce {
     compression: Compression,
     /// Where a batch ends, before compression
     #[arg(long, value_name = "BYTES", default_value_t = 1_000_000, help_heading = "How")]
-    #[arg(value_parser = clap::value_parser!(u64).range(BATCH_SIZE_BYTES))]
+    #[arg(value_parser = whole(BATCH_SIZE_BYTES), allow_negative_numbers = true)]
     batch_size: u64,
     #[command(flatten)]
     reach: Reach,
@@ -100,7 +101,7 @@ JSON, one object a line:
   payload    the value: a string, null, or {\"hex\":\"ff00\"} for bytes that are no text; required
   key        the same; without it null
   headers    [\"name\",\"value\",\"name\",\"value\"], a value as the payload
-  ts         the timestamp, ms since 1970; without it --timestamp, or now
+  ts         the timestamp, ms since 1970; without it, or with -1, --timestamp, or now
   partition  without it --partition, or the key chooses
   Other fields, such as topic and offset, mean nothing here. Empty lines are passed over.
 

@@ -42,6 +42,11 @@ pub enum TopicError {
     },
     /// Nothing is to be changed.
     Nothing,
+    /// A setting stands on the command line more than once.
+    Twice {
+        /// Its name.
+        setting: String,
+    },
     /// The settings are changed, the partitions are not.
     Half {
         /// What was set and unset.
@@ -121,7 +126,7 @@ impl Fault for TopicError {
             Self::Client(error) | Self::Of { error, .. } | Self::Half { error, .. } => {
                 error.kafka_code()
             }
-            Self::Nothing | Self::Some { .. } | Self::Output(_) => None,
+            Self::Nothing | Self::Twice { .. } | Self::Some { .. } | Self::Output(_) => None,
         }
     }
 
@@ -134,7 +139,7 @@ impl Fault for TopicError {
             Self::Some { refused, of } => {
                 vec![("refused", (*refused).into()), ("of", (*of).into())]
             }
-            Self::Client(_) | Self::Nothing | Self::Output(_) => Vec::new(),
+            Self::Client(_) | Self::Nothing | Self::Twice { .. } | Self::Output(_) => Vec::new(),
         };
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -160,6 +165,7 @@ impl fmt::Display for TopicError {
             Self::Nothing => {
                 write!(f, "say what to change: give --partitions, --set or --unset")
             }
+            Self::Twice { setting } => write!(f, "{setting} is given twice: give it once"),
             Self::Half { error, .. } => {
                 write!(f, "the settings are changed, but not the number of partitions: {error}")
             }

@@ -34,6 +34,7 @@ fn kafka_takes_all_commands() {
 /// One broker for all, since Kafka takes seconds to start.
 fn all(broker: &Broker) {
     topics_are_made_listed_described_and_deleted(broker);
+    topics_are_described_name_by_name(broker);
     settings_and_partitions_are_changed(broker);
     partitions_and_settings_are_changed_both_or_neither(broker);
     wrong_settings_lead_to_the_right_ones(broker);
@@ -87,6 +88,32 @@ fn topics_are_made_listed_described_and_deleted(broker: &Broker) {
     assert_eq!(run(&["topic", "delete", "life", "--if-exists"]).good(), "there was no life\n");
     let gone = run(&["topic", "describe", "life"]).bad(1);
     assert!(gone.contains("ringmain topic create life"), "{gone}");
+}
+
+fn topics_are_described_name_by_name(broker: &Broker) {
+    let run = |arguments: &[&str]| ringmain(broker, arguments, b"");
+    for topic in ["here", "there"] {
+        create(broker, topic, "1");
+    }
+    let names = ["topic", "describe", "nope", "here", "neither", "there"];
+    let (shown, said) = run(&names).partly();
+    let heads: Vec<_> = shown.lines().filter_map(|line| line.split_once(": 1 partition")).collect();
+    assert_eq!(heads.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["here", "there"]);
+    assert!(!shown.starts_with('\n') && shown.contains("\n\nthere: "), "{shown}");
+    let said: Vec<_> = said.lines().collect();
+    assert!(said[0].contains("no topic nope") && said[1].contains("no topic neither"), "{said:?}");
+    assert_eq!(said[2..], ["ringmain: 2 of 4 topics were refused"]);
+
+    let (shown, said) = run(&[&names[..], &["--json"]].concat()).partly();
+    let parsed = |text: &str| -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let topics = |lines: &[Value]| lines.iter().map(|l| l["topic"].clone()).collect::<Vec<_>>();
+    assert_eq!(topics(&parsed(&shown)), [json!("here"), json!("there")]);
+    let said = parsed(&said);
+    assert_eq!(topics(&said), [json!("nope"), json!("neither"), Value::Null]);
+    assert_eq!((&said[2]["refused"], &said[2]["of"]), (&json!(2), &json!(4)));
+    run(&["topic", "delete", "here", "there"]).good();
 }
 
 fn settings_and_partitions_are_changed(broker: &Broker) {
@@ -169,6 +196,8 @@ fn wrong_settings_lead_to_the_right_ones(broker: &Broker) {
     run(&["topic", "create", "plain", "-p", "1"]).good();
     let (shown, words) = run(&["config", "describe", "topic", "plain"]).good_with_words();
     assert_eq!(shown.is_empty(), words.contains("--all"), "{shown}{words}");
+    // retention.ms has a default that this broker does not obey.
+    assert!(!words.contains("obey"), "{words}");
     for command in [&["config", "alter", "topic"][..], &["topic", "alter"]] {
         let unset = |name| run(&[command, &["plain", "--unset", name]].concat());
         let said = unset("no.such.key").bad(1);
@@ -223,6 +252,10 @@ fn programs_read_what_was_done_and_what_went_wrong(broker: &Broker) {
     let words = broken[0]["message"].as_str().expect("text");
     assert!(words.starts_with("line 3 of the standard input"), "{words}");
     assert_eq!(broken[0]["acknowledged"], 0);
+    let before = b"{\"payload\":\"a\",\"ts\":-1}\n{\"payload\":\"a\",\"ts\":-5}\n";
+    let broken = ringmain(broker, &["produce", "told", "--json"], before).bad_json(1);
+    let words = broken[0]["message"].as_str().expect("text");
+    assert!(words.starts_with("line 2 of the standard input: its field `ts` is -5"), "{words}");
 }
 
 /// Records of every kind: what is text and what is not, nothing and null.
@@ -456,7 +489,17 @@ fn interruptions_and_closed_pipes_end_in_good_order(broker: &Broker) {
 }
 
 fn wrong_words_say_what_to_do(broker: &Broker) {
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 18] = [
+        (&["topic", "create", "x", "-p", "-3"], 2, "write a whole number, 1 or more"),
+        (&["topic", "create", "x", "-r", "two"], 2, "write a whole number, 1 or more"),
+        (&["topic", "alter", "nulls", "-p", "0"], 2, "write a whole number, 1 or more"),
+        (&["produce", "nulls", "-p", "-3"], 2, "write a whole number, 0 or more"),
+        (&["consume", "nulls", "-p", "0,-3"], 2, "write a whole number, 0 or more"),
+        (&["consume", "nulls", "-n", "-1"], 2, "write a whole number, 0 or more"),
+        (&["topic", "list", "--timeout", "-1"], 2, "write a whole number from 1 to 86400"),
+        (&["topic", "create", "x", "-s", "a=1", "-s", "a=2"], 1, "a is given twice"),
+        (&["config", "alter", "topic", "nulls", "-s", "a=1", "-u", "a"], 1, "a is given twice"),
+        (&["topic", "create", "x", "-p", "99999"], 1, "one command makes 10,000 at most"),
         (&["consume", "nowhere", "-e"], 1, "ringmain topic create nowhere"),
         (&["produce", "nowhere"], 1, "ringmain topic create nowhere"),
         (&["consume", "nulls", "-p", "7"], 1, "it has 1, counted from 0"),
@@ -470,6 +513,8 @@ fn wrong_words_say_what_to_do(broker: &Broker) {
         let said = ringmain(broker, arguments, b"{}\n").bad(status);
         assert!(said.contains(hint), "{arguments:?}: {said}");
     }
+    let reserved = ringmain(broker, &["produce", "__cluster_metadata"], b"x\n").bad(1);
+    assert!(!reserved.contains("topic create"), "{reserved}");
     let nobody = ["consume", "nulls", "-b", "127.0.0.1:1", "--timeout", "1"];
     let said = Ran::of(Command::new(commands::run::BINARY).args(nobody), b"").bad(1);
     assert!(said.contains("127.0.0.1:1") && said.contains("--broker"), "{said}");

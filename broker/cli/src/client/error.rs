@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use protocol::{ApiKey, EncodeError, ErrorCode, Malformed};
 
+/// The one name that a topic can't be given, though it is made of the right letters (KIP-500).
+const RESERVED: &str = "__cluster_metadata";
+
 /// Why a request brought no answer, or a refusal.
 #[derive(Debug)]
 pub enum ClientError {
@@ -147,6 +150,9 @@ impl Refusal {
         }
         let code = self.error_code()?;
         let is_said = |words: &str| self.message.as_ref().is_some_and(|m| m.contains(words));
+        if code == ErrorCode::PolicyViolation && is_said(TOO_MANY_PARTITIONS) {
+            return Some(MORE_PARTITIONS);
+        }
         remedy(code).filter(|_| !said_by(code).is_some_and(is_said))
     }
 }
@@ -197,6 +203,12 @@ fn remedy(code: ErrorCode) -> Option<&'static str> {
     })
 }
 
+/// What Kafka says to more partitions in a request than it takes; its limit is not in it.
+const TOO_MANY_PARTITIONS: &str = "large number of partitions per request";
+
+const MORE_PARTITIONS: &str = "one command makes 10,000 at most; `ringmain topic alter NAME \
+                               --partitions NUMBER` adds more";
+
 /// What stands in a broker's text that says the same as [`remedy`].
 fn said_by(code: ErrorCode) -> Option<&'static str> {
     match code {
@@ -235,6 +247,18 @@ impl ClientError {
             Self::Address { .. } | Self::NotKafka { .. } | Self::Encode(_) => return None,
         };
         Some(code.number())
+    }
+
+    /// Whether it says something of the topic that was asked for, and nothing of others.
+    pub fn is_about_topic(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_)
+                | Self::NoLeader { .. }
+                | Self::NoTopic { .. }
+                | Self::NoPartition { .. }
+                | Self::NoSetting { .. }
+        )
     }
 
     /// Whether the same may succeed a moment later.
@@ -315,6 +339,11 @@ impl fmt::Display for ClientError {
                 "partition {partition} of {topic} has no leader; `ringmain topic describe {topic}` \
                  says which brokers hold it: start them"
             ),
+            Self::NoTopic { topic } if topic == RESERVED => write!(
+                f,
+                "there is no topic {topic} for clients, nor can one be made: brokers keep what \
+                 they know of the cluster under that name; see `ringmain topic list`"
+            ),
             Self::NoTopic { topic } => write!(
                 f,
                 "there is no topic {topic}; make it with `ringmain topic create {topic}`, or see \
@@ -337,6 +366,24 @@ mod tests {
     fn said(code: ErrorCode, message: Option<&str>) -> String {
         let refused = Refusal::check(|| "do it".to_owned(), code.number(), message);
         refused.expect_err("it is an error").to_string()
+    }
+
+    #[test]
+    fn a_topic_that_cannot_be_made_is_not_advised_to_be() {
+        let none = |topic: &str| ClientError::NoTopic { topic: topic.to_owned() }.to_string();
+        assert!(none("flights").contains("`ringmain topic create flights`"));
+        let reserved = none("__cluster_metadata");
+        assert!(!reserved.contains("topic create"), "{reserved}");
+        assert!(reserved.contains("nor can one be made"), "{reserved}");
+    }
+
+    #[test]
+    fn too_many_partitions_are_told_how_many_are_not() {
+        let kafkas = "Excessively large number of partitions per request.";
+        let many = said(ErrorCode::PolicyViolation, Some(kafkas));
+        assert!(many.contains("10,000"), "{many}");
+        let other = said(ErrorCode::PolicyViolation, Some("No topics on Sundays."));
+        assert!(!other.contains("10,000"), "{other}");
     }
 
     #[test]

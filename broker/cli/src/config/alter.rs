@@ -35,6 +35,9 @@ pub(super) fn run(args: &Alter, out: &mut BufWriter<StdoutLock<'_>>) -> Result<(
     if changes.is_empty() {
         return Err(ConfigError::Nothing);
     }
+    if let Some(name) = changes.twice() {
+        return Err(ConfigError::Twice { setting: name.to_owned() });
+    }
     let mut cluster = asking.cluster()?;
     let owner = owner(&mut cluster, args.kind, Some(&args.name))?;
     settings::check_unset(&mut cluster, &owner, &changes.unset)?;

@@ -30,7 +30,7 @@ pub struct Describe {
 const EXAMPLES: &str = "\
 Examples:
   ringmain config describe topic flights          what was set for it
-  ringmain config describe topic flights --all    all that it obeys
+  ringmain config describe topic flights --all    all that can be set, with the defaults
   ringmain config describe broker --all --json | jq -r '.name'";
 
 pub(super) fn run(args: &Describe, out: &mut BufWriter<StdoutLock<'_>>) -> Result<(), ConfigError> {
@@ -49,7 +49,8 @@ pub(super) fn run(args: &Describe, out: &mut BufWriter<StdoutLock<'_>>) -> Resul
             let mut shown = shown.peekable();
             if shown.peek().is_none() {
                 eprintln!(
-                    "ringmain: nothing is set for {owner}; --all shows the defaults that it obeys"
+                    "ringmain: nothing is set for {owner}; --all shows all that can be, with the \
+                     defaults"
                 );
             }
             let mut table = Table::default();

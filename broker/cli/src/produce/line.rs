@@ -70,6 +70,8 @@ pub enum LineError {
     NoPayload,
     /// A field is not what it must be.
     Field(&'static str),
+    /// A timestamp before 1970.
+    Timestamp(i64),
 }
 
 impl Lines {
@@ -162,8 +164,12 @@ impl Parsed {
             None | Some(Value::Null) => Ok(None),
             Some(value) => value.as_i64().map(Some).ok_or(LineError::Field(name)),
         };
-        // kcat writes -1 where there is none.
-        let timestamp_ms = number("ts")?.filter(|ms| *ms >= 0);
+        let timestamp_ms = match number("ts")? {
+            // kcat writes it where there is none.
+            Some(-1) => None,
+            Some(before @ ..0) => return Err(LineError::Timestamp(before)),
+            other => other,
+        };
         let partition = number("partition")?.map(i32::try_from).transpose();
         Ok(Self {
             value: bytes(payload, "payload")?,
@@ -208,6 +214,10 @@ impl fmt::Display for LineError {
             Self::Field(name @ ("ts" | "partition")) => {
                 write!(f, "its field `{name}` must be a whole number")
             }
+            Self::Timestamp(ms) => write!(
+                f,
+                "its field `ts` is {ms}: write milliseconds since 1970, or -1 where there is none"
+            ),
             Self::Field("headers") => write!(
                 f,
                 "its field `headers` must be names and values in turn: [\"name\",\"value\"]"

@@ -11,7 +11,7 @@ use crate::client::cluster::{Cluster, insist};
 use crate::client::error::{ClientError, Refusal};
 use crate::config::settings::{self, Owner, Then};
 use crate::fault::with_errors;
-use crate::options::{Asking, Changes, Reader};
+use crate::options::{Asking, Changes, Reader, whole};
 use crate::progress::counted;
 
 /// Give a topic more partitions, or other settings
@@ -26,6 +26,7 @@ pub struct Alter {
     name: String,
     /// How many partitions it is to have
     #[arg(short, long, value_name = "NUMBER")]
+    #[arg(value_parser = whole(1_i32..), allow_negative_numbers = true)]
     partitions: Option<i32>,
     #[command(flatten)]
     changes: Changes,
@@ -42,6 +43,9 @@ pub(super) fn run(args: &Alter, out: &mut Out) -> Result<(), TopicError> {
     let Alter { name, partitions, changes, asking } = args;
     if partitions.is_none() && changes.is_empty() {
         return Err(TopicError::Nothing);
+    }
+    if let Some(name) = changes.twice() {
+        return Err(TopicError::Twice { setting: name.to_owned() });
     }
     let mut cluster = asking.cluster()?;
     // A name that was mistyped is better known before a part of it is done.
@@ -95,7 +99,8 @@ impl NewPartitions<'_> {
             timeout_ms: milliseconds(patience),
             validate_only: then == Then::Nothing,
         };
-        let what = || format!("give {} {}", self.name, partitions(self.count));
+        let count = u64::from(self.count.unsigned_abs());
+        let what = || format!("give {} {}", self.name, counted(count, "partition"));
         insist(patience, || {
             let answer = cluster.ask_controller(&request)?;
             for result in &answer.results {
@@ -119,13 +124,5 @@ impl NewPartitions<'_> {
                 }
             }
         })
-    }
-}
-
-/// A wish may be negative, until a broker has refused it.
-fn partitions(count: i32) -> String {
-    match u64::try_from(count) {
-        Ok(count) => counted(count, "partition"),
-        Err(_) => format!("{count} partitions"),
     }
 }

@@ -14,7 +14,7 @@ use crate::client::cluster::{Cluster, Topic, insist};
 use crate::client::error::{ClientError, Refusal};
 use crate::fault::with_errors;
 use crate::nearest;
-use crate::options::{Asking, Reader, Setting};
+use crate::options::{self, Asking, Reader, Setting, whole};
 use crate::progress::counted;
 
 /// Make topics
@@ -28,9 +28,11 @@ pub struct Create {
     names: Vec<String>,
     /// How many partitions each has; else as the broker is set (num.partitions)
     #[arg(short, long, value_name = "NUMBER")]
+    #[arg(value_parser = whole(1_i32..), allow_negative_numbers = true)]
     partitions: Option<i32>,
     /// On how many brokers each partition is; else as the broker is set
     #[arg(short, long, value_name = "NUMBER")]
+    #[arg(value_parser = whole(1_i16..), allow_negative_numbers = true)]
     replication_factor: Option<i16>,
     /// A setting, with Kafka's key; may be given several times
     #[arg(short, long, value_name = "KEY=VALUE")]
@@ -86,6 +88,9 @@ impl Fate {
 }
 
 pub(super) fn run(args: &Create, out: &mut Out) -> Result<(), TopicError> {
+    if let Some(name) = options::twice(args.set.iter().map(|setting| &setting.name[..])) {
+        return Err(TopicError::Twice { setting: name.to_owned() });
+    }
     let mut cluster = args.asking.cluster()?;
     let mut refused = Vec::new();
     let results = ask(args, &mut cluster)?;

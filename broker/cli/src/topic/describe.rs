@@ -1,10 +1,11 @@
 //! `ringmain topic describe`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::{Out, TopicError};
+use super::{Out, TopicError, all_or_some};
 use crate::client::cluster::{Cluster, Partition, Topic};
 use crate::client::error::ClientError;
 use crate::client::offsets::{self, Isolation, Place};
@@ -32,44 +33,68 @@ Examples:
   ringmain topic describe flights --json | jq '[.partitions[].end_offset] | add'";
 
 /// A partition and its offsets; those of one without a leader are not known.
-struct Extent<'a> {
-    partition: &'a Partition,
+struct Extent {
+    partition: Partition,
     first: Option<i64>,
     end: Option<i64>,
 }
 
 pub(super) fn run(args: &Describe, out: &mut Out) -> Result<(), TopicError> {
     let mut cluster = args.asking.cluster()?;
-    let topics = match args.names.is_empty() {
-        true => cluster.topics()?.into_iter().filter(|topic| !topic.is_internal).collect(),
-        false => {
-            args.names.iter().map(|name| cluster.topic(name)).collect::<Result<Vec<_>, _>>()?
+    let (names, mut known) = match args.names.is_empty() {
+        false => (args.names.clone(), BTreeMap::new()),
+        true => {
+            let topics = cluster.topics()?.into_iter().filter(|topic| !topic.is_internal);
+            let known: BTreeMap<_, _> = topics.map(|topic| (topic.name.clone(), topic)).collect();
+            (known.keys().cloned().collect(), known)
         }
     };
-    for (index, topic) in topics.iter().enumerate() {
-        let extents = extents(&mut cluster, topic)?;
-        let settings = own_settings(&mut cluster, topic)?;
+    let (mut refused, mut told) = (Vec::new(), 0);
+    for name in &names {
+        let looked = match known.remove(name) {
+            Some(topic) => look(&mut cluster, topic),
+            None => cluster.topic(name).and_then(|topic| look(&mut cluster, topic)),
+        };
+        let (topic, extents, settings) = match looked {
+            Err(error) if error.is_about_topic() => {
+                refused.push((name.clone(), error));
+                continue;
+            }
+            other => other?,
+        };
         match args.asking.reader() {
-            Reader::Program => tell_program(topic, &settings, &extents, out)?,
+            Reader::Program => tell_program(&topic, &settings, &extents, out)?,
             Reader::Person => {
-                if index > 0 {
+                if told > 0 {
                     writeln!(out)?;
                 }
-                tell_person(topic, &settings, &extents, out)?;
+                tell_person(&topic, &settings, &extents, out)?;
             }
         }
+        told += 1;
     }
-    Ok(())
+    // On a terminal the refusals come behind what is shown.
+    out.flush()?;
+    all_or_some(refused, names.len(), args.asking.reader())
 }
 
-fn extents<'a>(cluster: &mut Cluster, topic: &'a Topic) -> Result<Vec<Extent<'a>>, ClientError> {
+fn look(
+    cluster: &mut Cluster,
+    topic: Topic,
+) -> Result<(Topic, Vec<Extent>, Vec<Reported>), ClientError> {
+    let extents = extents(cluster, &topic)?;
+    let settings = own_settings(cluster, &topic)?;
+    Ok((topic, extents, settings))
+}
+
+fn extents(cluster: &mut Cluster, topic: &Topic) -> Result<Vec<Extent>, ClientError> {
     let led = topic.partitions.iter().filter(|partition| partition.leader.is_some());
     let led: Vec<i32> = led.map(|partition| partition.index).collect();
     let isolation = Isolation::ReadUncommitted;
     let first = offsets::find(cluster, topic, &led, Place::Earliest, isolation)?;
     let end = offsets::find(cluster, topic, &led, Place::Latest, isolation)?;
     let extents = topic.partitions.iter().map(|partition| Extent {
-        partition,
+        partition: partition.clone(),
         first: first.get(&partition.index).copied().flatten(),
         end: end.get(&partition.index).copied().flatten(),
     });
@@ -84,7 +109,7 @@ fn own_settings(cluster: &mut Cluster, topic: &Topic) -> Result<Vec<Reported>, C
     }
 }
 
-impl Extent<'_> {
+impl Extent {
     /// How many offsets there are: as many records, where nothing was compacted.
     fn count(&self) -> Option<u64> {
         u64::try_from(self.end? - self.first?).ok()
@@ -94,7 +119,7 @@ impl Extent<'_> {
 fn tell_person(
     topic: &Topic,
     settings: &[Reported],
-    extents: &[Extent<'_>],
+    extents: &[Extent],
     out: &mut Out,
 ) -> Result<(), TopicError> {
     let count: u64 = extents.iter().filter_map(Extent::count).sum();
@@ -121,7 +146,7 @@ fn tell_person(
     ]);
     let or_none = |number: Option<String>| number.unwrap_or_else(|| "none".to_owned());
     for extent in extents {
-        let partition = extent.partition;
+        let partition = &extent.partition;
         table.row([
             format!("  {}", partition.index),
             or_none(partition.leader.map(|leader| leader.to_string())),
@@ -139,11 +164,11 @@ fn tell_person(
 fn tell_program(
     topic: &Topic,
     settings: &[Reported],
-    extents: &[Extent<'_>],
+    extents: &[Extent],
     out: &mut Out,
 ) -> Result<(), TopicError> {
     let partitions = extents.iter().map(|extent| {
-        let partition = extent.partition;
+        let partition = &extent.partition;
         json!({
             "partition": partition.index,
             "leader": partition.leader,

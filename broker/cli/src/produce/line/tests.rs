@@ -103,4 +103,10 @@ fn what_is_no_record_says_what_to_do() {
     for (line, field) in fields {
         assert_eq!(error(line), LineError::Field(field), "{line}");
     }
+    // Only kcat's -1 stands for none.
+    for before in [-2, -5, i64::MIN] {
+        let refused = error(&format!(r#"{{"payload":"v","ts":{before}}}"#));
+        assert_eq!(refused, LineError::Timestamp(before));
+        assert!(refused.to_string().contains("since 1970"), "{refused}");
+    }
 }
