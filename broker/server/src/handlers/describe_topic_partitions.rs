@@ -7,6 +7,7 @@ use metadata::{Topic, check_topic_name};
 use protocol::generated::describe_topic_partitions::{
     Cursor, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
     DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic, ResponseCursor,
+    TopicRequest,
 };
 use protocol::{ErrorCode, Uuid};
 
@@ -37,7 +38,7 @@ pub(crate) fn handle(
     let view = core.view();
     let mut room = partitions_max(&request);
     let asks_for_all = request.topics.is_empty();
-    if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < 0) {
+    if request.cursor.as_ref().is_some_and(|cursor| points_nowhere(cursor, &request.topics)) {
         return refuse(request);
     }
     let cursor = request.cursor.unwrap_or_default();
@@ -66,6 +67,12 @@ pub(crate) fn handle(
         room -= count;
     }
     response
+}
+
+/// As in Kafka a page of some topics begins in one of these, and a page of all where it likes.
+fn points_nowhere(cursor: &Cursor, topics: &[TopicRequest]) -> bool {
+    let is_named = topics.iter().any(|topic| topic.name == cursor.topic_name);
+    cursor.partition_index < 0 || !(topics.is_empty() || is_named)
 }
 
 /// As in Kafka at least one, whatever is asked for.

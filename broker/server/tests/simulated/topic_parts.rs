@@ -241,8 +241,19 @@ fn partitions_are_told_in_pages_that_follow_one_another_without_gaps() {
         let odd = describe(&mut client, &["gone", "a/b", "b"], 2000, None).await;
         let codes: Vec<i16> = odd.topics.iter().map(|topic| topic.error_code).collect();
         assert_eq!(codes, [17, 0, 3], "in the order of names: a/b, b, gone");
-        let nowhere = describe(&mut client, &["a"], 2000, Some(("a", -1))).await;
-        assert_eq!(one(nowhere.topics).error_code, ErrorCode::InvalidRequest.number());
+        for (topics, cursor) in [
+            (&["a"][..], ("a", -1)),
+            (&["c"], ("zzz", 0)),
+            (&["c"], ("b", 1)),
+            (&["a", "c"], ("", 0)),
+        ] {
+            let nowhere = describe(&mut client, topics, 2000, Some(cursor)).await;
+            let told: Vec<(Option<&str>, i16)> =
+                nowhere.topics.iter().map(|t| (t.name.as_deref(), t.error_code)).collect();
+            let refused = topics.iter().map(|name| (Some(*name), 42));
+            assert_eq!(told, refused.collect::<Vec<_>>(), "{cursor:?}: invalid request");
+            assert_eq!(nowhere.next_cursor, None);
+        }
         let far = describe(&mut client, &[], 2000, Some(("b", i32::MAX))).await;
         let counts: Vec<usize> = far.topics.iter().map(|topic| topic.partitions.len()).collect();
         assert_eq!(counts, [0, 5]);
