@@ -11,7 +11,7 @@ use protocol::generated::create_partitions::{
     CreatePartitionsTopic, CreatePartitionsTopicResult,
 };
 
-use super::create_topics::{PARTITIONS_MAX, check_replicas};
+use super::create_topics::{PARTITIONS_MAX, check_partition_count, check_replicas};
 use super::time_for_change;
 use crate::error_codes::Refusal;
 use crate::message::{NewPartitions, Reply, Request};
@@ -80,12 +80,10 @@ fn plan_all(
 ) -> Vec<Result<NewPartitions, Refusal>> {
     let planned: Vec<_> = topics.into_iter().map(|topic| plan(core, topic)).collect();
     let count = planned.iter().flatten().map(|new| new.partitions.len()).sum::<usize>();
-    if count > PARTITIONS_MAX {
-        let why = "Excessively large number of partitions per request.";
-        let refuse = |_| Err(Refusal::because(ErrorCode::PolicyViolation, why));
-        return planned.iter().map(refuse).collect();
+    match check_partition_count(count) {
+        Ok(()) => planned,
+        Err(refusal) => planned.iter().map(|_| Err(refusal.clone())).collect(),
     }
-    planned
 }
 
 fn plan(core: &Core, wish: CreatePartitionsTopic) -> Result<NewPartitions, Refusal> {

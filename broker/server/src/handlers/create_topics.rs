@@ -105,7 +105,12 @@ pub(crate) async fn handle(
     let mut wishes = Vec::new();
     let mut topics = Vec::new();
     for topic in request.topics {
-        if times[&topic.name] == 1 {
+        if times[&topic.name] == 1 && topic.name == METADATA_TOPIC {
+            // As in Kafka whatever else there is in the request.
+            let why = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
+            let prohibited = Refusal::because(ErrorCode::InvalidRequest, why);
+            topics.push(refused(topic.name, prohibited));
+        } else if times[&topic.name] == 1 {
             names.insert(topic.name.clone());
             wishes.push(Wish::of(topic));
         } else if names.insert(topic.name.clone()) {
@@ -128,6 +133,9 @@ pub(crate) async fn handle(
 }
 
 /// Makes topics. On return they are there on every shard, or it has taken longer than `wait`.
+///
+/// # Panics
+/// If one of them is `__cluster_metadata`, which is the broker's own.
 pub(crate) async fn create(
     core: &Rc<Core>,
     wishes: Vec<Wish>,
@@ -159,10 +167,8 @@ pub(crate) async fn create(
 fn plan_all(core: &Core, wishes: Vec<Wish>) -> Vec<Result<(NewTopic, Made), Refusal>> {
     let view = core.view();
     let counts = wishes.iter().map(|wish| wish.partition_count(core));
-    if counts.sum::<usize>() > PARTITIONS_MAX {
-        let why = "Excessively large number of partitions per request.";
-        let refuse = |_| Err(Refusal::because(ErrorCode::PolicyViolation, why));
-        return wishes.iter().map(refuse).collect();
+    if let Err(refusal) = check_partition_count(counts.sum()) {
+        return wishes.iter().map(|_| Err(refusal.clone())).collect();
     }
     let taken: BTreeMap<String, &str> =
         view.image.topics().map(|topic| (as_in_metrics(&topic.name), &*topic.name)).collect();
@@ -173,17 +179,27 @@ fn plan_all(core: &Core, wishes: Vec<Wish>) -> Vec<Result<(NewTopic, Made), Refu
     wishes.into_iter().map(plan_one).collect()
 }
 
+/// Checks how many partitions one request would make.
+pub(super) fn check_partition_count(count: usize) -> Result<(), Refusal> {
+    if count <= PARTITIONS_MAX {
+        return Ok(());
+    }
+    // Kafka's words, and what they leave out.
+    let why = format!(
+        "Excessively large number of partitions per request. \
+         At most {PARTITIONS_MAX} can be made at once."
+    );
+    Err(Refusal::because(ErrorCode::PolicyViolation, why))
+}
+
 /// Checks a name by itself, and beside the `taken` ones as they look in metrics.
 fn check_name(
     view: &ClusterView,
     taken: &BTreeMap<String, &str>,
     name: &str,
 ) -> Result<(), Refusal> {
+    assert_ne!(name, METADATA_TOPIC, "who asks for it has been answered");
     check_topic_name(name).map_err(|e| Refusal::from(&e))?;
-    if name == METADATA_TOPIC {
-        let why = "the broker keeps its own metadata under this name";
-        return Err(Refusal::because(ErrorCode::InvalidTopicException, why));
-    }
     if view.image.topic(name).is_some() {
         let why = format!("Topic '{name}' already exists.");
         return Err(Refusal::because(ErrorCode::TopicAlreadyExists, why));

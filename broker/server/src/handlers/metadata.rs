@@ -13,6 +13,7 @@ use protocol::generated::metadata::{
 use protocol::{ErrorCode, Uuid};
 
 use super::create_topics::{self, Wish};
+use crate::controller::METADATA_TOPIC;
 use crate::error_codes::Refusal;
 use crate::shard::Core;
 use crate::view::ClusterView;
@@ -174,8 +175,12 @@ async fn create_missing(
     asked: &[MetadataRequestTopic],
 ) -> BTreeMap<String, Refusal> {
     let view = core.view();
-    let is_missing =
-        |name: &&String| view.image.topic(name).is_none() && check_topic_name(name).is_ok();
+    // As in Kafka the log of the metadata is no topic, neither known nor to be made.
+    let is_missing = |name: &&String| {
+        view.image.topic(name).is_none()
+            && check_topic_name(name).is_ok()
+            && *name != METADATA_TOPIC
+    };
     let missing: BTreeSet<&String> =
         asked.iter().filter_map(|topic| topic.name.as_ref()).filter(is_missing).collect();
     let count_max = create_topics::PARTITIONS_MAX / core.config.partition_count as usize;

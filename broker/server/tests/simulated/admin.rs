@@ -132,7 +132,6 @@ fn wishes_that_can_not_be_fulfilled_are_refused_one_by_one() {
         let wishes = [
             (topic("there", 1, 1), ErrorCode::TopicAlreadyExists),
             (topic("a/b", 1, 1), ErrorCode::InvalidTopicException),
-            (topic("__cluster_metadata", 1, 1), ErrorCode::InvalidTopicException),
             (topic("none", 0, 1), ErrorCode::InvalidPartitions),
             (topic("copies", 1, 2), ErrorCode::InvalidReplicationFactor),
             (assigned, ErrorCode::InvalidReplicaAssignment),
@@ -160,6 +159,29 @@ fn wishes_that_can_not_be_fulfilled_are_refused_one_by_one() {
         let request = CreateTopicsRequest { topics: twice, ..CreateTopicsRequest::default() };
         let response: CreateTopicsResponse = client.ask(ApiKey::CreateTopics, 7, &request).await;
         assert_eq!(one(response.topics).error_code, ErrorCode::InvalidRequest.number());
+    });
+}
+
+#[test]
+fn the_log_of_the_metadata_is_no_topic_and_can_not_be_made_one() {
+    Cluster::start(9, &[]).run(|peer| async move {
+        let mut client = peer.connect().await;
+        let topic = |name: &str, num_partitions| CreatableTopic {
+            name: name.into(),
+            num_partitions,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        for (beside, expect) in [(1, ErrorCode::None), (10_001, ErrorCode::PolicyViolation)] {
+            let topics = vec![topic("__cluster_metadata", 1), topic("beside", beside)];
+            let request = CreateTopicsRequest { topics, ..CreateTopicsRequest::default() };
+            let told: CreateTopicsResponse = client.ask(ApiKey::CreateTopics, 7, &request).await;
+            let codes = told.topics.iter().map(|topic| (&*topic.name, topic.error_code));
+            let prohibited = ("__cluster_metadata", ErrorCode::InvalidRequest.number());
+            assert_eq!(codes.collect::<Vec<_>>(), [prohibited, ("beside", expect.number())]);
+        }
+        let asked = one(client.metadata("__cluster_metadata").await.topics);
+        assert_eq!(asked.error_code, ErrorCode::UnknownTopicOrPartition.number());
     });
 }
 

@@ -78,7 +78,9 @@ fn topics() -> Vec<Step> {
         create(topic("n", 0, json!([]))),
         create(topic("n", 1, config("no.such", "1"))),
         create(topic("n", 1, config("segment.bytes", "many"))),
+        create(topic("__cluster_metadata", 1, json!([]))),
         ask(ApiKey::Metadata, 13, json!({ "topics": [{ "name": "t" }, { "name": "gone" }] })),
+        ask(ApiKey::Metadata, 13, json!({ "topics": [{ "name": "__cluster_metadata" }] })),
         ask(ApiKey::Metadata, 1, json!({ "topics": null })),
     ]
 }
@@ -260,6 +262,11 @@ fn partitions() -> Vec<Step> {
         ),
         (json!([topic("u"), topic("gone")]), 2, cursor("gone", 1)),
         (json!([topic("u")]), 2, cursor("u", -1)),
+        (json!([topic("u")]), 2, cursor("t", 0)),
+        (json!([topic("t"), topic("u"), topic("t")]), 2, cursor("z", 0)),
+        (json!([topic("t"), topic("u")]), 2, cursor("", 0)),
+        (json!([]), 2, cursor("z", 0)),
+        (json!([]), 2, cursor("z", -1)),
     ] {
         let body = json!({ "topics": topics, "responsePartitionLimit": limit, "cursor": cursor });
         steps.push(ask(ApiKey::DescribeTopicPartitions, 0, body));
