@@ -36,6 +36,9 @@ pub(crate) enum Full {
 }
 
 impl Full {
+    /// Every [`Full::reason`].
+    pub(crate) const REASONS: [&str; 2] = ["all", "address"];
+
     /// One word for it, which metrics tell.
     pub(crate) fn reason(self) -> &'static str {
         match self {
@@ -103,6 +106,8 @@ mod tests {
         };
         let door = Doorkeeper::default();
         assert_eq!(door.enter(&limits, c), Err(Full::Address { max: 0 }));
+        let both = [Full::Broker { max: 4 }, Full::Address { max: 0 }];
+        assert_eq!(both.map(Full::reason), Full::REASONS);
         assert_eq!((door.enter(&limits, a), door.enter(&limits, a)), (Ok(()), Ok(())));
         assert_eq!(door.enter(&limits, a), Err(Full::Address { max: 2 }));
         assert_eq!((door.enter(&limits, b), door.enter(&limits, b)), (Ok(()), Ok(())));

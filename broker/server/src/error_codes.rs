@@ -96,6 +96,42 @@ impl From<&TopicConfigError> for Refusal {
     }
 }
 
+/// What a partition of a Produce may get: from the handler before anybody is asked, from the owner,
+/// and from the tables below. Metrics tell these from the start.
+pub(crate) const OF_PRODUCE: [ErrorCode; 18] = [
+    ErrorCode::CorruptMessage,
+    ErrorCode::UnknownTopicOrPartition,
+    ErrorCode::NotLeaderOrFollower,
+    ErrorCode::RequestTimedOut,
+    ErrorCode::MessageTooLarge,
+    ErrorCode::RecordListTooLarge,
+    ErrorCode::NotEnoughReplicas,
+    ErrorCode::InvalidRequiredAcks,
+    ErrorCode::InvalidTimestamp,
+    ErrorCode::UnsupportedVersion,
+    ErrorCode::OutOfOrderSequenceNumber,
+    ErrorCode::InvalidProducerEpoch,
+    ErrorCode::InvalidTxnState,
+    ErrorCode::TransactionalIdAuthorizationFailed,
+    ErrorCode::KafkaStorageError,
+    ErrorCode::UnsupportedCompressionType,
+    ErrorCode::InvalidRecord,
+    ErrorCode::UnknownTopicId,
+];
+
+/// The same of a Fetch.
+pub(crate) const OF_FETCH: [ErrorCode; 9] = [
+    ErrorCode::OffsetOutOfRange,
+    ErrorCode::CorruptMessage,
+    ErrorCode::UnknownTopicOrPartition,
+    ErrorCode::NotLeaderOrFollower,
+    ErrorCode::RequestTimedOut,
+    ErrorCode::KafkaStorageError,
+    ErrorCode::FencedLeaderEpoch,
+    ErrorCode::UnknownLeaderEpoch,
+    ErrorCode::UnknownTopicId,
+];
+
 fn of_append(refused: &AppendRefused) -> ErrorCode {
     match refused {
         AppendRefused::NotEnoughReplicas => ErrorCode::NotEnoughReplicas,

@@ -156,11 +156,11 @@ fn admit(core: &Rc<Core>, socket: Socket, peer: SocketAddr) {
     let sessions = &core.sessions;
     let (max, scarce) = core.connections_max();
     if sessions.running.borrow().len() >= max {
-        let (reason, raise) = match scarce {
-            Scarce::Files => ("files", "open files; raise `ulimit -n`"),
-            Scarce::Memory => ("memory", "memory; raise ringmain.memory.bytes"),
+        let raise = match scarce {
+            Scarce::Files => "open files; raise `ulimit -n`",
+            Scarce::Memory => "memory; raise ringmain.memory.bytes",
         };
-        core.meters.turned_away(reason);
+        core.meters.turned_away(scarce.reason());
         return core.warn_of_peer(format_args!(
             "{peer} is turned away: shard {} of this broker has {max} connections open, its \
              share of {raise}, or close some",

@@ -8,7 +8,10 @@ use protocol::frame::PREFIX_SIZE;
 use protocol::{ApiKey, ErrorCode};
 use runtime::{Durations, Instant};
 
+use crate::doorkeeper::Full;
+use crate::error_codes::{OF_FETCH, OF_PRODUCE};
 use crate::reading::{ApiReading, ReasonReading, RefusedReading};
+use crate::shard::Scarce;
 
 /// Counts. Belongs to a [`crate::shard::Core`].
 pub(crate) struct Meters {
@@ -21,13 +24,15 @@ pub(crate) struct Meters {
     pub(crate) response: Durations,
     /// By API, in the order of [`ApiKey::ALL`].
     apis: Vec<ApiMeter>,
-    /// Partitions that were refused. Bounded by the codes that there are.
+    /// Partitions that were refused. Bounded by the codes that there are. Those that a partition
+    /// may get are there from the start, at 0: the first refusal is a rise then, which who watches
+    /// the rate of a counter would not see of a series that begins with it.
     refused: RefCell<BTreeMap<(ApiKey, ErrorCode), u64>>,
     connected: Cell<u64>,
-    /// Why connections were not let in; a closed list of reasons, like the next.
+    /// Why connections were not let in: a closed list of reasons, each there from the start.
     turned_away: RefCell<BTreeMap<&'static str, u64>>,
     accept_pauses: Cell<u64>,
-    /// Why connections ended.
+    /// Why connections ended: a closed list of reasons.
     closed: RefCell<BTreeMap<&'static str, u64>>,
 }
 
@@ -50,14 +55,17 @@ pub(crate) struct Passage {
 impl Meters {
     /// Nothing has happened.
     pub(crate) fn new() -> Meters {
+        let produce = OF_PRODUCE.iter().map(|code| (ApiKey::Produce, *code));
+        let refused = produce.chain(OF_FETCH.iter().map(|code| (ApiKey::Fetch, *code)));
+        let reasons = Scarce::ALL.map(Scarce::reason).into_iter().chain(Full::REASONS);
         Meters {
             queue: Durations::new(),
             purgatory: Durations::new(),
             response: Durations::new(),
             apis: ApiKey::ALL.iter().map(|_| ApiMeter::default()).collect(),
-            refused: RefCell::default(),
+            refused: RefCell::new(refused.map(|kind| (kind, 0)).collect()),
             connected: Cell::new(0),
-            turned_away: RefCell::default(),
+            turned_away: RefCell::new(reasons.map(|reason| (reason, 0)).collect()),
             accept_pauses: Cell::new(0),
             closed: RefCell::default(),
         }
@@ -128,7 +136,7 @@ impl Meters {
         read.collect()
     }
 
-    /// The errors that partitions got.
+    /// The errors that partitions got, or may get.
     pub(crate) fn refused_readings(&self) -> Vec<RefusedReading> {
         let refused = self.refused.borrow();
         let read = refused.iter().map(|((api, code), count)| RefusedReading {
@@ -162,4 +170,29 @@ fn by_reason(counts: &RefCell<BTreeMap<&'static str, u64>>) -> Vec<ReasonReading
 
 fn add(cell: &Cell<u64>, more: u64) {
     cell.set(cell.get() + more);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_from_the_start_and_the_first_one_is_a_rise() {
+        let meters = Meters::new();
+        let told = || {
+            let (refused, reasons) = (meters.refused_readings(), meters.turned_away_readings());
+            let refused = refused.iter().map(|of| (of.error, of.count));
+            let all = refused.chain(reasons.iter().map(|of| (of.reason, of.count)));
+            all.collect::<Vec<(&str, u64)>>()
+        };
+        let before = told();
+        assert_eq!(before.len(), OF_PRODUCE.len() + OF_FETCH.len() + 4);
+        assert!(before.iter().all(|(_, count)| *count == 0), "{before:?}");
+        meters.refused(ApiKey::Produce, ErrorCode::MessageTooLarge);
+        meters.turned_away("address");
+        let after = told();
+        assert_eq!(after.len(), before.len());
+        let risen = after.into_iter().filter(|(_, count)| *count > 0);
+        assert_eq!(risen.collect::<Vec<_>>(), [("MESSAGE_TOO_LARGE", 1), ("address", 1)]);
+    }
 }

@@ -80,6 +80,19 @@ pub(crate) enum Scarce {
     Memory,
 }
 
+impl Scarce {
+    /// Both.
+    pub(crate) const ALL: [Scarce; 2] = [Scarce::Files, Scarce::Memory];
+
+    /// One word for it, which metrics tell.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Scarce::Files => "files",
+            Scarce::Memory => "memory",
+        }
+    }
+}
+
 /// An owner's answer: what can be done at once is done when this is returned.
 pub(crate) enum Answer {
     /// It is complete.

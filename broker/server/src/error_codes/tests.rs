@@ -82,6 +82,7 @@ fn appends() {
             Then::GiveUp,
         ),
     ];
+    assert!(rows.iter().all(|(_, code, _)| OF_PRODUCE.contains(code)));
     check(rows.map(|(error, code, then)| (Refusal::from(&error), code, then)).into());
     check(vec![
         (Unacknowledged::Resigned.into(), ErrorCode::NotLeaderOrFollower, Then::Again),
