@@ -5,14 +5,11 @@ use std::time::Duration;
 use protocol::ErrorCode;
 use record::{BatchBuilder, BatchView, Compression, Record, Timestamp, TimestampType};
 
-use crate::client::{Client, batch, batch_of, fetch_request, one};
+use crate::client::{Client, START_MS, batch, batch_of, fetch_request, one};
 use crate::cluster::Cluster;
 use crate::consume::list;
 use crate::restart::{End, end_and_start};
 use crate::topic_settings::set;
-
-/// Some time after the start of the simulated world's clock.
-const START_MS: i64 = 1_767_225_600_000;
 
 /// Three records that say they are of these times.
 fn batch_at(compression: Compression, times_ms: [i64; 3]) -> Vec<u8> {

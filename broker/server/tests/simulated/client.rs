@@ -17,6 +17,8 @@ use runtime::{Buffer, Socket};
 
 pub const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
+/// When the simulated world's clock starts.
+pub const START_MS: i64 = 1_767_225_600_000;
 
 /// What is to follow from a wish that is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,10 +204,18 @@ pub fn batch_of(id: i64, epoch: i16, sequence: i32, values: &[&str]) -> Vec<u8> 
     build(BatchBuilder::new().producer(producer.0, producer.1, producer.2), values)
 }
 
+/// A batch with one record of that time.
+pub fn batch_of_time(timestamp_ms: i64, value: &str) -> Vec<u8> {
+    let mut builder = BatchBuilder::new();
+    let (timestamp, value) = (Timestamp(timestamp_ms), Some(value.as_bytes()));
+    builder.push(&Record { timestamp, key: None, value, headers: &[] });
+    builder.build().expect("a small batch")
+}
+
 fn build(mut builder: BatchBuilder, values: &[&str]) -> Vec<u8> {
     for (i, value) in (0..).zip(values) {
-        // Just after the start of the simulated world's clock.
-        let timestamp = Timestamp(1_767_225_600_000 + i);
+        // Just after that.
+        let timestamp = Timestamp(START_MS + i);
         let value = Some(value.as_bytes());
         builder.push(&Record { timestamp, key: None, value, headers: &[] });
     }

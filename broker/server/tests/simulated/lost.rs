@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use protocol::generated::fetch::FetchResponse;
 use protocol::{ApiKey, ErrorCode};
 use runtime::Shard;
+use runtime::sim::SimDisk;
 
 use crate::client::{batch, fetch_request, one};
 use crate::cluster::Cluster;
@@ -47,7 +48,12 @@ pub async fn remove_all(shard: &Shard, folder: &Path) {
 
 /// Files whose path begins and ends so, and their sizes.
 pub fn files_below(cluster: &Cluster, front: &str, ending: &str) -> Vec<(PathBuf, u64)> {
-    let mut files = cluster.disk().files();
+    files_on(&cluster.disk(), front, ending)
+}
+
+/// The same on the disk of a broker that may run.
+pub fn files_on(disk: &SimDisk, front: &str, ending: &str) -> Vec<(PathBuf, u64)> {
+    let mut files = disk.files();
     files.retain(|(path, _)| {
         let path = path.to_string_lossy();
         path.starts_with(front) && path.ends_with(ending)

@@ -1,5 +1,7 @@
 //! What a topic's settings do when they are changed while clients use it.
 
+use std::path::Path;
+
 use protocol::generated::alter_configs::{
     AlterConfigsRequest, AlterConfigsResource, AlterConfigsResponse, AlterableConfig,
 };
@@ -12,8 +14,9 @@ use protocol::generated::incremental_alter_configs::{
 };
 use protocol::{ApiKey, ErrorCode};
 
-use crate::client::{Client, Then, batch, one};
-use crate::cluster::Cluster;
+use crate::client::{Client, START_MS, Then, batch, batch_of_time, one};
+use crate::cluster::{Cluster, Peer};
+use crate::lost::files_on;
 use crate::restart::{End, end_and_start};
 
 const TOPIC: i8 = 2;
@@ -199,6 +202,58 @@ fn segments_follow_an_altered_size_without_a_restart_and_after_it() {
         let found = crate::lost::files_below(&cluster, "/data/partitions/t-0.", ".log").len();
         assert_eq!(found, segments, "in life {life}");
         cluster.start_again();
+    }
+}
+
+/// A record of that day goes to `t`, and others beside it until it is in a segment. Says how many
+/// segments `t` has then, on the disk of a broker that runs.
+async fn segments_after(peer: &Peer, client: &mut Client, day: i64) -> usize {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let start = format!("of day {day}.");
+    // Segments are written in whole blocks: it fills some.
+    let value = start.clone() + &"x".repeat(20_000);
+    let record = batch_of_time(START_MS + (day - 100) * DAY_MS, &value);
+    assert_eq!(client.produce("t", 0, record).await.error_code, 0);
+    let disk = peer.disk();
+    let has_record = |path: &Path| {
+        let bytes = disk.read(path).expect("it was just listed");
+        bytes.windows(start.len()).any(|part| part == start.as_bytes())
+    };
+    for round in 0..100 {
+        let segments = files_on(&disk, "/data/partitions/t-0.", ".log");
+        if segments.iter().any(|(path, _)| has_record(path)) {
+            return segments.len();
+        }
+        let beside = batch(&["x".repeat(60_000).as_str()]);
+        assert_eq!(client.produce("beside", round % 4, beside).await.error_code, 0);
+    }
+    panic!("the record of day {day} is not in a segment");
+}
+
+#[test]
+fn segments_follow_an_altered_age_without_a_restart_and_after_it() {
+    for (seed, end) in (25..).zip([End::Stop, End::Kill, End::PowerCut]) {
+        // Little waits in memory, so that segments are written while the broker runs.
+        let cluster = Cluster::start(seed, &["ringmain.tail.bytes=1048576"]);
+        cluster.run(move |peer| async move {
+            let mut client = peer.connect().await;
+            client.create_topic("t", 1).await;
+            client.create_topic("beside", 4).await;
+            for (day, segments) in [(0, 1), (1, 1)] {
+                assert_eq!(segments_after(&peer, &mut client, day).await, segments, "a week each");
+            }
+            set(&mut client, "t", "segment.ms", "3600000").await;
+            for (day, segments) in [(2, 2), (3, 3)] {
+                assert_eq!(segments_after(&peer, &mut client, day).await, segments, "day {day}");
+            }
+        });
+        end_and_start(&cluster, end);
+        cluster.run(move |peer| async move {
+            let mut client = peer.connect().await;
+            assert_eq!(segments_after(&peer, &mut client, 4).await, 4, "after {end:?}");
+            assert_eq!(alter(&mut client, "t", &[(DELETE, "segment.ms", None)]).await, 0);
+            assert_eq!(segments_after(&peer, &mut client, 5).await, 4, "after {end:?}");
+        });
     }
 }
 
