@@ -1,6 +1,8 @@
 //! Whether a tool says the same of two brokers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::ApiKey;
 
 use super::plain::without_figures;
 use super::{Outcome, Step, Tool, Words};
@@ -13,8 +15,10 @@ pub fn difference(step: &Step, found: &Outcome, of_kafka: &Outcome) -> Option<St
     }
     let (found, of_kafka) = (&found.output, &of_kafka.output);
     let is_same = match step.tool {
-        _ if step.words == Words::Brokers => refusal(found).eq(&refusal(of_kafka)),
-        Tool::ApiVersions => offers_a_part(found, of_kafka),
+        _ if step.words == Words::Brokers => {
+            refusal(found).is_some_and(|start| refusal(of_kafka) == Some(start))
+        }
+        Tool::ApiVersions => offers_our_part(found, of_kafka),
         // While it runs it says how far it is, on a slow machine more often.
         Tool::ProducerPerf => {
             let last = |text: &str| text.lines().last().map(without_figures);
@@ -37,17 +41,29 @@ fn refusal(text: &str) -> Option<&str> {
     (!words.is_empty()).then_some(start)
 }
 
-/// Whether each API is offered in the versions that Kafka offers, or not at all.
+/// Whether what Kafka offers is offered, or of it just what Ringmain serves, each API in the
+/// versions that Kafka offers.
 ///
 /// An API is a line such as `Produce(0): 0 to 13 [usable: 13],`; what is not offered is
 /// `UNSUPPORTED`.
-fn offers_a_part(found: &str, of_kafka: &str) -> bool {
+fn offers_our_part(found: &str, of_kafka: &str) -> bool {
     let (found, of_kafka) = (apis(found), apis(of_kafka));
-    let is_right = |(api, versions): (&&str, &&str)| {
-        *versions == "UNSUPPORTED" || of_kafka.get(api) == Some(versions)
-    };
-    let is_any = found.values().any(|versions| versions.contains(" to "));
-    is_any && found.keys().eq(of_kafka.keys()) && found.iter().all(is_right)
+    let ours: BTreeSet<String> =
+        ApiKey::ALL.iter().map(|api| format!("{}({})", api.name(), api.number())).collect();
+    let has_all = ours.iter().all(|api| of_kafka.contains_key(api.as_str()));
+    let mut expected = of_kafka.clone();
+    for (api, versions) in &mut expected {
+        if is_api(api) && !ours.contains(*api) {
+            *versions = "UNSUPPORTED";
+        }
+    }
+    found == of_kafka || has_all && found == expected
+}
+
+/// Whether a line begins with the name of an API and its number.
+fn is_api(start: &str) -> bool {
+    let number = start.strip_suffix(')').and_then(|start| Some(start.rsplit_once('(')?.1));
+    number.is_some_and(|number| number.parse::<i16>().is_ok())
 }
 
 /// Each line's part before the first colon, and what follows that.
@@ -68,6 +84,8 @@ fn side_by_side(found: &str, of_kafka: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use protocol::ApiKey;
+
     use super::difference;
     use crate::tools::{Outcome, Step, Tool};
 
@@ -94,6 +112,8 @@ mod tests {
         for (status, other) in [(1, "Error : \n"), (1, "Created.\n"), (0, "Error : why\n")] {
             assert!(of(status, other).is_some(), "{other}");
         }
+        let created = outcome(1, "Created.\n");
+        assert!(difference(&step, &created, &created).is_some(), "neither of them refuses");
     }
 
     #[test]
@@ -108,21 +128,26 @@ mod tests {
     }
 
     #[test]
-    fn fewer_apis_are_none_and_other_versions_are_one() {
-        let kafkas =
-            outcome(0, "b -> (\n\tProduce(0): 0 to 13 [usable: 13],\n\tVote(52): 0 to 2\n)");
+    fn our_apis_are_none_and_others_or_other_versions_are_one() {
+        let line = |api: &ApiKey| {
+            let max = api.max_version();
+            format!("\t{}({}): {} to {max} [usable: {max}],", api.name(), api.number(), 0)
+        };
+        let served: Vec<String> = ApiKey::ALL.iter().map(line).collect();
+        let text = |lines: &[String], vote: &str| {
+            format!("b (id: 1 rack: null) -> (\n{}\n\tVote(52): {vote}\n)\n", lines.join("\n"))
+        };
+        let kafkas = outcome(0, &text(&served, "0 to 2 [usable: 2]"));
         let of = |output: &str| {
             difference(&Step::new(Tool::ApiVersions, ""), &outcome(0, output), &kafkas)
         };
-        let fewer = "b -> (\n\tProduce(0): 0 to 13 [usable: 13],\n\tVote(52): UNSUPPORTED\n)";
-        assert_eq!(of(fewer), None);
-        for other in [
-            "b -> (\n\tProduce(0): 3 to 13 [usable: 13],\n\tVote(52): UNSUPPORTED\n)",
-            "b -> (\n\tProduce(0): UNSUPPORTED,\n\tVote(52): UNSUPPORTED\n)",
-            "b -> (\n\tProduce(0): 0 to 13 [usable: 13]\n)",
-        ] {
-            assert!(of(other).is_some(), "{other}");
+        assert_eq!(of(&text(&served, "UNSUPPORTED")), None);
+        assert_eq!(of(&kafkas.output), None, "Kafka itself");
+        for instead in ["Produce(0): UNSUPPORTED,", "Produce(0): 3 to 13 [usable: 13],", ""] {
+            let lines = [&[format!("\t{instead}")], &served[1..]].concat();
+            assert!(of(&text(&lines, "UNSUPPORTED")).is_some(), "{instead}");
         }
+        assert!(of(&text(&served, "0 to 1 [usable: 1]")).is_some(), "Vote");
     }
 
     #[test]
