@@ -27,8 +27,8 @@
 //! restarted  after a clean stop
 //! ```
 //!
-//! Where io_uring is forbidden, a topic of each writer runs on two shards, those of 6 partitions with
-//! all readers.
+//! Where io_uring is forbidden, a topic of each writer runs on two shards, those of 6 partitions
+//! with all readers.
 //!
 //! Then the broker is killed and stopped, and Kafka's own tool must accept every segment.
 //! Ringmain's must accept Kafka's.
