@@ -138,7 +138,7 @@ impl Manifest {
                 last_number += 1;
                 let mut file = ManifestFile::create(shard, dir, 1).await?;
                 let record = Record::new(last_number, read_back.replay, &[]);
-                file.grow(shard, &config, record.size_bytes()).await?;
+                file.grow(shard, &config, record.size_bytes(), SyncWhen::Later).await?;
                 file.write(shard, &record, SyncWhen::Later).await;
                 file.finish(shard, dir).await?;
                 file
@@ -214,7 +214,7 @@ impl Manifest {
             (state.file.clone(), state.last_number, state.replay)
         };
         let (ranges, size_bytes) = file::cut(&entries, self.config.record_target_bytes);
-        file.grow(&self.shard, &self.config, size_bytes).await?;
+        file.grow(&self.shard, &self.config, size_bytes, SyncWhen::EachRecord).await?;
         let mut rest = entries.into_iter();
         for range in ranges {
             number += 1;
@@ -274,7 +274,7 @@ impl Manifest {
                 let (entries, last) = state.table.part(after, self.config.record_target_bytes);
                 (Record::new(number, state.replay, &entries), last)
             };
-            file.grow(&self.shard, &self.config, record.size_bytes()).await?;
+            file.grow(&self.shard, &self.config, record.size_bytes(), SyncWhen::Later).await?;
             file.write(&self.shard, &record, SyncWhen::Later).await;
             after = last;
             if after.is_none() {

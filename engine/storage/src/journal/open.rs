@@ -22,7 +22,9 @@ pub(super) async fn open(scanned: Scanned) -> Result<(Journal, Replay), OpenErro
     let mut ring = Ring::new(&config, files, &chain);
     clean(&shard, &dir, &unfinished).await?;
     #[cfg(not(feature = "known-bad-serve-before-recovery-sync"))]
-    save(&shard, &dir, &ring).await?;
+    if files_found > 0 {
+        save(&shard, &dir, &ring).await?;
+    }
     if !ring.has_place(COMMIT_HEADER_BYTES) {
         // A fresh folder, whose start need not wait for a whole file; or a ring so full that only
         // one more file lets anything settle.

@@ -124,13 +124,14 @@ impl ManifestFile {
         self.end
     }
 
-    /// Makes room for so many bytes behind the end, written with zeros and synced. A full disk is
-    /// an error that changes nothing.
+    /// Makes room for so many bytes behind the end, written with zeros, and synced if records will
+    /// be. A full disk is an error that changes nothing.
     pub(super) async fn grow(
         &mut self,
         shard: &Shard,
         config: &ManifestConfig,
         bytes: u64,
+        when: SyncWhen,
     ) -> Result<(), ManifestError> {
         if self.end + bytes <= self.grown_to {
             return Ok(());
@@ -138,9 +139,9 @@ impl ManifestFile {
         let start = self.grown_to;
         let wanted = (self.end + bytes - start).next_multiple_of(config.step_bytes);
         self.file.allocate(start, wanted).await.map_err(at(&self.path))?;
-        let zeroed = match write_zeros(&self.file, start..start + wanted).await {
-            Ok(()) => self.file.sync_all().await,
-            Err(error) => Err(error),
+        let zeroed = match (write_zeros(&self.file, start..start + wanted).await, when) {
+            (Ok(()), SyncWhen::EachRecord) => self.file.sync_all().await,
+            (zeroed, _) => zeroed,
         };
         if let Err(error) = zeroed {
             shard.fatal(&WriteFailed { path: &self.path, error });
