@@ -123,7 +123,7 @@ async fn probe(client: &mut Client, partitions: i32) -> Vec<(i16, bool)> {
 
 #[test]
 fn altered_settings_hold_for_every_partition_when_they_are_answered_and_survive_every_end() {
-    for (seed, end) in (0..).zip([End::Stop, End::Kill, End::PowerCut]) {
+    for (seed, end) in (25..).zip([End::Stop, End::Kill, End::PowerCut]) {
         let cluster = Cluster::start(seed, &[]);
         let too_large = ErrorCode::MessageTooLarge.number();
         cluster.run(move |peer| async move {
@@ -245,6 +245,12 @@ fn segments_follow_an_altered_age_without_a_restart_and_after_it() {
             set(&mut client, "t", "segment.ms", "3600000").await;
             for (day, segments) in [(2, 2), (3, 3)] {
                 assert_eq!(segments_after(&peer, &mut client, day).await, segments, "day {day}");
+            }
+            // What a start replays is settled before it knows what topics have been set to: here
+            // that is nothing of `t`.
+            for round in 0..40 {
+                let beside = batch(&["x".repeat(60_000).as_str()]);
+                assert_eq!(client.produce("beside", round % 4, beside).await.error_code, 0);
             }
         });
         end_and_start(&cluster, end);
