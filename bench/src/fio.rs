@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -10,42 +10,61 @@ use serde_json::Value;
 use crate::error::BenchError;
 use crate::measure::{Measure, Measures};
 
-/// The file that is written over and over: what a journal does, too.
+/// What is written over and over: what a journal does, too.
 const FILE_BYTES: usize = 256 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 const SECONDS: u32 = 5;
 
-/// MB (10^6) a second that reach the disk durably, written to a file in `folder` in pieces of
-/// 64 KiB, sixteen at a time.
-pub fn durable_mb_per_second(folder: &Path) -> Result<f64, BenchError> {
-    let job = written(folder, &["--bs=64k", "--iodepth=16"])?;
-    bandwidth(&job).ok_or_else(|| unreadable(&job))
+/// The file that it writes to. It stays until all rounds are over: a disk is busy for a while with
+/// a file that has gone, and whoever is measured next would wait for it.
+#[derive(Debug)]
+pub struct Fio {
+    path: PathBuf,
 }
 
-/// What `rate` writes a second of 4 KiB cost by themselves, each durable before the next begins:
-/// no broker that syncs each record can have it cheaper.
-pub fn lone_writes(folder: &Path, rate: u64) -> Result<Measures, BenchError> {
-    let rate = format!("--rate_iops={rate}");
-    let job = written(folder, &["--bs=4k", "--iodepth=1", &rate])?;
-    lone(&job).ok_or_else(|| unreadable(&job))
-}
-
-/// Runs one job, and returns what fio tells of it.
-fn written(folder: &Path, arguments: &[&str]) -> Result<Value, BenchError> {
-    let path = folder.join("fio.data");
-    write_first(&path).map_err(BenchError::file(&path))?;
-    let mut fio = Command::new("fio");
-    fio.arg("--name=durable").arg(format!("--filename={}", path.display())).args(arguments);
-    fio.args(["--direct=1", "--ioengine=io_uring", "--rw=write", "--sync=dsync", "--overwrite=1"]);
-    fio.args(["--time_based", "--output-format=json"]);
-    fio.arg(format!("--size={FILE_BYTES}")).arg(format!("--runtime={SECONDS}"));
-    let output = fio.output().map_err(BenchError::program("fio"))?;
-    fs::remove_file(&path).map_err(BenchError::file(&path))?;
-    if !output.status.success() {
-        return Err(BenchError::Failed { program: "fio".to_string(), status: output.status });
+impl Fio {
+    /// Writes the file in `folder` for the first time.
+    pub fn prepare(folder: &Path) -> Result<Self, BenchError> {
+        let path = folder.join("fio.data");
+        write_first(&path).map_err(BenchError::file(&path))?;
+        Ok(Self { path })
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    job(&text).ok_or_else(|| BenchError::Load { line: text.into_owned() })
+
+    /// MB (10^6) a second that reach the disk durably, in pieces of 64 KiB, sixteen at a time.
+    pub fn durable_mb_per_second(&self) -> Result<f64, BenchError> {
+        let job = self.written(&["--bs=64k", "--iodepth=16"])?;
+        bandwidth(&job).ok_or_else(|| unreadable(&job))
+    }
+
+    /// What `rate` writes a second of 4 KiB cost by themselves, each durable before the next
+    /// begins: no broker that syncs each record can have it cheaper.
+    pub fn lone_writes(&self, rate: u64) -> Result<Measures, BenchError> {
+        let rate = format!("--rate_iops={rate}");
+        let job = self.written(&["--bs=4k", "--iodepth=1", &rate])?;
+        lone(&job).ok_or_else(|| unreadable(&job))
+    }
+
+    /// Runs one job, and returns what fio tells of it.
+    fn written(&self, arguments: &[&str]) -> Result<Value, BenchError> {
+        let mut fio = Command::new("fio");
+        fio.arg("--name=durable").arg(format!("--filename={}", self.path.display()));
+        fio.args(["--direct=1", "--ioengine=io_uring", "--rw=write", "--sync=dsync"]);
+        fio.args(["--overwrite=1", "--time_based", "--output-format=json"]).args(arguments);
+        fio.arg(format!("--size={FILE_BYTES}")).arg(format!("--runtime={SECONDS}"));
+        let output = fio.output().map_err(BenchError::program("fio"))?;
+        if !output.status.success() {
+            return Err(BenchError::Failed { program: "fio".to_string(), status: output.status });
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        job(&text).ok_or_else(|| BenchError::Load { line: text.into_owned() })
+    }
+}
+
+impl Drop for Fio {
+    fn drop(&mut self) {
+        // If it can't be removed, the next one writes it anew.
+        drop(fs::remove_file(&self.path));
+    }
 }
 
 /// A fresh file's blocks are not on the disk yet, and the first write to each would pay for that.

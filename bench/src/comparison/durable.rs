@@ -4,7 +4,7 @@ use super::{Comparison, TOPIC};
 use crate::Cli;
 use crate::broker::Broker;
 use crate::error::BenchError;
-use crate::fio;
+use crate::fio::Fio;
 use crate::flood::Flood;
 use crate::measure::{Measure, Measures};
 use crate::results::Round;
@@ -30,10 +30,10 @@ pub fn flood(cli: &Cli) -> Flood<'static> {
 
 pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, BenchError> {
     let flood = flood(comparison.cli);
-    let folder = &comparison.cli.folder;
+    let fio = Fio::prepare(&comparison.cli.folder)?;
     let brokers = comparison.start_brokers(|broker| flood.create_topic(broker.address()))?;
     let kept = comparison.in_turn(Scenario::Durable, |index, _| {
-        let fio = fio::durable_mb_per_second(folder)?;
+        let fio = fio.durable_mb_per_second()?;
         let broker = &brokers[index];
         let written = || usage::written_bytes(broker.process());
         let (bytes_before, before) = (written()?, ProcessorTime::of(broker.process())?);
