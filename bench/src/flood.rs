@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::broker::Broker;
 use crate::error::BenchError;
 use crate::first_ack;
 use crate::scenario::RECORD_SIZE;
+use crate::usage::{self, ProcessorTime};
 use crate::wire::{self, Wire};
 
 /// How many connections share the requests.
@@ -28,6 +30,17 @@ pub struct Flood<'a> {
     pub in_flight: usize,
     /// Requests in all.
     pub requests: usize,
+}
+
+/// What a flood took.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// Until the last acknowledgement.
+    pub seconds: f64,
+    /// What the broker wrote to the disk until then.
+    pub disk_bytes: u64,
+    /// The broker's processor time, in microseconds, until it had gone quiet.
+    pub processor_us_per_record: f64,
 }
 
 impl Flood<'_> {
@@ -57,6 +70,18 @@ impl Flood<'_> {
             senders.into_iter().try_for_each(join)
         })?;
         Ok(began.elapsed())
+    }
+
+    /// Runs it, and says what it took of the broker until that had gone quiet.
+    pub fn measure(&self, broker: &Broker) -> Result<Taken, BenchError> {
+        let written = || usage::written_bytes(broker.process());
+        let (bytes_before, before) = (written()?, ProcessorTime::of(broker.process())?);
+        let seconds = self.run(broker.address())?.as_secs_f64();
+        let disk_bytes = written()? - bytes_before;
+        usage::await_quiet(broker.process())?;
+        let processor = ProcessorTime::of(broker.process())?.since(&before);
+        let processor_us_per_record = processor.as_secs_f64() * 1e6 / self.records() as f64;
+        Ok(Taken { seconds, disk_bytes, processor_us_per_record })
     }
 
     /// Records in all.

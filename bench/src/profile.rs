@@ -13,7 +13,6 @@ use crate::load::Load;
 use crate::measure::Measure;
 use crate::scenario::{Run, Scenario};
 use crate::subject::Subject;
-use crate::usage::{self, ProcessorTime};
 
 /// Prime, so that it does not beat with anything periodic.
 const SAMPLES_PER_SECOND: &str = "997";
@@ -97,13 +96,7 @@ impl Work<'_> {
                 let measures = load.run(run, broker, TOPIC)?;
                 Ok(measures.get(&Measure::ProcessorUsPerRecord).copied().unwrap_or_default())
             }
-            Work::Flood(flood) => {
-                let before = ProcessorTime::of(broker.process())?;
-                flood.run(broker.address())?;
-                usage::await_quiet(broker.process())?;
-                let taken = ProcessorTime::of(broker.process())?.since(&before);
-                Ok(taken.as_secs_f64() * 1e6 / flood.records() as f64)
-            }
+            Work::Flood(flood) => Ok(flood.measure(broker)?.processor_us_per_record),
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::flood::Flood;
 use crate::measure::{Measure, Measures};
 use crate::results::Round;
 use crate::scenario::Scenario;
-use crate::usage::{self, ProcessorTime};
 
 /// Records of 1 KiB that make a request of 64 KiB.
 const BATCH_RECORDS: usize = 63;
@@ -34,17 +33,11 @@ pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, Ben
     let brokers = comparison.start_brokers(|broker| flood.create_topic(broker.address()))?;
     let kept = comparison.in_turn(Scenario::Durable, |index, _| {
         let fio = fio.durable_mb_per_second()?;
-        let broker = &brokers[index];
-        let written = || usage::written_bytes(broker.process());
-        let (bytes_before, before) = (written()?, ProcessorTime::of(broker.process())?);
-        let seconds = flood.run(broker.address())?.as_secs_f64();
-        let bytes = written()? - bytes_before;
-        usage::await_quiet(broker.process())?;
-        let taken = ProcessorTime::of(broker.process())?.since(&before);
-        let disk = bytes as f64 / 1e6 / seconds;
+        let taken = flood.measure(&brokers[index])?;
+        let disk = taken.disk_bytes as f64 / 1e6 / taken.seconds;
         Ok(Measures::from([
-            (Measure::ProcessorUsPerRecord, taken.as_secs_f64() * 1e6 / flood.records() as f64),
-            (Measure::MegabytesPerSecond, flood.value_bytes() as f64 / 1e6 / seconds),
+            (Measure::ProcessorUsPerRecord, taken.processor_us_per_record),
+            (Measure::MegabytesPerSecond, flood.value_bytes() as f64 / 1e6 / taken.seconds),
             (Measure::DiskMegabytesPerSecond, disk),
             (Measure::FioMegabytesPerSecond, fio),
             (Measure::ShareOfFio, disk / fio),

@@ -8,7 +8,6 @@ use crate::flood::Flood;
 use crate::measure::{Measure, Measures};
 use crate::results::Round;
 use crate::scenario::Scenario;
-use crate::usage::{self, ProcessorTime};
 
 const PARTITIONS: i32 = 10_000;
 /// Records of 1 KiB that make a request of 16 KiB.
@@ -38,40 +37,19 @@ pub(super) fn measure(comparison: &mut Comparison<'_>) -> Result<Vec<Round>, Ben
     let kept = comparison.in_turn(Scenario::Many, |index, _| {
         // Who comes second finds a journal that is settling still.
         many_first = !many_first;
-        let mut turns = [one, many];
-        if many_first {
-            turns.reverse();
-        }
-        let mut taken = Vec::new();
-        for turn in &turns {
-            taken.push(Taken::by(turn, &brokers[index])?);
-        }
-        if many_first {
-            taken.reverse();
-        }
-        let (alone, spread) = (&taken[0], &taken[1]);
+        let broker = &brokers[index];
+        let (alone, spread) = if many_first {
+            let spread = many.measure(broker)?;
+            (one.measure(broker)?, spread)
+        } else {
+            (one.measure(broker)?, many.measure(broker)?)
+        };
         Ok(Measures::from([
-            (Measure::ProcessorUsPerRecord, spread.processor_us / many.records() as f64),
+            (Measure::ProcessorUsPerRecord, spread.processor_us_per_record),
             (Measure::MegabytesPerSecond, many.value_bytes() as f64 / 1e6 / spread.seconds),
             (Measure::ShareOfOnePartition, alone.seconds / spread.seconds),
         ]))
     })?;
     brokers.into_iter().try_for_each(Broker::stop)?;
     Ok(kept)
-}
-
-/// What one flood took, and of the broker until it had gone quiet.
-struct Taken {
-    seconds: f64,
-    processor_us: f64,
-}
-
-impl Taken {
-    fn by(flood: &Flood<'_>, broker: &Broker) -> Result<Taken, BenchError> {
-        let before = ProcessorTime::of(broker.process())?;
-        let seconds = flood.run(broker.address())?.as_secs_f64();
-        usage::await_quiet(broker.process())?;
-        let processor = ProcessorTime::of(broker.process())?.since(&before);
-        Ok(Taken { seconds, processor_us: processor.as_secs_f64() * 1e6 })
-    }
 }
