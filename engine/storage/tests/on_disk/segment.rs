@@ -1,35 +1,17 @@
-//! A segment on the real disk, by each driver: what the simulator cannot know is whether the kernel
-//! agrees.
+//! A segment settles and is opened again; a manifest is appended to and compacted.
 
+use super::driver::in_folder;
 use record::{BatchBuilder, Offset, Record, Timestamp};
-use runtime::{
-    Buffer, DriverWanted, Lease, Open, RuntimeConfig, Shard, ShardsWanted, Shutdown, run_shards,
-};
-use std::path::{Path, PathBuf};
+use runtime::{Buffer, DriverWanted, Lease, Open, Shard};
+use std::path::PathBuf;
 use storage::{
     AtLeast, FileCache, Manifest, ManifestConfig, ReadPart, ReadRequest, Segment, SegmentConfig,
     SegmentState,
 };
 
-/// A folder of this test's own, below the build's folder for such things.
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
-}
-
-fn on_one_shard<Fut: Future<Output = ()> + 'static>(dir: PathBuf, main: fn(Shard, PathBuf) -> Fut) {
+fn on_each_driver<Fut: Future<Output = ()> + 'static>(name: &str, main: fn(Shard, PathBuf) -> Fut) {
     for driver in [DriverWanted::Uring, DriverWanted::Posix] {
-        let shards = ShardsWanted::Exactly(1);
-        let config = RuntimeConfig { shards, driver, ..RuntimeConfig::default() };
-        let run = move |shard: Shard, dir: PathBuf| async move {
-            shard.disk().create_dir(&dir).await.expect("a new folder");
-            main(shard.clone(), dir.clone()).await;
-            for entry in shard.disk().list(&dir).await.expect("the folder") {
-                shard.disk().remove_file(&dir.join(entry.name)).await.expect("a file of the test");
-            }
-            shard.disk().remove_dir(&dir).await.expect("an empty folder");
-        };
-        let ended = run_shards(config, Shutdown::new(), vec![dir.clone()], run);
-        ended.unwrap_or_else(|e| panic!("{driver:?}: {e}"));
+        in_folder(driver, name, main);
     }
 }
 
@@ -102,7 +84,7 @@ async fn read_all(shard: &Shard, segment: &Segment, log: &[u8]) {
 
 #[test]
 fn a_segment_settles_reopens_and_reads_on_a_real_disk() {
-    on_one_shard(folder("segment"), settles_reopens_and_reads);
+    on_each_driver("segment", settles_reopens_and_reads);
 }
 
 async fn appends_and_compacts(shard: Shard, dir: PathBuf) {
@@ -123,5 +105,5 @@ async fn appends_and_compacts(shard: Shard, dir: PathBuf) {
 
 #[test]
 fn a_manifest_is_appended_to_and_compacted_on_a_real_disk() {
-    on_one_shard(folder("manifest"), appends_and_compacts);
+    on_each_driver("manifest", appends_and_compacts);
 }

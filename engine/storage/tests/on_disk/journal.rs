@@ -1,7 +1,7 @@
-//! A journal on the real disk, by each driver: what the simulator cannot know is whether the kernel
-//! agrees.
+//! A journal goes round its ring, and is replayed.
 
-use runtime::{DriverWanted, RuntimeConfig, Shard, ShardsWanted, Shutdown, TaskClass, run_shards};
+use super::driver::in_folder;
+use runtime::{DriverWanted, Shard, TaskClass};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -107,28 +107,12 @@ async fn replays(shard: Shard, dir: PathBuf) {
     }
 }
 
-fn runs_on(driver: DriverWanted) {
-    let name = format!("journal-{driver:?}-{}", std::process::id());
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let shards = ShardsWanted::Exactly(1);
-    let config = RuntimeConfig { shards, driver, ..RuntimeConfig::default() };
-    let run = |shard: Shard, dir: PathBuf| async move {
-        shard.disk().create_dir(&dir).await.expect("a new folder");
-        replays(shard.clone(), dir.clone()).await;
-        for entry in shard.disk().list(&dir).await.expect("the folder") {
-            shard.disk().remove_file(&dir.join(entry.name)).await.expect("a file of the test");
-        }
-        shard.disk().remove_dir(&dir).await.expect("an empty folder");
-    };
-    run_shards(config, Shutdown::new(), vec![dir], run).expect("one shard starts");
-}
-
 #[test]
 fn a_journal_goes_round_its_ring_and_is_replayed() {
-    runs_on(DriverWanted::Uring);
+    in_folder(DriverWanted::Uring, "journal", replays);
 }
 
 #[test]
 fn a_journal_goes_round_its_ring_and_is_replayed_without_io_uring() {
-    runs_on(DriverWanted::Posix);
+    in_folder(DriverWanted::Posix, "journal", replays);
 }

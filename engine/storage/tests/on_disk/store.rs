@@ -1,10 +1,11 @@
-//! A whole store on the real disk, by each driver: three lives of some logs beside a model of them.
+//! A whole store: three lives of some logs beside a model of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::driver::{folder, on_one_shard, remove};
 use record::{BatchBuilder, LeaderEpoch, Offset, Record, Timestamp, split};
-use runtime::{DriverWanted, EntryKind, RuntimeConfig, Shard, ShardsWanted, Shutdown, run_shards};
+use runtime::{DriverWanted, Shard};
 use storage::{
     JournalConfig, Log, LogConfig, LogId, Purpose, SegmentConfig, Stamp, Store, StoreConfig,
 };
@@ -183,29 +184,10 @@ async fn live(shard: Shard, dir: PathBuf, life: u32) {
     }
 }
 
-/// Removes a folder with all that is in it.
-async fn remove(shard: &Shard, dir: &Path) {
-    let disk = shard.disk();
-    for entry in disk.list(dir).await.expect("a folder of this test") {
-        let path = dir.join(&entry.name);
-        match entry.kind {
-            EntryKind::Directory => Box::pin(remove(shard, &path)).await,
-            _ => disk.remove_file(&path).await.expect("a file of this test"),
-        }
-    }
-    disk.remove_dir(dir).await.expect("an empty folder");
-}
-
 fn lives_on(driver: DriverWanted) {
-    let name = format!("store-{driver:?}-{}", std::process::id());
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let dir = folder("store", driver);
     for life in 0..3 {
-        let shards = ShardsWanted::Exactly(1);
-        let config = RuntimeConfig { shards, driver, ..RuntimeConfig::default() };
-        let ended = run_shards(config, Shutdown::new(), vec![dir.clone()], move |shard, dir| {
-            live(shard, dir, life)
-        });
-        ended.unwrap_or_else(|e| panic!("life {life}: {e}"));
+        on_one_shard(driver, &dir, move |shard, dir| live(shard, dir, life));
     }
 }
 
